@@ -1,0 +1,237 @@
+package kql
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/sluice-connectors/sluice/handler/scan"
+)
+
+// output is one column of the rows and how it is written.
+type output struct {
+	column OutColumn
+	prefix []byte // "Name":
+	max    int    // longest text; 0: any
+	// Exactly one of the next two: slot for text that is copied from the
+	// record, value for what is computed.
+	slot  int
+	value func(*Runner) Value
+}
+
+func (c *compiler) output(b bound, max int) output {
+	o := output{
+		column: OutColumn{Name: b.name, Type: b.code.typ, Path: pathText(b.code.path)},
+		prefix: append(scan.AppendQuoted(nil, b.name), ':'),
+		max:    max, slot: -1,
+	}
+	switch {
+	case b.code.text != nil:
+		o.slot, o.column.Plain = *b.code.text, true
+	default:
+		o.column.Plain = b.code.path != nil
+		o.value = c.run(b.code).eval
+	}
+	return o
+}
+
+func pathText(path []scan.Step) string {
+	s := ""
+	for i, st := range path {
+		switch {
+		case st.IsIndex:
+			s += "[" + strconv.Itoa(st.Index) + "]"
+		case i > 0:
+			s += "." + st.Key
+		default:
+			s += st.Key
+		}
+	}
+	return s
+}
+
+// Runner returns a new Runner for p.
+func (p *Program) Runner() *Runner {
+	r := scan.NewReader(p.tree)
+	r.CollectRest = p.rest || p.opt.Rest
+	return &Runner{Now: time.Now, p: p, r: r, regs: make([]Value, p.regs), regAt: make([]uint32, p.regs)}
+}
+
+// Map reads the record at or after src[0] and appends its row to dst: a JSON
+// object without its closing brace, so that the caller can add columns of its
+// own. Null values and empty texts are left out; both read as absent. n is the
+// number of bytes read. An error means that src is no JSON text; anything odd
+// inside a record only makes a column null.
+func (m *Runner) Map(src, dst []byte) (n int, row []byte, err error) {
+	n, err = m.read(src)
+	if err != nil {
+		return 0, dst, err
+	}
+	p := m.p
+	m.kept = true
+	for _, f := range p.filters {
+		if v := f(m); !v.OK || v.N == 0 {
+			m.kept = false
+			break
+		}
+	}
+	m.id, m.when, m.held = Value{}, null, null
+	if p.id != nil {
+		m.id = p.id(m)
+	}
+	if p.time != nil {
+		m.when = p.time(m)
+	}
+	if !m.kept {
+		return n, dst, nil
+	}
+	if p.hold != nil {
+		m.held = p.hold.value(m)
+	}
+	start := len(dst)
+	dst = append(dst, '{')
+	for i := range p.outputs {
+		dst = m.write(&p.outputs[i], dst, start)
+	}
+	if p.rest {
+		for _, sp := range m.r.Rest {
+			dst = append(separate(dst, start), m.src[sp.Start:sp.End]...)
+		}
+	}
+	return n, dst, nil
+}
+
+// read scans the record, after repairing it when it is not UTF-8.
+func (m *Runner) read(src []byte) (int, error) {
+	m.src = src
+	m.epoch++
+	m.buf, m.cuts = m.buf[:0], m.cuts[:0]
+	n, err := m.r.Read(src, 0)
+	if err == nil && m.r.Flags&scan.BadUTF8 != 0 {
+		m.fixed = scan.AppendValidUTF8(m.fixed[:0], src[:n])
+		m.src = m.fixed
+		_, err = m.r.Read(m.fixed, 0)
+	}
+	return n, err
+}
+
+// IsObject reports whether the record is a JSON object: only these have columns.
+func (m *Runner) IsObject() bool {
+	p := scan.Space(m.src, 0)
+	return p < len(m.src) && m.src[p] == '{'
+}
+
+func separate(dst []byte, start int) []byte {
+	if len(dst) > start+1 {
+		return append(dst, ',')
+	}
+	return dst
+}
+
+func (m *Runner) write(o *output, dst []byte, start int) []byte {
+	if o.slot >= 0 {
+		return m.writeToken(o, dst, start)
+	}
+	v := o.value(m)
+	t := o.column.Type
+	if !v.OK || t == String && len(v.S) == 0 {
+		return dst
+	}
+	dst = append(separate(dst, start), o.prefix...)
+	if o.max > 0 && len(v.S) > o.max {
+		return m.cut(o, dst, v.S)
+	}
+	return appendJSON(dst, t, v)
+}
+
+// writeToken copies text from the record into a string column.
+func (m *Runner) writeToken(o *output, dst []byte, start int) []byte {
+	sp := &m.r.Spans[o.slot]
+	raw := m.src[sp.Start:sp.End]
+	switch {
+	case sp.Kind <= scan.Null || len(raw) == 2 && sp.Kind == scan.String:
+		return dst
+	case o.max > 0 && len(raw) > o.max:
+		if v := m.text(o.slot); len(v.S) > o.max {
+			return m.cut(o, append(separate(dst, start), o.prefix...), v.S)
+		}
+	}
+	dst = append(separate(dst, start), o.prefix...)
+	switch sp.Kind {
+	case scan.String:
+		return append(dst, raw...)
+	case scan.Object, scan.Array:
+		return scan.AppendQuoted(dst, raw)
+	}
+	return append(append(append(dst, '"'), raw...), '"')
+}
+
+// cut writes the first max bytes of a text, ended at a rune, and notes the
+// whole text's length and digest.
+func (m *Runner) cut(o *output, dst, text []byte) []byte {
+	n := o.max
+	for n > 0 && !utf8.RuneStart(text[n]) {
+		n--
+	}
+	sum := sha256.Sum256(text)
+	if len(m.cuts) > 0 {
+		m.cuts = append(m.cuts, ',')
+	}
+	m.cuts = append(m.cuts, o.prefix...)
+	m.cuts = append(m.cuts, `{"bytes":`...)
+	m.cuts = strconv.AppendInt(m.cuts, int64(len(text)), 10)
+	m.cuts = append(m.cuts, `,"sha256":"`...)
+	m.cuts = hex.AppendEncode(m.cuts, sum[:])
+	m.cuts = append(m.cuts, `"}`...)
+	return scan.AppendQuoted(dst, text[:n])
+}
+
+// Kept reports whether the record passed the filters. If not, no row was written.
+func (m *Runner) Kept() bool { return m.kept }
+
+// ID is the record's identity as Options.ID gives it; empty when it has none.
+func (m *Runner) ID() []byte { return m.id.S }
+
+// EventTime is when the record happened, as Options.Time gives it.
+func (m *Runner) EventTime() (t time.Time, ok bool) {
+	if !m.when.OK {
+		return time.Time{}, false
+	}
+	return toTime(m.when.N), true
+}
+
+// Held is the value of the column Options.Hold, as a time.
+func (m *Runner) Held() (t time.Time, ok bool) {
+	if !m.held.OK || m.p.hold.column.Type != Datetime {
+		return time.Time{}, false
+	}
+	return toTime(m.held.N), true
+}
+
+// Truncated reports whether a text of the record was cut.
+func (m *Runner) Truncated() bool { return len(m.cuts) > 0 }
+
+// Additional is what the row cannot say in its columns, as the members of a
+// JSON object: the record's members that nothing refers to (with
+// Options.Rest), and under "_truncated" the length and SHA-256 of each text
+// that was cut. It is empty when there is nothing to say.
+func (m *Runner) Additional() []byte {
+	m.extra = m.extra[:0]
+	if m.p.opt.Rest && !m.p.rest {
+		for _, sp := range m.r.Rest {
+			if len(m.extra) > 0 {
+				m.extra = append(m.extra, ',')
+			}
+			m.extra = append(m.extra, m.src[sp.Start:sp.End]...)
+		}
+	}
+	if len(m.cuts) > 0 {
+		if len(m.extra) > 0 {
+			m.extra = append(m.extra, ',')
+		}
+		m.extra = append(append(append(m.extra, `"_truncated":{`...), m.cuts...), '}')
+	}
+	return m.extra
+}

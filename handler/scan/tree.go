@@ -1,0 +1,270 @@
+package scan
+
+// Step is one step of a path: into a member of an object, or into an element
+// of an array.
+type Step struct {
+	Key     string
+	Index   int // counts from 0; used when IsIndex
+	IsIndex bool
+}
+
+// Key returns the path of nested member names.
+func Key(names ...string) []Step {
+	path := make([]Step, len(names))
+	for i, n := range names {
+		path[i].Key = n
+	}
+	return path
+}
+
+// Tree is a set of paths that are looked up together, in one pass over a value.
+// Add all paths first; after that a Tree may be shared by any number of Readers.
+type Tree struct {
+	nodes []node
+	slots int
+}
+
+type node struct {
+	slot  int // -1: nobody asked for this value itself
+	keys  []edge
+	elems []edge
+}
+
+type edge struct {
+	name  string
+	index int
+	node  int
+}
+
+// NewTree returns a Tree without paths.
+func NewTree() *Tree { return &Tree{nodes: []node{{slot: -1}}} }
+
+// Add asks for the value at path (empty: the whole value) and returns the
+// number under which a Reader will find it. Equal paths have equal numbers.
+func (t *Tree) Add(path []Step) int {
+	n := 0
+	for _, st := range path {
+		n = t.child(n, st)
+	}
+	if t.nodes[n].slot < 0 {
+		t.nodes[n].slot = t.slots
+		t.slots++
+	}
+	return t.nodes[n].slot
+}
+
+func (t *Tree) child(n int, st Step) int {
+	edges := &t.nodes[n].keys
+	if st.IsIndex {
+		edges = &t.nodes[n].elems
+	}
+	for _, e := range *edges {
+		if e.name == st.Key && e.index == st.Index {
+			return e.node
+		}
+	}
+	m := len(t.nodes)
+	*edges = append(*edges, edge{st.Key, st.Index, m})
+	t.nodes = append(t.nodes, node{slot: -1})
+	return m
+}
+
+// Span is where a value stands in the text, and what it is.
+type Span struct {
+	Start, End int
+	Kind       Kind
+	Flags      Flags
+}
+
+// Reader reads values with a Tree. It is used by one goroutine.
+type Reader struct {
+	// Spans holds, after Read, the value of each path by its number; Kind is
+	// None where the text has no such value. Of repeated member names the last
+	// counts.
+	Spans []Span
+	// Flags of the whole value: BadUTF8 when any string in it is not UTF-8.
+	Flags Flags
+	// Rest holds, when CollectRest is set, the members of a top-level object
+	// that no path of the tree begins with: name and value as one span.
+	Rest        []Span
+	CollectRest bool
+
+	tree  *Tree
+	hint  []int // by node: the edge after the one that matched last
+	seen  []uint32
+	epoch uint32
+	scanner
+}
+
+// NewReader returns a Reader for the paths of t.
+func NewReader(t *Tree) *Reader {
+	return &Reader{
+		Spans: make([]Span, t.slots),
+		tree:  t,
+		hint:  make([]int, len(t.nodes)),
+		seen:  make([]uint32, len(t.nodes)),
+	}
+}
+
+// Read scans the JSON value at or after src[p] once, fills Spans and Rest, and
+// returns where the value ends.
+func (r *Reader) Read(src []byte, p int) (end int, err error) {
+	clear(r.Spans)
+	r.Rest = r.Rest[:0]
+	r.scanner = scanner{src: src}
+	r.epoch++
+	end = r.node(Space(src, p), 0, 0)
+	r.Flags = r.flags
+	if r.err != nil {
+		return 0, r.err
+	}
+	return end, nil
+}
+
+// node scans the value at p, for which node n of the tree waits.
+func (r *Reader) node(p, n, depth int) int {
+	if p >= len(r.src) {
+		return r.fail(p, "unexpected end")
+	}
+	nd := &r.tree.nodes[n]
+	if r.seen[n] == r.epoch {
+		r.forget(n)
+	}
+	r.seen[n] = r.epoch
+	start, c := p, r.src[p]
+	var flags Flags
+	switch {
+	case c == '"':
+		p, flags = r.str(p)
+	case c == '{' && (len(nd.keys) > 0 || n == 0 && r.CollectRest):
+		p = r.members(p, n, depth)
+	case c == '[' && len(nd.elems) > 0:
+		p = r.elements(p, n, depth)
+	default:
+		p = r.value(p, depth)
+	}
+	if p >= 0 && nd.slot >= 0 {
+		r.Spans[nd.slot] = Span{start, p, KindOf(c), flags}
+	}
+	return p
+}
+
+func (r *Reader) members(p, n, depth int) int {
+	if depth >= MaxDepth {
+		return r.fail(p, "nested too deep")
+	}
+	p, more := r.open(p, '}')
+	for more {
+		if p >= len(r.src) || r.src[p] != '"' {
+			return r.fail(p, "want a member name in double quotes")
+		}
+		start := p
+		var flags Flags
+		if p, flags = r.str(p); p < 0 {
+			return -1
+		}
+		name := r.src[start+1 : p-1]
+		if flags&Escaped != 0 {
+			name = AppendUnquoted(nil, name)
+		}
+		m := r.find(n, name)
+		if p = r.colon(p); p < 0 {
+			return -1
+		}
+		if m >= 0 {
+			p = r.node(p, m, depth+1)
+		} else {
+			p = r.value(p, depth+1)
+			if n == 0 && r.CollectRest && p >= 0 {
+				r.Rest = append(r.Rest, Span{Start: start, End: p, Kind: Object})
+			}
+		}
+		if p < 0 {
+			return -1
+		}
+		p, more = r.next(p, '}')
+	}
+	return p
+}
+
+// find returns the node below n for the member called name, or -1. Records of
+// one stream tend to have their members in one order, so the edge after the
+// last match is tried first.
+func (r *Reader) find(n int, name []byte) int {
+	keys := r.tree.nodes[n].keys
+	h := r.hint[n]
+	for i := h; i < len(keys); i++ {
+		if keys[i].name == string(name) {
+			r.hint[n] = i + 1
+			return keys[i].node
+		}
+	}
+	for i := 0; i < h && i < len(keys); i++ {
+		if keys[i].name == string(name) {
+			r.hint[n] = i + 1
+			return keys[i].node
+		}
+	}
+	return -1
+}
+
+func (r *Reader) elements(p, n, depth int) int {
+	if depth >= MaxDepth {
+		return r.fail(p, "nested too deep")
+	}
+	p, more := r.open(p, ']')
+	for i := 0; more; i++ {
+		m := -1
+		for _, e := range r.tree.nodes[n].elems {
+			if e.index == i {
+				m = e.node
+			}
+		}
+		if m >= 0 {
+			p = r.node(p, m, depth+1)
+		} else {
+			p = r.value(p, depth+1)
+		}
+		if p < 0 {
+			return -1
+		}
+		p, more = r.next(p, ']')
+	}
+	return p
+}
+
+// forget clears what was found below n: its member name was repeated.
+func (r *Reader) forget(n int) {
+	nd := &r.tree.nodes[n]
+	if nd.slot >= 0 {
+		r.Spans[nd.slot] = Span{}
+	}
+	for _, e := range nd.keys {
+		r.forget(e.node)
+	}
+	for _, e := range nd.elems {
+		r.forget(e.node)
+	}
+}
+
+// Find returns the value at path inside the JSON value src. It is meant for
+// values that are looked into now and then; a Tree does it for many at once.
+func Find(src []byte, path []Step) (Span, bool) {
+	t := NewTree()
+	slot := t.Add(path)
+	r := NewReader(t)
+	if _, err := r.Read(src, 0); err != nil {
+		return Span{}, false
+	}
+	sp := r.Spans[slot]
+	return sp, sp.Kind != None
+}
+
+// RootKeys lists the members of the value itself that paths begin with.
+func (t *Tree) RootKeys() []string {
+	var names []string
+	for _, e := range t.nodes[0].keys {
+		names = append(names, e.name)
+	}
+	return names
+}
