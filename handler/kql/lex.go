@@ -82,7 +82,7 @@ func lex(text string) ([]token, error) {
 			t := lexNumber(text, p)
 			toks = append(toks, t)
 			p = t.end
-		case c == '"' || c == '\'' || c == '@' && p+1 < len(text) && (text[p+1] == '"' || text[p+1] == '\''):
+		case startsString(text[p:]):
 			t, err := lexString(text, p)
 			if err != nil {
 				return nil, err
@@ -121,7 +121,7 @@ func lexName(text string, p int) (token, error) {
 		q += n
 	}
 	// h"..." and h'...' are strings whose text is kept out of traces.
-	if name := text[p:q]; (name == "h" || name == "H") && q < len(text) && (text[q] == '"' || text[q] == '\'' || text[q] == '@') {
+	if name := text[p:q]; (name == "h" || name == "H") && startsString(text[q:]) {
 		t, err := lexString(text, q)
 		t.pos = p
 		return t, err
@@ -173,6 +173,11 @@ func lexNumber(text string, p int) token {
 		q += n
 	}
 	return token{tokNumber, text[p:q], p, q}
+}
+
+func startsString(s string) bool {
+	s = strings.TrimPrefix(s, "@")
+	return s != "" && (s[0] == '"' || s[0] == '\'')
 }
 
 func lexString(text string, p int) (token, error) {

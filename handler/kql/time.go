@@ -302,7 +302,8 @@ var layouts = []string{
 func parseRareDatetime(s string) (int64, bool) {
 	for _, l := range layouts {
 		if t, err := time.Parse(l, s); err == nil {
-			return fromTime(t), true
+			n := fromTime(t)
+			return n, n >= 0
 		}
 	}
 	return 0, false

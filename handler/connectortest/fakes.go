@@ -1,0 +1,160 @@
+package connectortest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sluice-connectors/sluice/handler/engine"
+)
+
+// ListSource serves fixed pages of ids; the page token is the page's number.
+type ListSource struct {
+	Pages  [][]string
+	Before func(page int)                 // called before a page is served
+	Fail   func(page int, call int) error // an error to answer with instead
+	Asked  []engine.Window                // the windows asked for, in order
+	At     func(id string) (time.Time, bool)
+
+	calls int
+}
+
+// Fetch implements engine.Source.
+func (s *ListSource) Fetch(_ context.Context, w engine.Window, token string) (*engine.Page, error) {
+	n, _ := strconv.Atoi(token)
+	s.calls++
+	s.Asked = append(s.Asked, w)
+	if s.Before != nil {
+		s.Before(n)
+	}
+	if s.Fail != nil {
+		if err := s.Fail(n, s.calls); err != nil {
+			return nil, err
+		}
+	}
+	p := &engine.Page{Records: []byte("[]")}
+	if n < len(s.Pages) {
+		p.Records = []byte("[\"" + strings.Join(s.Pages[n], "\", \"") + "\"]")
+		if len(s.Pages[n]) == 0 {
+			p.Records = []byte("[]")
+		}
+	}
+	if n+1 < len(s.Pages) {
+		p.Next = strconv.Itoa(n + 1)
+	}
+	return p, nil
+}
+
+// LineMapper maps a JSON string to a row {"id":…}. Strings that begin with "!"
+// are filtered, with "#" no objects; "id@2026-…" carries its event time.
+type LineMapper struct {
+	id      string
+	at      time.Time
+	hasTime bool
+}
+
+// Map implements engine.Mapper.
+func (m *LineMapper) Map(src, dst []byte) (int, []byte, error) {
+	if len(src) == 0 || src[0] != '"' {
+		return 0, dst, fmt.Errorf("want a string")
+	}
+	end := bytes.IndexByte(src[1:], '"')
+	if end < 0 {
+		return 0, dst, fmt.Errorf("string is not closed")
+	}
+	m.id = string(src[1 : end+1])
+	_, at, _ := strings.Cut(m.id, "@")
+	var err error
+	m.at, err = time.Parse(time.RFC3339, at)
+	m.hasTime = err == nil
+	if m.Kept() {
+		dst = append(dst, `{"id":"`+m.id+`"`...)
+	}
+	return end + 2, dst, nil
+}
+
+// IsObject implements engine.Mapper.
+func (m *LineMapper) IsObject() bool { return !strings.HasPrefix(m.id, "#") }
+
+// Kept implements engine.Mapper.
+func (m *LineMapper) Kept() bool { return !strings.HasPrefix(m.id, "!") }
+
+// ID implements engine.Mapper.
+func (m *LineMapper) ID() []byte { return []byte(m.id) }
+
+// EventTime implements engine.Mapper.
+func (m *LineMapper) EventTime() (time.Time, bool) { return m.at, m.hasTime }
+
+// Held implements engine.Mapper.
+func (m *LineMapper) Held() (time.Time, bool) { return m.at, m.hasTime }
+
+// Additional implements engine.Mapper.
+func (m *LineMapper) Additional() []byte { return nil }
+
+// Truncated implements engine.Mapper.
+func (m *LineMapper) Truncated() bool { return false }
+
+// MemSink keeps rows. Fail, when set, is asked before each upload.
+type MemSink struct {
+	Fail   func(b engine.Batch) error
+	Tables map[string]bool // nil: every table but the health table
+
+	mu      sync.Mutex
+	rows    []json.RawMessage
+	Uploads int
+}
+
+// NewMemSink returns an empty sink.
+func NewMemSink() *MemSink { return &MemSink{} }
+
+// Has implements engine.Sink.
+func (s *MemSink) Has(table string) bool {
+	if s.Tables == nil {
+		return table != "SluiceHealth_CL"
+	}
+	return s.Tables[table]
+}
+
+// Upload implements engine.Sink.
+func (s *MemSink) Upload(_ context.Context, b engine.Batch) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Uploads++
+	if s.Fail != nil {
+		if err := s.Fail(b); err != nil {
+			return err
+		}
+	}
+	var rows []json.RawMessage
+	if err := json.Unmarshal(b.Rows, &rows); err != nil {
+		return &engine.Error{Kind: engine.Rejected, Op: "upload", Err: err}
+	}
+	if len(rows) != b.Count {
+		return fmt.Errorf("a batch of %d rows says it has %d", len(rows), b.Count)
+	}
+	s.rows = append(s.rows, rows...)
+	return nil
+}
+
+// Rows returns the rows so far.
+func (s *MemSink) Rows() []json.RawMessage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rows
+}
+
+// IDs returns the member "id" of each row.
+func (s *MemSink) IDs() []string {
+	var ids []string
+	for _, r := range s.Rows() {
+		var row struct{ ID string }
+		_ = json.Unmarshal(r, &row)
+		ids = append(ids, row.ID)
+	}
+	return ids
+}

@@ -1,0 +1,380 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// batch is an upload being filled: a JSON array of rows.
+type batch struct {
+	buf   []byte   // "[" row "," row …, without the "]"
+	ends  []int    // where each row ends in buf
+	recs  [][]byte // the record that each row came from
+	ids   []idHash
+	marks []mark
+}
+
+// mark says that the pages up to here are in the batch once its first rows are.
+type mark struct {
+	progress Progress
+	rows     int  // rows of this batch that belong to it
+	seen     int  // ids known then, counting the forgotten ones
+	closes   bool // the window ends here
+}
+
+func (r *run) newBatch() *batch {
+	b := &batch{}
+	if n := len(r.free); n > 0 {
+		b.buf, r.free = r.free[n-1][:0], r.free[:n-1]
+	} else {
+		b.buf = make([]byte, 0, r.e.BatchBytes+64<<10)
+	}
+	b.buf = append(b.buf, '[')
+	return b
+}
+
+// begin makes room for a row and returns where it starts.
+func (b *batch) begin() int {
+	if len(b.ends) > 0 {
+		b.buf = append(b.buf, ',')
+	}
+	return len(b.buf)
+}
+
+// undo takes back what was written since begin returned start.
+func (b *batch) undo(start int) {
+	if len(b.ends) > 0 {
+		start--
+	}
+	b.buf = b.buf[:start]
+}
+
+func (b *batch) end(rec []byte, h idHash) {
+	b.ends = append(b.ends, len(b.buf))
+	b.recs = append(b.recs, rec)
+	b.ids = append(b.ids, h)
+}
+
+// split moves the row that starts at start into a new batch.
+func (r *run) split(b *batch, start int) *batch {
+	next := r.newBatch()
+	next.buf = append(next.buf, b.buf[start:]...)
+	b.undo(start)
+	return next
+}
+
+// flight is a batch on its way.
+type flight struct {
+	*batch
+	done     chan struct{}
+	waits    chan struct{} // a sign now and then that the upload has to wait
+	rejected []bool        // by row; nil: none
+	err      error
+}
+
+// dispatch uploads b in the background. It waits while too many are under way.
+func (r *run) dispatch(ctx context.Context, b *batch) error {
+	for len(r.flights) >= max(r.e.InFlight, 1) {
+		if err := r.reap(ctx); err != nil {
+			return err
+		}
+	}
+	f := &flight{batch: b, done: make(chan struct{}), waits: make(chan struct{}, 1)}
+	r.flights = append(r.flights, f)
+	if len(b.ends) == 0 {
+		close(f.done)
+		return nil
+	}
+	go func() {
+		defer close(f.done)
+		b.buf = append(b.buf, ']')
+		f.err = r.e.deliver(ctx, r.s, f, 0, len(b.ends), r.deadline)
+	}()
+	return nil
+}
+
+// wait sleeps and lets the run renew its lease meanwhile.
+func (f *flight) wait(e *Engine) func(context.Context, time.Duration) error {
+	return func(ctx context.Context, d time.Duration) error {
+		return e.inSteps(ctx, d, func() error {
+			select {
+			case f.waits <- struct{}{}:
+			default:
+			}
+			return nil
+		})
+	}
+}
+
+// deliver uploads rows [i, j) of a batch. A batch whose content is rejected is
+// halved until the one bad row is alone; that goes to quarantine. When ctx ends,
+// the upload under way is still completed, so that it need not be repeated.
+func (e *Engine) deliver(ctx context.Context, s *Stream, f *flight, i, j int, deadline time.Time) error {
+	rows := f.buf
+	if i > 0 || j < len(f.ends) {
+		rows = append(append([]byte{'['}, f.rows(i, j)...), ']')
+	}
+	whole := context.WithoutCancel(ctx)
+	err := e.retry(ctx, deadline, f.wait(e), func() error {
+		return e.Sink.Upload(whole, Batch{Table: s.Table, Rows: rows, Count: j - i})
+	})
+	switch {
+	case err == nil:
+		return nil
+	case kindOf(err) != Rejected:
+		return err
+	case j-i > 1:
+		mid := (i + j) / 2
+		if err := e.deliver(ctx, s, f, i, mid, deadline); err != nil {
+			return err
+		}
+		return e.deliver(ctx, s, f, mid, j, deadline)
+	}
+	if f.rejected == nil {
+		f.rejected = make([]bool, len(f.ends))
+	}
+	f.rejected[i] = true
+	return e.putQuarantine(whole, s, f.recs[i], f.ids[i], reasonOf(err), err.Error(), false)
+}
+
+// rows returns the text of rows [i, j), with the commas between them.
+func (b *batch) rows(i, j int) []byte {
+	start := 1
+	if i > 0 {
+		start = b.ends[i-1] + 1
+	}
+	return b.buf[start:b.ends[j-1]]
+}
+
+// reapReady commits what has been acknowledged, without waiting.
+func (r *run) reapReady(ctx context.Context) error {
+	for len(r.flights) > 0 {
+		select {
+		case <-r.flights[0].done:
+			if err := r.reap(ctx); err != nil {
+				return err
+			}
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+// reap waits for the oldest upload and commits the pages that it completes.
+func (r *run) reap(ctx context.Context) error {
+	f := r.flights[0]
+	for waiting := true; waiting; {
+		select {
+		case <-f.done:
+			waiting = false
+		case <-f.waits:
+			if err := r.renew(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	if f.err != nil {
+		r.failed = true
+		return f.err
+	}
+	r.flights = r.flights[1:]
+	r.free = append(r.free, f.buf)
+	return r.commit(ctx, f)
+}
+
+// drain ends the run: it uploads and commits the pages that are complete,
+// unless an upload has failed already; nothing after that one is committed.
+func (r *run) drain(ctx context.Context) error {
+	r.out.trim()
+	if !r.failed && len(r.out.marks) > 0 {
+		if err := r.dispatch(ctx, r.out); err != nil {
+			return join(err, r.settle())
+		}
+	}
+	for len(r.flights) > 0 && !r.failed {
+		if err := r.reap(ctx); err != nil {
+			return join(err, r.settle())
+		}
+	}
+	return r.settle()
+}
+
+// trim drops the rows of a page that is not complete.
+func (b *batch) trim() {
+	n := 0
+	if len(b.marks) > 0 {
+		n = b.marks[len(b.marks)-1].rows
+	}
+	if n == len(b.ends) {
+		return
+	}
+	end := 1
+	if n > 0 {
+		end = b.ends[n-1]
+	}
+	b.buf, b.ends, b.recs, b.ids = b.buf[:end], b.ends[:n], b.recs[:n], b.ids[:n]
+}
+
+// settle waits for the uploads that are still under way, so that none outlives
+// the run. Nothing after the failed one is committed: order is the promise.
+func (r *run) settle() error {
+	for _, f := range r.flights {
+		<-f.done
+	}
+	r.flights = nil
+	return nil
+}
+
+// commit moves the checkpoint over the marks of an acknowledged batch: first
+// the ledger entries of the windows that it closes, then the checkpoint.
+func (r *run) commit(ctx context.Context, f *flight) error {
+	row := 0
+	steps := make([]Progress, len(f.marks))
+	for i := range f.marks {
+		m, w := &f.marks[i], &steps[i]
+		r.delivered.Add(f.delivered(row, m.rows))
+		row = m.rows
+		*w = m.progress
+		w.Counts.Add(r.delivered)
+		if m.closes {
+			r.delivered = Counts{}
+			if err := r.e.addLedger(ctx, r.s, r.c.Fence, w); err != nil {
+				return err
+			}
+		}
+	}
+	r.delivered.Add(f.delivered(row, len(f.ends)))
+	if len(f.marks) == 0 {
+		return nil
+	}
+	for i := range steps {
+		r.advance(&steps[i], f.marks[i].closes)
+	}
+	last := &f.marks[len(f.marks)-1]
+	n := r.seen.forget(last.seen-r.forgotten, r.s.Position.horizon(&last.progress, last.closes))
+	r.forgotten = last.seen - n
+	r.c.Seen = seenIDs(r.seen.list[:n])
+	r.progressLine()
+	return r.save(ctx)
+}
+
+// delivered counts what became of rows [from, to) of a batch that is done.
+func (f *flight) delivered(from, to int) (n Counts) {
+	for i := from; i < to; i++ {
+		if f.rejected != nil && f.rejected[i] {
+			n.Quarantined++
+		} else {
+			n.Acknowledged++
+		}
+	}
+	return n
+}
+
+// advance sets the checkpoint to the end of a page.
+func (r *run) advance(w *Progress, closes bool) {
+	c := r.c
+	before := Counts{}
+	if c.Window != nil {
+		before = c.Window.Counts
+	}
+	d := w.Counts.minus(before)
+	r.rep.Counts.Add(d)
+	c.Totals.Add(d)
+	r.rep.Pages++
+	if w.Reached.After(c.LastEvent) {
+		c.LastEvent = w.Reached
+	}
+	if !closes {
+		c.Window = w
+		return
+	}
+	c.Window = nil
+	c.Position = w.To
+	c.Windows++
+	r.rep.Windows++
+}
+
+func (c Counts) minus(d Counts) Counts {
+	return Counts{c.Fetched - d.Fetched, c.Repeated - d.Repeated, c.Acknowledged - d.Acknowledged,
+		c.Filtered - d.Filtered, c.Quarantined - d.Quarantined, c.Truncated - d.Truncated}
+}
+
+func (r *run) progressLine() {
+	now := r.e.Clock.Now()
+	if now.Sub(r.logged) < 10*time.Second {
+		return
+	}
+	r.logged = now
+	rate := float64(r.rep.Counts.Fetched) / max(now.Sub(r.rep.Started).Seconds(), 1)
+	r.e.Log.Info("collecting", "stream", r.s.Key(), "records", r.rep.Counts.Fetched, "per_second", int(rate), "at", r.c.LastEvent)
+}
+
+// tail writes the columns that every row gets from the engine.
+type tail struct {
+	connection []byte // ,"Connection":"…"
+	at         time.Time
+	oldest     time.Time
+	newest     time.Time
+}
+
+func newTail(connection string) tail {
+	name, _ := json.Marshal(connection)
+	return tail{connection: append([]byte(`,"Connection":`), name...)}
+}
+
+// The service replaces a TimeGenerated older than two days or more than a day
+// ahead by the time of receipt (learn.microsoft.com, "Standard columns"). An
+// hour is left for the way there.
+func (t *tail) now(now time.Time) {
+	t.at, t.oldest, t.newest = now, now.Add(-47*time.Hour), now.Add(23*time.Hour)
+}
+
+// seal completes the row that begins at start.
+func (t *tail) seal(row []byte, start int, id []byte, m Mapper) []byte {
+	if len(row) > start+1 {
+		row = append(row, ',')
+	}
+	row = append(row, `"EventUid":`...)
+	row = appendString(row, id)
+	row = append(row, t.connection...)
+	at, ok := m.Held()
+	if !ok {
+		at, ok = m.EventTime()
+	}
+	if ok && (at.Before(t.oldest) || at.After(t.newest)) {
+		row = appendTime(append(row, `,"EventTime":`...), at)
+		ok = false
+	}
+	if !ok {
+		at = t.at
+	}
+	row = appendTime(append(row, `,"TimeGenerated":`...), at)
+	if extra := m.Additional(); len(extra) > 0 {
+		row = append(append(append(row, `,"AdditionalFields":{`...), extra...), '}')
+	}
+	return append(row, '}')
+}
+
+func appendTime(dst []byte, t time.Time) []byte {
+	return t.UTC().AppendFormat(dst, `"2006-01-02T15:04:05.9999999Z"`)
+}
+
+// appendString writes text as a JSON string; ids are plain almost always.
+func appendString(dst, text []byte) []byte {
+	for _, c := range text {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+			quoted, _ := json.Marshal(string(bytes.ToValidUTF8(text, []byte("\ufffd"))))
+			return append(dst, quoted...)
+		}
+	}
+	return append(append(append(dst, '"'), text...), '"')
+}
+
+func (h idHash) text() []byte { return hex.AppendEncode(nil, h[:]) }
+
+func (h idHash) String() string { return fmt.Sprintf("%x", h[:]) }

@@ -1,0 +1,202 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Format is the version of the checkpoint documents that this code writes.
+const Format = 1
+
+// Checkpoint is all that a stream remembers between runs. It is one document:
+// whoever writes it proves by the write that nobody else did so in between.
+type Checkpoint struct {
+	Connection string `json:"connection"`
+	Stream     string `json:"stream"`
+
+	// Fence counts the holders this stream has had. Lease is the present one's.
+	Fence int64  `json:"fence"`
+	Lease *Lease `json:"lease,omitempty"`
+
+	// Position: every record that happened before it has been dealt with.
+	Position time.Time `json:"position"`
+	Windows  int64     `json:"windows"` // closed so far
+
+	Window *Progress `json:"window,omitempty"` // the one that is not closed yet
+	Seen   seenIDs   `json:"seen,omitempty"`   // ids that may come again
+
+	Totals      Counts    `json:"totals"`
+	LastEvent   time.Time `json:"last_event,omitzero"`
+	StalledRuns int       `json:"stalled_runs,omitempty"` // runs in a row that committed nothing though there was work
+	Updated     time.Time `json:"updated"`
+}
+
+// Lease says who may run the stream, and until when it has to say so again.
+type Lease struct {
+	Holder string    `json:"holder"`
+	Until  time.Time `json:"until"`
+}
+
+// Progress is how far a window has been listed.
+type Progress struct {
+	Window
+	Token string `json:"token,omitempty"` // the page to fetch next
+	Pages int64  `json:"pages"`
+	// Reached is the newest event seen; an ascending window can be listed
+	// again from there when the provider forgets the token.
+	Reached time.Time `json:"reached,omitzero"`
+	Counts  Counts    `json:"counts"`
+}
+
+// Counts account for records. Every record that was fetched for the first time
+// is in exactly one of the last three.
+type Counts struct {
+	Fetched      int64 `json:"fetched"`
+	Repeated     int64 `json:"repeated"` // listed again and known, so not fetched anew
+	Acknowledged int64 `json:"acknowledged"`
+	Filtered     int64 `json:"filtered"`
+	Quarantined  int64 `json:"quarantined"`
+	Truncated    int64 `json:"truncated,omitempty"` // acknowledged with a text cut; the original is in quarantine
+}
+
+// Add adds d to c.
+func (c *Counts) Add(d Counts) {
+	c.Fetched += d.Fetched
+	c.Repeated += d.Repeated
+	c.Acknowledged += d.Acknowledged
+	c.Filtered += d.Filtered
+	c.Quarantined += d.Quarantined
+	c.Truncated += d.Truncated
+}
+
+// Balanced reports whether every fetched record is accounted for.
+func (c Counts) Balanced() bool {
+	return c.Fetched == c.Acknowledged+c.Filtered+c.Quarantined
+}
+
+// envelope is the stored form: the checkpoint with its format and digest.
+type envelope struct {
+	Format     int             `json:"format"`
+	SHA256     string          `json:"sha256"`
+	Checkpoint json.RawMessage `json:"checkpoint"`
+}
+
+// EncodeCheckpoint returns the document that DecodeCheckpoint reads.
+func EncodeCheckpoint(c *Checkpoint) ([]byte, error) {
+	body, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(body)
+	return json.Marshal(envelope{Format, hex.EncodeToString(sum[:]), body})
+}
+
+// errNewer: the document was written by a later version of Sluice.
+var errNewer = errors.New("written by a newer version of Sluice")
+
+// DecodeCheckpoint reads a stored document. Damage of any kind is an error.
+func DecodeCheckpoint(data []byte) (*Checkpoint, error) {
+	var e envelope
+	if err := json.Unmarshal(data, &e); err != nil {
+		return nil, fmt.Errorf("checkpoint is damaged: %w", err)
+	}
+	if e.Format > Format {
+		return nil, fmt.Errorf("checkpoint has format %d: %w", e.Format, errNewer)
+	}
+	sum := sha256.Sum256(e.Checkpoint)
+	if e.Format < 1 || hex.EncodeToString(sum[:]) != e.SHA256 {
+		return nil, errors.New("checkpoint is damaged: its digest does not match")
+	}
+	c := new(Checkpoint)
+	if err := json.Unmarshal(e.Checkpoint, c); err != nil {
+		return nil, fmt.Errorf("checkpoint is damaged: %w", err)
+	}
+	return c, nil
+}
+
+func checkpointName(key string) string { return "checkpoints/" + key }
+
+// LoadCheckpoint returns the newest valid generation of a stream's checkpoint
+// and the number of the newest generation of all; nil and 0 when there is
+// none. When none of several is valid, it stops: beginning anew would lose or
+// repeat everything, and only a person can decide that.
+func LoadCheckpoint(ctx context.Context, st Store, key string) (c *Checkpoint, newest int64, recovered bool, err error) {
+	gens, err := st.Generations(ctx, checkpointName(key))
+	if err != nil {
+		return nil, 0, false, fmt.Errorf("read checkpoint of %s: %w", key, err)
+	}
+	if len(gens) == 0 {
+		return nil, 0, false, nil
+	}
+	var first error
+	for _, g := range gens {
+		c, err := DecodeCheckpoint(g.Data)
+		if err == nil {
+			return c, gens[0].Number, first != nil, nil
+		}
+		if errors.Is(err, errNewer) {
+			return nil, 0, false, &Error{Kind: Permanent, Op: "read checkpoint of " + key, Reason: "checkpoint_newer",
+				Hint: "run the version of Sluice that wrote it, or a later one", Err: err}
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return nil, 0, false, &Error{Kind: Permanent, Op: "read checkpoint of " + key, Reason: "checkpoint_unreadable",
+		Hint: fmt.Sprintf("none of its %d generations is valid; restore one from a backup of the store, or delete them all to begin at the connection's start again", len(gens)), Err: first}
+}
+
+// claim takes the stream for this engine: it raises the fencing number with a
+// conditional write, after which every write of an earlier holder is refused.
+func (e *Engine) claim(ctx context.Context, s *Stream) (c *Checkpoint, gen int64, recovered bool, err error) {
+	c, gen, recovered, err = LoadCheckpoint(ctx, e.Store, s.Key())
+	if err != nil {
+		return nil, 0, false, err
+	}
+	now := e.Clock.Now()
+	if c == nil {
+		c = &Checkpoint{Connection: s.Connection, Stream: s.Name, Position: s.Start.UTC()}
+		if g := s.Position.Granularity; g > 0 {
+			c.Position = c.Position.Truncate(g)
+		}
+	}
+	if l := c.Lease; l != nil && l.Until.After(now) && (e.Alive == nil || e.Alive(l.Holder)) {
+		return nil, 0, false, fmt.Errorf("%w: %s, until %s", ErrHeld, l.Holder, l.Until.Format(time.RFC3339))
+	}
+	c.Fence++
+	if gen, err = e.save(ctx, s.Key(), c, gen); errors.Is(err, ErrConflict) {
+		return nil, 0, false, ErrHeld
+	}
+	return c, gen, recovered, err
+}
+
+// save writes c as the generation after gen, with the lease renewed.
+func (e *Engine) save(ctx context.Context, key string, c *Checkpoint, gen int64) (int64, error) {
+	now := e.Clock.Now()
+	c.Updated = now
+	c.Lease = &Lease{Holder: e.Holder, Until: now.Add(e.LeaseTTL)}
+	return e.write(ctx, key, c, gen)
+}
+
+// release writes c with no lease.
+func (e *Engine) release(ctx context.Context, key string, c *Checkpoint, gen int64) (int64, error) {
+	c.Updated = e.Clock.Now()
+	c.Lease = nil
+	return e.write(ctx, key, c, gen)
+}
+
+func (e *Engine) write(ctx context.Context, key string, c *Checkpoint, gen int64) (int64, error) {
+	data, err := EncodeCheckpoint(c)
+	if err != nil {
+		return gen, err
+	}
+	if err := e.Store.Append(ctx, checkpointName(key), gen, data); err != nil {
+		return gen, fmt.Errorf("write checkpoint of %s: %w", key, err)
+	}
+	return gen + 1, nil
+}

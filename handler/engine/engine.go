@@ -1,0 +1,198 @@
+// Package engine is the vocabulary of Sluice and its run loop: it brings the
+// records of one stream from a Source to a Sink and moves the position only
+// after they were acknowledged, filtered by the user's rule, or quarantined.
+//
+// It knows no provider, no store and no service; they implement its interfaces.
+// It imports the standard library only.
+package engine
+
+import (
+	"context"
+	"iter"
+	"log/slog"
+	"time"
+)
+
+// Window is the half-open range of time [From, To) that a listing covers.
+type Window struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+}
+
+// Page is one response of a provider.
+type Page struct {
+	// Records is the page's records as JSON text: an array, or values one
+	// after the other (NDJSON, a single object). It is not changed after
+	// Fetch returned it, and may be kept.
+	Records []byte
+	// Next is the token of the page that follows; "" on a window's last page.
+	// It holds no secret: it is stored.
+	Next string
+}
+
+// Source lists the records of one stream.
+//
+// Fetch returns the page of window w that token names, the first one for "".
+// The same window and token can be asked for again. An error is an *Error, or
+// wraps ErrTokenExpired when the provider no longer knows the token; the
+// window is then listed anew.
+type Source interface {
+	Fetch(ctx context.Context, w Window, token string) (*Page, error)
+}
+
+// Mapper turns records into rows. One goroutine uses it. What its methods
+// return is valid until the next Map.
+type Mapper interface {
+	// Map reads the JSON value at or after src[0], appends its row to dst as
+	// an object without the closing brace, and returns the bytes read. Without
+	// the column TimeGenerated: the engine writes that. An error means that
+	// src is no JSON.
+	Map(src, dst []byte) (n int, row []byte, err error)
+	IsObject() bool                    // the record is a JSON object
+	Kept() bool                        // false: a filter the user wrote dropped it, there is no row
+	ID() []byte                        // the provider's id of the record, or empty
+	EventTime() (t time.Time, ok bool) // when it happened
+	Held() (t time.Time, ok bool)      // the value of TimeGenerated
+	Additional() []byte                // members of the column AdditionalFields, or empty
+	Truncated() bool                   // a text was cut to the service's limit
+}
+
+// Batch is a JSON array of rows for one table.
+type Batch struct {
+	Table string
+	Rows  []byte
+	Count int
+}
+
+// Sink delivers rows.
+//
+// Upload returns nil only when the service has acknowledged the batch; it does
+// not keep Rows. An *Error of kind Rejected says that the content is at fault.
+// Upload is called from several goroutines.
+type Sink interface {
+	Upload(ctx context.Context, b Batch) error
+	// Has reports whether rows of this table have somewhere to go.
+	Has(table string) bool
+}
+
+// Generation is one stored version of a document.
+type Generation struct {
+	Number int64
+	Data   []byte
+}
+
+// Kept is how many generations of a document a Store keeps.
+const Kept = 5
+
+// Store keeps checkpoints and what belongs to them. Names are paths with
+// slashes.
+//
+// A document is written conditionally: Append succeeds only for the writer
+// that knows the newest generation, so of two writers one is refused with
+// ErrConflict, however long it slept in between. Objects are written without
+// conditions. Get of what is not there is ErrNotFound.
+type Store interface {
+	// Generations returns the kept generations of a document, newest first;
+	// none when it does not exist.
+	Generations(ctx context.Context, name string) ([]Generation, error)
+	// Append writes generation after+1; after is 0 for the first.
+	Append(ctx context.Context, name string, after int64, data []byte) error
+
+	Put(ctx context.Context, name string, data []byte) error
+	Get(ctx context.Context, name string) ([]byte, error)
+	Delete(ctx context.Context, name string) error
+	// List yields the names of objects that begin with prefix, in order.
+	List(ctx context.Context, prefix string) iter.Seq2[string, error]
+	// AddLine appends a line to an object that grows.
+	AddLine(ctx context.Context, name string, line []byte) error
+}
+
+// Clock tells the time and waits; tests have one of their own.
+type Clock interface {
+	Now() time.Time
+	// Sleep returns after d, or earlier with the error of ctx.
+	Sleep(ctx context.Context, d time.Duration) error
+}
+
+// SystemClock is the machine's clock.
+type SystemClock struct{}
+
+// Now returns the time in UTC.
+func (SystemClock) Now() time.Time { return time.Now().UTC() }
+
+// Sleep waits for d.
+func (SystemClock) Sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// Position holds the facts about a stream that correctness hangs on.
+type Position struct {
+	Lag           time.Duration // how far a window's end stays behind now
+	Overlap       time.Duration // how far a window reaches back for late records
+	MaxWindow     time.Duration // longest window to ask for; 0: any
+	Granularity   time.Duration // resolution of the provider's time filter
+	Retention     time.Duration // how long the provider keeps records; 0: for ever
+	Ascending     bool          // pages come oldest first
+	FromExclusive bool          // the provider's lower bound is exclusive
+}
+
+// Stream is one series of records of a connection, ready to run.
+type Stream struct {
+	Connection string
+	Connector  string
+	Name       string
+	Table      string
+	Source     Source
+	Mapper     Mapper
+	Position   Position
+	Start      time.Time // where the first run begins
+}
+
+// Key names the stream in logs, in the store and in health rows.
+func (s *Stream) Key() string { return s.Connection + "/" + s.Name }
+
+// Engine runs streams. All fields but Alive and HealthTable have to be set;
+// New does that.
+type Engine struct {
+	Store Store
+	Sink  Sink
+	Clock Clock
+	Log   *slog.Logger
+
+	// Holder names this process in leases. Alive, when set, reports whether
+	// another holder may still be running; a dead one's lease is taken over
+	// at once instead of when it ends.
+	Holder   string
+	Alive    func(holder string) bool
+	LeaseTTL time.Duration
+
+	BatchBytes  int // most bytes of one upload
+	InFlight    int // uploads at a time
+	HealthTable string
+	Version     string
+}
+
+// Limits of the Logs Ingestion API (learn.microsoft.com, "Azure Monitor
+// service limits", 2026): one call carries at most 1 MB before and after
+// compression, and a text in a column at most 64 KB.
+const (
+	MaxBatch = 1_000_000
+	MaxText  = 64 * 1024
+)
+
+// New returns an Engine with the usual limits.
+func New(store Store, sink Sink, log *slog.Logger) *Engine {
+	return &Engine{
+		Store: store, Sink: sink, Clock: SystemClock{}, Log: log,
+		Holder: "unnamed", LeaseTTL: 2 * time.Minute,
+		BatchBytes: MaxBatch, InFlight: 2,
+		HealthTable: "SluiceHealth_CL",
+	}
+}

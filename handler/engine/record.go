@@ -1,0 +1,245 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// LedgerEntry proves one closed window: fetched = acknowledged + filtered + quarantined.
+type LedgerEntry struct {
+	Window
+	Connection string    `json:"connection"`
+	Stream     string    `json:"stream"`
+	Fence      int64     `json:"fence"`
+	Pages      int64     `json:"pages"`
+	Counts     Counts    `json:"counts"`
+	Balanced   bool      `json:"balanced"`
+	Closed     time.Time `json:"closed"`
+}
+
+// addLedger writes the entry of a window that is about to be closed. After a
+// crash between this and the checkpoint the entry is written again; of two
+// entries for one window the later one counts.
+func (e *Engine) addLedger(ctx context.Context, s *Stream, fence int64, w *Progress) error {
+	now := e.Clock.Now()
+	line, err := json.Marshal(LedgerEntry{w.Window, s.Connection, s.Name, fence, w.Pages, w.Counts, w.Counts.Balanced(), now})
+	if err != nil {
+		return err
+	}
+	name := "ledger/" + s.Key() + "/" + now.Format(time.DateOnly) + ".ndjson"
+	if err := e.Store.AddLine(ctx, name, line); err != nil {
+		return fmt.Errorf("write ledger of %s: %w", s.Key(), err)
+	}
+	return nil
+}
+
+// Quarantined is a record that could not be delivered as it is, and why.
+type Quarantined struct {
+	ID         string          `json:"id"` // connection/stream/hash: names it in commands
+	Connection string          `json:"connection"`
+	Stream     string          `json:"stream"`
+	Table      string          `json:"table"`
+	Reason     string          `json:"reason"`
+	Detail     string          `json:"detail"`
+	At         time.Time       `json:"at"`
+	Sent       bool            `json:"sent,omitempty"` // a row was sent nevertheless, with a text cut
+	Record     json.RawMessage `json:"record,omitempty"`
+	Raw        []byte          `json:"raw,omitempty"` // the record, when it is not valid UTF-8
+}
+
+// Original returns the record as the provider sent it.
+func (q *Quarantined) Original() []byte {
+	if q.Raw != nil {
+		return q.Raw
+	}
+	return q.Record
+}
+
+const quarantinePrefix = "quarantine/"
+
+// putQuarantine keeps a record. The name follows from the record, so that a
+// repeated one is kept once.
+func (e *Engine) putQuarantine(ctx context.Context, s *Stream, rec []byte, h idHash, reason, detail string, sent bool) error {
+	q := Quarantined{ID: s.Key() + "/" + h.String(), Connection: s.Connection, Stream: s.Name, Table: s.Table,
+		Reason: reason, Detail: detail, At: e.Clock.Now(), Sent: sent}
+	if utf8.Valid(rec) {
+		q.Record = rec
+	} else {
+		q.Raw = rec
+	}
+	data, err := json.Marshal(q)
+	if err == nil {
+		err = e.Store.Put(ctx, quarantinePrefix+q.ID+".json", data)
+	}
+	if err != nil {
+		return fmt.Errorf("keep a record of %s in quarantine: %w", s.Key(), err)
+	}
+	return nil
+}
+
+// Quarantine lists what is kept, of one connection or stream when prefix names
+// it, and calls f with each until f fails.
+func (e *Engine) Quarantine(ctx context.Context, prefix string, f func(*Quarantined) error) error {
+	for name, err := range e.Store.List(ctx, quarantinePrefix+prefix) {
+		if err != nil {
+			return err
+		}
+		q, err := e.quarantined(ctx, name)
+		if err != nil {
+			return err
+		}
+		if err := f(q); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Quarantined returns the kept record with this ID.
+func (e *Engine) Quarantined(ctx context.Context, id string) (*Quarantined, error) {
+	return e.quarantined(ctx, quarantinePrefix+id+".json")
+}
+
+func (e *Engine) quarantined(ctx context.Context, name string) (*Quarantined, error) {
+	data, err := e.Store.Get(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	q := new(Quarantined)
+	if err := json.Unmarshal(data, q); err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	return q, nil
+}
+
+// Purge deletes a kept record for good.
+func (e *Engine) Purge(ctx context.Context, id string) error {
+	return e.Store.Delete(ctx, quarantinePrefix+id+".json")
+}
+
+// Replay maps a kept record with the stream as it is now and sends its row.
+// Delivered, or filtered by now, it leaves the quarantine.
+func (e *Engine) Replay(ctx context.Context, s *Stream, q *Quarantined) error {
+	n, row, err := s.Mapper.Map(q.Original(), []byte{'['})
+	switch {
+	case err != nil:
+		return err
+	case n == 0 || !s.Mapper.IsObject():
+		return errors.New("the record is no JSON object")
+	}
+	if s.Mapper.Kept() {
+		t := newTail(s.Connection)
+		t.now(e.Clock.Now())
+		id := s.Mapper.ID()
+		if len(id) == 0 {
+			h := hashID(q.Original())
+			id = h.text()
+		}
+		rows := append(t.seal(row, 1, id, s.Mapper), ']')
+		if err := e.Sink.Upload(ctx, Batch{Table: s.Table, Rows: rows, Count: 1}); err != nil {
+			return err
+		}
+	}
+	return e.Purge(ctx, q.ID)
+}
+
+// HealthColumn is a column of the health table.
+type HealthColumn struct{ Name, Type, Description string }
+
+// HealthColumns is the schema of SluiceHealth_CL: a row for each stream and run.
+var HealthColumns = []HealthColumn{
+	{"TimeGenerated", "datetime", "When the run ended."},
+	{"Connection", "string", "The connection."},
+	{"Connector", "string", "The connector it belongs to."},
+	{"Stream", "string", "The stream."},
+	{"Outcome", "string", "ok, partial, stalled or failed."},
+	{"Reason", "string", "A code for what was wrong."},
+	{"Message", "string", "What was wrong, and what to do."},
+	{"Fetched", "long", "Records fetched for the first time; they are acknowledged, filtered or quarantined."},
+	{"Acknowledged", "long", "Rows that the service acknowledged."},
+	{"Filtered", "long", "Records that a filter of the connector dropped."},
+	{"Quarantined", "long", "Records that could not be delivered and are kept."},
+	{"Repeated", "long", "Records that were listed again and known already."},
+	{"Truncated", "long", "Rows sent with a text cut to the service's limit."},
+	{"Pages", "long", "Pages committed."},
+	{"BacklogSeconds", "long", "How far the position is behind now."},
+	{"Position", "datetime", "Every record before this time has been dealt with."},
+	{"LastEventTime", "datetime", "The newest record so far."},
+	{"StalledRuns", "long", "Runs in a row without progress; 2 and more need a person."},
+	{"DurationMs", "long", "How long the run took."},
+	{"Version", "string", "The version of Sluice."},
+}
+
+// recordHealth keeps the report for the status command and sends it as a row.
+func (e *Engine) recordHealth(ctx context.Context, rep *Report) {
+	key := rep.Connection + "/" + rep.Stream
+	data, err := json.Marshal(rep)
+	if err == nil {
+		err = e.Store.Put(ctx, "health/"+key+".json", data)
+	}
+	if err == nil && e.HealthTable != "" && e.Sink.Has(e.HealthTable) {
+		err = e.Sink.Upload(ctx, Batch{Table: e.HealthTable, Rows: rep.healthRow(e.Clock.Now()), Count: 1})
+	}
+	if err != nil {
+		e.Log.Warn("the run's health could not be recorded", "stream", key, "error", err)
+	}
+}
+
+func (rep *Report) healthRow(now time.Time) []byte {
+	row := map[string]any{
+		"TimeGenerated": now, "Connection": rep.Connection, "Connector": rep.Connector, "Stream": rep.Stream,
+		"Outcome": rep.Outcome, "Reason": rep.Reason, "Message": rep.Message,
+		"Fetched": rep.Counts.Fetched, "Acknowledged": rep.Counts.Acknowledged, "Filtered": rep.Counts.Filtered,
+		"Quarantined": rep.Counts.Quarantined, "Repeated": rep.Counts.Repeated, "Truncated": rep.Counts.Truncated,
+		"Pages": rep.Pages, "BacklogSeconds": int64(rep.Backlog.Seconds()),
+		"StalledRuns": rep.Stalled, "DurationMs": rep.Duration.Milliseconds(), "Version": rep.Version,
+	}
+	if !rep.Position.IsZero() {
+		row["Position"] = rep.Position
+	}
+	if !rep.LastEvent.IsZero() {
+		row["LastEventTime"] = rep.LastEvent
+	}
+	b, _ := json.Marshal([]any{row})
+	return b
+}
+
+// Status is what is known of a stream between runs.
+type Status struct {
+	Report      *Report     `json:"last_run,omitempty"`
+	Checkpoint  *Checkpoint `json:"checkpoint,omitempty"`
+	Quarantined int         `json:"in_quarantine"`
+	Problem     string      `json:"problem,omitempty"` // why the checkpoint could not be read
+}
+
+// Status reads what the store knows of a stream.
+func (e *Engine) Status(ctx context.Context, s *Stream) (Status, error) {
+	var st Status
+	data, err := e.Store.Get(ctx, "health/"+s.Key()+".json")
+	switch {
+	case err == nil:
+		st.Report = new(Report)
+		if err := json.Unmarshal(data, st.Report); err != nil {
+			st.Report = nil
+		}
+	case !errors.Is(err, ErrNotFound):
+		return st, err
+	}
+	if st.Checkpoint, _, _, err = LoadCheckpoint(ctx, e.Store, s.Key()); err != nil {
+		st.Problem = err.Error()
+	}
+	for name, err := range e.Store.List(ctx, quarantinePrefix+s.Key()+"/") {
+		if err != nil {
+			return st, err
+		}
+		if strings.HasSuffix(name, ".json") {
+			st.Quarantined++
+		}
+	}
+	return st, nil
+}

@@ -1,0 +1,419 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Outcome says how a run ended.
+type Outcome string
+
+const (
+	OK      Outcome = "ok"      // caught up
+	Partial Outcome = "partial" // its time was up; the next run goes on
+	Skipped Outcome = "skipped" // another run holds the stream
+	Stalled Outcome = "stalled" // its time was up, for the second time in a row without a committed page
+	Failed  Outcome = "failed"  // an error; position and data stay
+)
+
+// Report is what a run did.
+type Report struct {
+	Connection string        `json:"connection"`
+	Connector  string        `json:"connector"`
+	Stream     string        `json:"stream"`
+	Table      string        `json:"table"`
+	Outcome    Outcome       `json:"outcome"`
+	Reason     string        `json:"reason,omitempty"`  // a code
+	Message    string        `json:"message,omitempty"` // for a person
+	Counts     Counts        `json:"counts"`            // of this run, committed
+	Pages      int64         `json:"pages"`
+	Windows    int64         `json:"windows"`
+	Position   time.Time     `json:"position,omitzero"`
+	LastEvent  time.Time     `json:"last_event,omitzero"`
+	Backlog    time.Duration `json:"backlog_ns"` // how far the position is behind now
+	Stalled    int           `json:"stalled_runs,omitempty"`
+	Recovered  bool          `json:"recovered,omitempty"` // the newest checkpoint was damaged, an older one served
+	Started    time.Time     `json:"started"`
+	Duration   time.Duration `json:"duration_ns"`
+	Version    string        `json:"version,omitempty"`
+
+	Err error `json:"-"`
+}
+
+// run is one invocation for one stream.
+type run struct {
+	e        *Engine
+	s        *Stream
+	deadline time.Time
+	end      time.Time // the run is done when the position is here
+
+	c     *Checkpoint // as committed last
+	gen   int64
+	saved time.Time
+	work  Progress // the window being listed, ahead of c
+
+	delivered Counts // of the window being committed: acknowledged and rejected rows
+
+	seen      *memory
+	forgotten int  // ids dropped from the front of seen so far
+	failed    bool // an upload failed: nothing more is committed
+
+	out     *batch    // being filled
+	flights []*flight // being uploaded, oldest first
+	free    [][]byte  // buffers to fill again
+	rep     Report
+	tail    tail
+	logged  time.Time
+}
+
+// Run brings the stream up to date, or as far as budget allows, and reports
+// how that went. Health is recorded in the store and at the sink.
+func (e *Engine) Run(ctx context.Context, s *Stream, budget time.Duration) Report {
+	r := &run{e: e, s: s}
+	started := e.Clock.Now()
+	r.deadline = started.Add(budget)
+	r.rep = Report{Connection: s.Connection, Connector: s.Connector, Stream: s.Name, Table: s.Table, Started: started, Version: e.Version}
+	err := r.do(ctx)
+	r.finish(err)
+	if r.rep.Outcome != Skipped {
+		e.recordHealth(context.WithoutCancel(ctx), &r.rep)
+	}
+	return r.rep
+}
+
+func (r *run) do(ctx context.Context) error {
+	var err error
+	if r.c, r.gen, r.rep.Recovered, err = r.e.claim(ctx, r.s); err != nil {
+		return err
+	}
+	r.saved = r.e.Clock.Now()
+	r.logged = r.saved
+	r.end = r.saved.Add(-r.s.Position.Lag)
+	r.seen = newMemory(r.c.Seen)
+	r.tail = newTail(r.s.Connection)
+	r.out = r.newBatch()
+	if age := r.saved.Sub(r.c.Position); r.s.Position.Retention > 0 && age > r.s.Position.Retention {
+		r.e.Log.Warn("the position is older than what the provider keeps: older records are gone there",
+			"stream", r.s.Key(), "position", r.c.Position, "retention", r.s.Position.Retention.String())
+	}
+	err = r.windows(ctx)
+	if !errors.Is(err, ErrLeaseLost) { // complete pages are committed, whatever stopped the run
+		err = join(err, r.drain(ctx))
+	}
+	if errors.Is(err, ErrLeaseLost) {
+		return join(err, r.settle())
+	}
+	rest := context.WithoutCancel(ctx)
+	r.countStall(err)
+	if _, rerr := r.e.release(rest, r.s.Key(), r.c, r.gen); rerr != nil {
+		err = join(err, rerr)
+	}
+	return err
+}
+
+// join is errors.Join, but leaves a single error as it is.
+func join(a, b error) error {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	return errors.Join(a, b)
+}
+
+// errBudget ends a run whose time is up; it is no failure.
+var errBudget = errors.New("the run's time is up")
+
+// windows lists one window after the other until the run's end is reached.
+func (r *run) windows(ctx context.Context) error {
+	if r.c.Window != nil {
+		r.work = *r.c.Window
+		if err := r.window(ctx); err != nil {
+			return err
+		}
+	}
+	planned := *r.c // windows are planned ahead of what is committed
+	if r.c.Window != nil {
+		planned.Position, planned.Windows = r.work.To, planned.Windows+1
+	}
+	for {
+		w, ok := r.s.Position.plan(&planned, r.end)
+		if !ok {
+			return nil
+		}
+		r.work = Progress{Window: w}
+		if err := r.window(ctx); err != nil {
+			return err
+		}
+		planned.Position = w.To
+		planned.Windows++
+	}
+}
+
+// window lists the pages of r.work from its token on.
+func (r *run) window(ctx context.Context) error {
+	restarted := false
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if !r.e.Clock.Now().Before(r.deadline) {
+			return errBudget
+		}
+		page, err := r.fetch(ctx)
+		if errors.Is(err, ErrTokenExpired) && !restarted {
+			restarted = true
+			r.work.From, r.work.Token = r.s.Position.restart(&r.work), ""
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if page.Next != "" && page.Next == r.work.Token {
+			return &Error{Kind: Permanent, Op: "list " + r.s.Key(), Reason: "paging_loop",
+				Hint: "report it with the request's log line", Err: errors.New("the provider names the page just read as the next one")}
+		}
+		if err := r.mapPage(ctx, page); err != nil {
+			return err
+		}
+		r.work.Pages++
+		r.work.Token = page.Next
+		r.mark(page.Next == "")
+		if err := r.flush(ctx); err != nil {
+			return err
+		}
+		if page.Next == "" {
+			return nil
+		}
+	}
+}
+
+// flushAfter is how long complete pages may wait for their batch to fill up.
+const flushAfter = 5 * time.Second
+
+// flush commits what has been acknowledged, and sends a batch that waits long.
+func (r *run) flush(ctx context.Context) error {
+	if err := r.reapReady(ctx); err != nil {
+		return err
+	}
+	if len(r.flights) == 0 && r.e.Clock.Now().Sub(r.saved) >= flushAfter {
+		b := r.out
+		r.out = r.newBatch()
+		return r.dispatch(ctx, b)
+	}
+	return nil
+}
+
+func (r *run) fetch(ctx context.Context) (page *Page, err error) {
+	if err := r.renew(ctx); err != nil {
+		return nil, err
+	}
+	w := r.s.Position.request(r.work.Window)
+	err = r.e.retry(ctx, r.deadline, r.wait, func() error {
+		page, err = r.s.Source.Fetch(ctx, w, r.work.Token)
+		return err
+	})
+	return page, err
+}
+
+// mapPage turns the records of a page into rows.
+func (r *run) mapPage(ctx context.Context, page *Page) error {
+	src, p := page.Records, skipSpace(page.Records, 0)
+	isArray := p < len(src) && src[p] == '['
+	if isArray {
+		p++
+	}
+	r.tail.now(r.e.Clock.Now())
+	for {
+		if p = skipSeparators(src, p); p >= len(src) {
+			if isArray {
+				return r.malformed(errors.New("the list of records is not closed"))
+			}
+			return nil
+		}
+		if isArray && src[p] == ']' {
+			return nil
+		}
+		n, err := r.record(ctx, src[p:])
+		if err != nil {
+			return err
+		}
+		p += n
+	}
+}
+
+func (r *run) malformed(err error) error {
+	return &Error{Kind: Transient, Op: "read a page of " + r.s.Key(), Reason: "malformed_page",
+		Hint: "the position stays; the page is asked for again in the next run", Err: err}
+}
+
+// record deals with the record at src[0]: its row is in the batch afterwards,
+// or it was filtered, known already, or quarantined.
+func (r *run) record(ctx context.Context, src []byte) (int, error) {
+	m, b := r.s.Mapper, r.out
+	start := b.begin()
+	n, buf, err := m.Map(src, b.buf)
+	b.buf = buf
+	if err != nil {
+		return 0, r.malformed(err)
+	}
+	rec := src[:n]
+	id := m.ID()
+	hash := hashID(id)
+	if len(id) == 0 {
+		hash = hashID(rec)
+	}
+	at, hasTime := m.EventTime()
+	if !hasTime {
+		at = r.work.To
+	}
+	c := &r.work.Counts
+	if !r.seen.add(hash, at) {
+		c.Repeated++
+		b.undo(start)
+		return n, nil
+	}
+	c.Fetched++
+	if hasTime && at.After(r.work.Reached) {
+		r.work.Reached = at
+	}
+	switch {
+	case !m.IsObject():
+		b.undo(start)
+		return n, r.quarantine(ctx, rec, hash, "not_an_object", "the record is no JSON object")
+	case !m.Kept():
+		c.Filtered++
+		b.undo(start)
+		return n, nil
+	}
+	if len(id) == 0 {
+		id = hash.text()
+	}
+	if m.Truncated() {
+		c.Truncated++
+		if err := r.e.putQuarantine(ctx, r.s, rec, hash, "truncated", "a text is longer than the service stores; the row was sent with it cut", true); err != nil {
+			return n, err
+		}
+	}
+	b.buf = r.tail.seal(b.buf, start, id, m)
+	if len(b.buf)-start+2 > r.e.BatchBytes {
+		size := len(b.buf) - start
+		b.undo(start)
+		return n, r.quarantine(ctx, rec, hash, "row_too_large", fmt.Sprintf("the row has %d bytes, one upload at most %d", size, r.e.BatchBytes))
+	}
+	if len(b.buf)+1 > r.e.BatchBytes {
+		r.out = r.split(b, start)
+		if err := r.dispatch(ctx, b); err != nil {
+			return n, err
+		}
+		b = r.out
+	}
+	b.end(rec, hash)
+	return n, nil
+}
+
+func (r *run) quarantine(ctx context.Context, rec []byte, h idHash, reason, detail string) error {
+	r.work.Counts.Quarantined++
+	return r.e.putQuarantine(ctx, r.s, rec, h, reason, detail, false)
+}
+
+// mark notes that all of a page is in the batches so far.
+func (r *run) mark(closes bool) {
+	r.out.marks = append(r.out.marks, mark{
+		progress: r.work, rows: len(r.out.ends), seen: len(r.seen.list) + r.forgotten, closes: closes,
+	})
+}
+
+// wait sleeps, and renews the lease meanwhile.
+func (r *run) wait(ctx context.Context, d time.Duration) error {
+	return r.e.inSteps(ctx, d, func() error { return r.renew(ctx) })
+}
+
+// inSteps sleeps for d and calls each often enough to keep a lease alive.
+func (e *Engine) inSteps(ctx context.Context, d time.Duration, each func() error) error {
+	for d > 0 {
+		step := min(d, e.LeaseTTL/3)
+		if err := e.Clock.Sleep(ctx, step); err != nil {
+			return err
+		}
+		if err := each(); err != nil {
+			return err
+		}
+		d -= step
+	}
+	return nil
+}
+
+// renew writes the checkpoint as it is when the lease is a third gone.
+func (r *run) renew(ctx context.Context) error {
+	if r.e.Clock.Now().Sub(r.saved) < r.e.LeaseTTL/3 {
+		return nil
+	}
+	return r.save(ctx)
+}
+
+func (r *run) save(ctx context.Context) error {
+	gen, err := r.e.save(ctx, r.s.Key(), r.c, r.gen)
+	if errors.Is(err, ErrConflict) {
+		return errors.Join(ErrLeaseLost, err)
+	}
+	if err != nil {
+		return err
+	}
+	r.gen, r.saved = gen, r.e.Clock.Now()
+	return nil
+}
+
+// countStall notes whether this run got anywhere.
+func (r *run) countStall(err error) {
+	if r.rep.Pages > 0 || err == nil {
+		r.c.StalledRuns = 0
+		return
+	}
+	r.c.StalledRuns++
+}
+
+// finish fills in the report.
+func (r *run) finish(err error) {
+	rep := &r.rep
+	now := r.e.Clock.Now()
+	rep.Duration = now.Sub(rep.Started)
+	rep.Outcome = OK
+	if r.c != nil {
+		rep.Position, rep.LastEvent, rep.Stalled = r.c.Position, r.c.LastEvent, r.c.StalledRuns
+		rep.Backlog = max(0, now.Sub(r.c.Position))
+	}
+	switch {
+	case err == nil:
+		return
+	case errors.Is(err, ErrHeld):
+		rep.Outcome = Skipped
+	case errors.Is(err, errBudget):
+		rep.Outcome, rep.Reason = Partial, "budget"
+		if rep.Stalled >= 2 {
+			rep.Outcome, rep.Reason = Stalled, "no_progress"
+		}
+		rep.Message = "the run's time was up; the next one goes on"
+		return
+	default:
+		rep.Outcome = Failed
+	}
+	rep.Reason, rep.Message, rep.Err = reasonOf(err), err.Error(), err
+}
+
+func skipSpace(src []byte, p int) int {
+	for p < len(src) && src[p] <= ' ' {
+		p++
+	}
+	return p
+}
+
+func skipSeparators(src []byte, p int) int {
+	for p < len(src) && (src[p] <= ' ' || src[p] == ',' || src[p] == 0x1e) { // 0x1e: RFC 7464
+		p++
+	}
+	return p
+}

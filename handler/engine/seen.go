@@ -1,0 +1,96 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"time"
+)
+
+// idHash is the first 128 bits of the SHA-256 of a record's id.
+type idHash [16]byte
+
+func hashID(id []byte) idHash {
+	sum := sha256.Sum256(id)
+	return idHash(sum[:16])
+}
+
+// seenID is an id and when its record happened.
+type seenID struct {
+	hash idHash
+	at   int64 // Unix milliseconds
+}
+
+// seenIDs is stored as base64 of 24 bytes an id, in the order of their arrival.
+type seenIDs []seenID
+
+// MarshalText implements encoding.TextMarshaler.
+func (s seenIDs) MarshalText() ([]byte, error) {
+	raw := make([]byte, 0, len(s)*24)
+	for _, id := range s {
+		raw = append(raw, id.hash[:]...)
+		raw = binary.BigEndian.AppendUint64(raw, uint64(id.at))
+	}
+	return base64.StdEncoding.AppendEncode(nil, raw), nil
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *seenIDs) UnmarshalText(text []byte) error {
+	raw, err := base64.StdEncoding.AppendDecode(nil, text)
+	if err != nil {
+		return err
+	}
+	if len(raw)%24 != 0 {
+		return errors.New("seen ids are cut short")
+	}
+	*s = make(seenIDs, 0, len(raw)/24)
+	for ; len(raw) > 0; raw = raw[24:] {
+		*s = append(*s, seenID{idHash(raw[:16]), int64(binary.BigEndian.Uint64(raw[16:24]))})
+	}
+	return nil
+}
+
+// memory knows the ids that may be listed again. Ids are kept in the order of
+// arrival, so that a checkpoint can hold exactly those of committed pages: an
+// id of a page that was not acknowledged must not be remembered.
+type memory struct {
+	list []seenID
+	set  map[idHash]struct{}
+}
+
+func newMemory(ids seenIDs) *memory {
+	m := &memory{list: ids, set: make(map[idHash]struct{}, len(ids))}
+	for _, id := range ids {
+		m.set[id.hash] = struct{}{}
+	}
+	return m
+}
+
+// add remembers an id and reports whether it is new.
+func (m *memory) add(h idHash, at time.Time) bool {
+	if _, ok := m.set[h]; ok {
+		return false
+	}
+	m.set[h] = struct{}{}
+	m.list = append(m.list, seenID{h, at.UnixMilli()})
+	return true
+}
+
+// forget drops, among the first n ids, those of records before horizon, and
+// returns how many of the n remain.
+func (m *memory) forget(n int, horizon time.Time) int {
+	h := horizon.UnixMilli()
+	kept := 0
+	for i, id := range m.list {
+		if i >= n || id.at >= h {
+			m.list[kept] = id
+			kept++
+		} else {
+			delete(m.set, id.hash)
+		}
+	}
+	removed := len(m.list) - kept
+	m.list = m.list[:kept]
+	return n - removed
+}

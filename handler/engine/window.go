@@ -1,0 +1,57 @@
+package engine
+
+import "time"
+
+// plan returns the window to list next, or false when the stream is caught up
+// with end, the time up to which records can be complete.
+func (p Position) plan(c *Checkpoint, end time.Time) (Window, bool) {
+	if p.Granularity > 0 {
+		end = end.Truncate(p.Granularity)
+	}
+	if !end.After(c.Position) {
+		return Window{}, false
+	}
+	w := Window{From: c.Position, To: end}
+	if c.Windows > 0 { // before the first window there is nothing to reach back for
+		w.From = w.From.Add(-p.Overlap)
+	}
+	if p.MaxWindow > 0 && w.To.Sub(w.From) > p.MaxWindow {
+		w.To = w.From.Add(p.MaxWindow)
+	}
+	return w, true
+}
+
+// request is the window as it is put to the provider: a lower bound that the
+// provider excludes is asked for one step earlier.
+func (p Position) request(w Window) Window {
+	if p.FromExclusive {
+		w.From = w.From.Add(-p.Granularity)
+	}
+	return w
+}
+
+// restart is where a window is listed again after its page token expired. With
+// ascending pages all before the newest event is done, but for late ones.
+func (p Position) restart(w *Progress) time.Time {
+	if p.Ascending && !w.Reached.IsZero() {
+		if from := w.Reached.Add(-p.Overlap); from.After(w.From) {
+			if p.Granularity > 0 {
+				from = from.Truncate(p.Granularity)
+			}
+			return from
+		}
+	}
+	return w.From
+}
+
+// horizon is the time before which no id needs to be remembered.
+func (p Position) horizon(w *Progress, closed bool) time.Time {
+	var t time.Time
+	switch {
+	case closed:
+		t = w.To.Add(-p.Overlap)
+	default:
+		t = p.restart(w)
+	}
+	return t.Add(-p.Granularity)
+}
