@@ -93,7 +93,7 @@ func (e *Engine) retry(ctx context.Context, deadline time.Time, wait func(contex
 	const maxTries = 6
 	for try := 1; ; try++ {
 		err := f()
-		if err == nil || ctx.Err() != nil {
+		if err == nil || ctx.Err() != nil || errors.Is(err, ErrTokenExpired) {
 			return err
 		}
 		var ee *Error

@@ -1,0 +1,446 @@
+package engine_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sluice-connectors/sluice/handler/connectortest"
+	"github.com/sluice-connectors/sluice/handler/engine"
+)
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// bench is an engine with everything around it in memory.
+type bench struct {
+	*engine.Engine
+	store *connectortest.MemStore
+	sink  *connectortest.MemSink
+	clock *connectortest.Clock
+	src   *connectortest.ListSource
+	s     *engine.Stream
+}
+
+func newBench(pages ...[]string) *bench {
+	b := &bench{store: connectortest.NewMemStore(), sink: connectortest.NewMemSink(), clock: connectortest.NewClock(noon),
+		src: &connectortest.ListSource{Pages: pages}}
+	b.Engine = engine.New(b.store, b.sink, slog.New(slog.DiscardHandler))
+	b.Clock = b.clock
+	b.s = &engine.Stream{Connection: "c", Connector: "c", Name: "s", Table: "T_CL", Source: b.src, Mapper: &connectortest.LineMapper{},
+		Position: engine.Position{Overlap: 5 * time.Minute, Granularity: time.Millisecond}, Start: noon.Add(-time.Hour)}
+	return b
+}
+
+func (b *bench) run(t *testing.T, want engine.Outcome) engine.Report {
+	t.Helper()
+	rep := b.Run(t.Context(), b.s, time.Minute)
+	if rep.Outcome != want {
+		t.Fatalf("outcome %s (%s: %s), want %s", rep.Outcome, rep.Reason, rep.Message, want)
+	}
+	return rep
+}
+
+func (b *bench) checkpoint(t *testing.T) *engine.Checkpoint {
+	t.Helper()
+	c, _, _, err := engine.LoadCheckpoint(t.Context(), b.store, b.s.Key())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (b *bench) wantIDs(t *testing.T, want ...string) {
+	t.Helper()
+	if got := b.sink.IDs(); !slices.Equal(got, want) {
+		t.Errorf("rows %v, want %v", got, want)
+	}
+}
+
+func TestRunDeliversAllPagesAndClosesTheWindow(t *testing.T) {
+	b := newBench([]string{"1", "2"}, []string{}, []string{"3", "!4", "2"})
+	rep := b.run(t, engine.OK)
+	b.wantIDs(t, "1", "2", "3")
+	want := engine.Counts{Fetched: 4, Repeated: 1, Acknowledged: 3, Filtered: 1}
+	if rep.Counts != want || rep.Pages != 3 || rep.Windows != 1 {
+		t.Errorf("report %+v", rep)
+	}
+	c := b.checkpoint(t)
+	if !c.Position.Equal(noon) || c.Window != nil || c.Lease != nil || c.Totals != want {
+		t.Errorf("checkpoint %+v", c)
+	}
+	line, err := b.store.Get(t.Context(), "ledger/c/s/2026-11-22.ndjson")
+	var entry engine.LedgerEntry
+	if err != nil || json.Unmarshal(line, &entry) != nil || !entry.Balanced || entry.Counts != want {
+		t.Errorf("ledger %s, %v", line, err)
+	}
+	var row map[string]any
+	_ = json.Unmarshal(b.sink.Rows()[0], &row)
+	if row["EventUid"] != "1" || row["Connection"] != "c" || row["TimeGenerated"] != "2026-11-22T12:00:00Z" {
+		t.Errorf("row %v", row)
+	}
+}
+
+func TestRunKeepsPositionWhenSinkFails(t *testing.T) {
+	b := newBench([]string{"1", "2"})
+	b.sink.Fail = func(engine.Batch) error {
+		return &engine.Error{Kind: engine.Auth, Op: "upload", Reason: "dcr_role_missing", Hint: "assign the role"}
+	}
+	rep := b.run(t, engine.Failed)
+	if rep.Reason != "dcr_role_missing" || !strings.Contains(rep.Message, "assign the role") || rep.Pages != 0 {
+		t.Errorf("report %+v", rep)
+	}
+	if c := b.checkpoint(t); !c.Position.Equal(noon.Add(-time.Hour)) || c.StalledRuns != 1 {
+		t.Errorf("checkpoint %+v", c)
+	}
+	b.sink.Fail = nil
+	b.run(t, engine.OK)
+	b.wantIDs(t, "1", "2")
+}
+
+func TestRunResumesAtThePageThatFailed(t *testing.T) {
+	b := newBench([]string{"1"}, []string{"2"}, []string{"3"})
+	b.src.Fail = func(page, _ int) error {
+		if page == 1 {
+			return &engine.Error{Kind: engine.Auth, Op: "list", Reason: "wrong_credentials"}
+		}
+		return nil
+	}
+	b.run(t, engine.Failed)
+	b.wantIDs(t, "1")
+	if c := b.checkpoint(t); c.Window == nil || c.Window.Token != "1" || c.Window.Counts.Acknowledged != 1 {
+		t.Fatalf("checkpoint %+v", c)
+	}
+	b.src.Fail = nil
+	b.src.Asked = nil
+	b.run(t, engine.OK)
+	b.wantIDs(t, "1", "2", "3")
+	if c := b.checkpoint(t); c.Totals.Acknowledged != 3 || !c.Totals.Balanced() || len(b.src.Asked) != 2 {
+		t.Errorf("checkpoint %+v after %d requests", c, len(b.src.Asked))
+	}
+}
+
+func TestTransientErrorsAreRetriedAndThrottlingIsObeyed(t *testing.T) {
+	b := newBench([]string{"1"})
+	b.src.Fail = func(_, call int) error {
+		switch call {
+		case 1:
+			return &engine.Error{Kind: engine.Transient, Op: "list"}
+		case 2:
+			return &engine.Error{Kind: engine.Throttled, Op: "list", Wait: 37 * time.Second}
+		}
+		return nil
+	}
+	b.run(t, engine.OK)
+	if want := []time.Duration{500 * time.Millisecond, 37 * time.Second}; !slices.Equal(b.clock.Slept, want) {
+		t.Errorf("slept %v, want %v", b.clock.Slept, want)
+	}
+}
+
+func TestALongerWaitThanTheBudgetEndsTheRunWithNothingLost(t *testing.T) {
+	b := newBench([]string{"1"})
+	b.sink.Fail = func(engine.Batch) error {
+		return &engine.Error{Kind: engine.Throttled, Op: "upload", Reason: "throttled", Wait: time.Hour}
+	}
+	if rep := b.run(t, engine.Failed); rep.Reason != "throttled" || len(b.clock.Slept) != 0 {
+		t.Errorf("report %+v, slept %v", rep, b.clock.Slept)
+	}
+}
+
+func TestBudgetEndsARunAtAPageAndTheNextGoesOn(t *testing.T) {
+	b := newBench([]string{"1"}, []string{"2"}, []string{"3"})
+	b.src.Before = func(page int) { b.clock.Advance(40 * time.Second) }
+	rep := b.run(t, engine.Partial)
+	if rep.Reason != "budget" {
+		t.Errorf("report %+v", rep)
+	}
+	b.wantIDs(t, "1", "2")
+	b.src.Before = nil
+	b.run(t, engine.OK)
+	b.wantIDs(t, "1", "2", "3")
+}
+
+func TestTwoRunsWithoutAPageAreStalled(t *testing.T) {
+	b := newBench([]string{"1"})
+	b.sink.Fail = func(engine.Batch) error {
+		b.clock.Advance(time.Minute)
+		return &engine.Error{Kind: engine.Transient, Op: "upload"}
+	}
+	b.run(t, engine.Failed)
+	if rep := b.run(t, engine.Failed); rep.Stalled != 2 {
+		t.Errorf("report %+v", rep)
+	}
+}
+
+func TestOverlapRepeatsNothingAndFindsLateRecords(t *testing.T) {
+	early, late := "a@2026-11-22T11:58:00Z", "b@2026-11-22T11:57:00Z"
+	b := newBench([]string{early})
+	b.run(t, engine.OK)
+	b.clock.Advance(10 * time.Minute)
+	b.src.Pages = [][]string{{late, early}}
+	b.src.Asked = nil
+	rep := b.run(t, engine.OK)
+	b.wantIDs(t, early, late)
+	if rep.Counts.Repeated != 1 || !b.src.Asked[0].From.Equal(noon.Add(-5*time.Minute)) {
+		t.Errorf("report %+v, window %v", rep.Counts, b.src.Asked[0])
+	}
+	// What happened before the overlap is forgotten: memory is bounded.
+	b.clock.Advance(time.Hour)
+	b.src.Pages = [][]string{{}}
+	b.run(t, engine.OK)
+	if c := b.checkpoint(t); len(c.Seen) != 0 {
+		t.Errorf("%d ids are remembered", len(c.Seen))
+	}
+}
+
+func TestLongRangesAreListedInWindows(t *testing.T) {
+	b := newBench()
+	b.s.Position.MaxWindow, b.s.Position.Lag, b.s.Position.FromExclusive = 20*time.Minute, 5*time.Minute, true
+	b.run(t, engine.OK)
+	var got []string
+	for _, w := range b.src.Asked {
+		got = append(got, w.From.Format("15:04:05.000")+"-"+w.To.Format("15:04"))
+	}
+	want := []string{"10:59:59.999-11:20", "11:14:59.999-11:35", "11:29:59.999-11:50", "11:44:59.999-11:55"}
+	if !slices.Equal(got, want) {
+		t.Errorf("windows %v, want %v", got, want)
+	}
+}
+
+func TestExpiredTokenListsFromTheNewestEventAgain(t *testing.T) {
+	a, z := "a@2026-11-22T11:30:00Z", "z@2026-11-22T11:40:00Z"
+	for _, ascending := range []bool{true, false} {
+		b := newBench([]string{a}, []string{z})
+		b.s.Position.Ascending = ascending
+		failed := false
+		b.src.Fail = func(page, _ int) error {
+			if page == 1 && !failed {
+				failed = true
+				return fmt.Errorf("410 gone: %w", engine.ErrTokenExpired)
+			}
+			return nil
+		}
+		b.run(t, engine.OK)
+		b.wantIDs(t, a, z)
+		want := noon.Add(-time.Hour)
+		if ascending {
+			want = noon.Add(-35 * time.Minute)
+		}
+		if got := b.src.Asked[2].From; !got.Equal(want) {
+			t.Errorf("ascending %v: listed again from %v, want %v", ascending, got, want)
+		}
+	}
+}
+
+func TestARejectedBatchIsBisectedToItsOneBadRecord(t *testing.T) {
+	var page []string
+	for i := range 100 {
+		page = append(page, fmt.Sprint("r", i))
+	}
+	page[37] = "bad"
+	b := newBench(page)
+	b.sink.Fail = func(batch engine.Batch) error {
+		if bytes.Contains(batch.Rows, []byte("bad")) {
+			return &engine.Error{Kind: engine.Rejected, Op: "upload", Reason: "rejected_400"}
+		}
+		return nil
+	}
+	rep := b.run(t, engine.OK)
+	if rep.Counts.Acknowledged != 99 || rep.Counts.Quarantined != 1 || !rep.Counts.Balanced() {
+		t.Errorf("counts %+v", rep.Counts)
+	}
+	var kept []*engine.Quarantined
+	if err := b.Quarantine(t.Context(), "c/s", func(q *engine.Quarantined) error { kept = append(kept, q); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if len(kept) != 1 || string(kept[0].Original()) != `"bad"` || kept[0].Reason != "rejected_400" {
+		t.Fatalf("quarantine %+v", kept)
+	}
+	b.sink.Fail = nil
+	if err := b.Replay(t.Context(), b.s, kept[0]); err != nil {
+		t.Fatal(err)
+	}
+	if ids := b.sink.IDs(); len(ids) != 100 || ids[99] != "bad" {
+		t.Errorf("after the replay the sink has %d rows", len(ids))
+	}
+	if st, err := b.Status(t.Context(), b.s); err != nil || st.Quarantined != 0 {
+		t.Errorf("status %+v, %v", st, err)
+	}
+}
+
+func TestOddRecordsGoToQuarantineAndTheirMatesArrive(t *testing.T) {
+	b := newBench([]string{"1", "#array", "2", "long" + strings.Repeat("x", 500), "3"})
+	b.BatchBytes = 400
+	rep := b.run(t, engine.OK)
+	b.wantIDs(t, "1", "2", "3")
+	if rep.Counts.Quarantined != 2 || !rep.Counts.Balanced() {
+		t.Errorf("counts %+v", rep.Counts)
+	}
+}
+
+func TestBatchesAreFullAndNeverTooLarge(t *testing.T) {
+	var page []string
+	for i := range 500 {
+		page = append(page, fmt.Sprintf("%03d%s", i, strings.Repeat("x", i%7)))
+	}
+	b := newBench(page)
+	b.BatchBytes = 1000
+	var sizes []int
+	b.InFlight = 1
+	b.sink.Fail = func(batch engine.Batch) error { sizes = append(sizes, len(batch.Rows)); return nil }
+	b.run(t, engine.OK)
+	if len(b.sink.IDs()) != 500 {
+		t.Fatalf("%d rows", len(b.sink.IDs()))
+	}
+	for i, n := range sizes {
+		if n > 1000 || i < len(sizes)-1 && n < 850 {
+			t.Errorf("batch %d has %d bytes", i, n)
+		}
+	}
+}
+
+func TestAMalformedPageHoldsThePosition(t *testing.T) {
+	for _, body := range []string{`["1", "2"`, `["1", 5]`, `["1`} {
+		b := newBench()
+		b.s.Source = sourceFunc(func() (*engine.Page, error) { return &engine.Page{Records: []byte(body)}, nil })
+		if rep := b.run(t, engine.Failed); rep.Reason != "malformed_page" {
+			t.Errorf("%s: %+v", body, rep)
+		}
+		if c := b.checkpoint(t); !c.Position.Equal(noon.Add(-time.Hour)) || len(c.Seen) != 0 {
+			t.Errorf("%s: checkpoint %+v", body, c)
+		}
+	}
+}
+
+type sourceFunc func() (*engine.Page, error)
+
+func (f sourceFunc) Fetch(context.Context, engine.Window, string) (*engine.Page, error) { return f() }
+
+func TestOldTimesAreMovedVisibly(t *testing.T) {
+	b := newBench([]string{"old@2026-11-19T00:00:00Z", "new@2026-11-22T11:00:00Z", "far@2026-11-24T00:00:00Z"})
+	b.run(t, engine.OK)
+	var got []string
+	for _, r := range b.sink.Rows() {
+		var row struct{ TimeGenerated, EventTime string }
+		_ = json.Unmarshal(r, &row)
+		got = append(got, row.TimeGenerated+" "+row.EventTime)
+	}
+	want := []string{"2026-11-22T12:00:00Z 2026-11-19T00:00:00Z", "2026-11-22T11:00:00Z ", "2026-11-22T12:00:00Z 2026-11-24T00:00:00Z"}
+	if !slices.Equal(got, want) {
+		t.Errorf("times %v, want %v", got, want)
+	}
+}
+
+// errCrash is the death of the process: after it every call fails.
+var errCrash = errors.New("crash")
+
+// crashing dies before or after the n-th call of store, source and sink.
+type crashing struct {
+	engine.Store
+	sink   *connectortest.MemSink
+	src    *connectortest.ListSource
+	mu     sync.Mutex
+	calls  int
+	at     int
+	before bool
+}
+
+func (c *crashing) io(f func() error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.calls > c.at || c.calls == c.at && c.before {
+		return errCrash
+	}
+	c.calls++
+	if c.calls-1 == c.at && c.before {
+		return errCrash
+	}
+	err := f()
+	if c.calls-1 == c.at {
+		return errCrash
+	}
+	return err
+}
+
+func (c *crashing) Append(ctx context.Context, n string, after int64, d []byte) error {
+	return c.io(func() error { return c.Store.Append(ctx, n, after, d) })
+}
+func (c *crashing) AddLine(ctx context.Context, n string, d []byte) error {
+	return c.io(func() error { return c.Store.AddLine(ctx, n, d) })
+}
+func (c *crashing) Put(ctx context.Context, n string, d []byte) error {
+	return c.io(func() error { return c.Store.Put(ctx, n, d) })
+}
+func (c *crashing) List(ctx context.Context, p string) iter.Seq2[string, error] {
+	return c.Store.List(ctx, p)
+}
+func (c *crashing) Has(table string) bool { return c.sink.Has(table) }
+func (c *crashing) Upload(ctx context.Context, b engine.Batch) error {
+	return fatal(c.io(func() error { return c.sink.Upload(ctx, b) }))
+}
+func (c *crashing) Fetch(ctx context.Context, w engine.Window, token string) (p *engine.Page, err error) {
+	err = c.io(func() (err error) { p, err = c.src.Fetch(ctx, w, token); return err })
+	return p, fatal(err)
+}
+
+func fatal(err error) error {
+	if errors.Is(err, errCrash) {
+		return &engine.Error{Kind: engine.Permanent, Op: "crash", Err: err}
+	}
+	return err
+}
+
+// TestNoCrashPointLosesARecord dies before and after every call that a
+// scenario makes, starts again, and looks at what arrived.
+func TestNoCrashPointLosesARecord(t *testing.T) {
+	pages := [][]string{{"1", "2"}, {"3", "!f"}, {"4", "5", "1"}, {}, {"6"}}
+	points, worst := 0, 0
+	for at := 0; ; at++ {
+		done := false
+		for _, before := range []bool{true, false} {
+			b := newBench(pages...)
+			b.BatchBytes, b.InFlight = 220, 1 // about two rows an upload
+			b.s.Position.Lag = time.Minute
+			c := &crashing{Store: b.store, sink: b.sink, src: b.src, at: at, before: before}
+			first := *b.Engine
+			first.Store, first.Sink = c, c
+			s := *b.s
+			s.Source, s.Mapper = c, &connectortest.LineMapper{}
+			rep := first.Run(t.Context(), &s, time.Minute)
+			done = c.calls <= at
+			points++
+			b.clock.Advance(b.LeaseTTL) // the dead holder's lease
+			b.run(t, engine.OK)
+			seen := map[string]int{}
+			for _, id := range b.sink.IDs() {
+				seen[id]++
+			}
+			repeats := 0
+			for _, id := range []string{"1", "2", "3", "4", "5", "6"} {
+				if seen[id] == 0 {
+					t.Errorf("crash at call %d (before %v, first run %s): record %s is lost", at, before, rep.Outcome, id)
+				}
+				repeats += seen[id] - 1
+			}
+			worst = max(worst, repeats)
+			if tot := b.checkpoint(t).Totals; !tot.Balanced() {
+				t.Errorf("crash at call %d (before %v): the books do not balance: %+v", at, before, tot)
+			}
+		}
+		if done {
+			break
+		}
+	}
+	t.Logf("%d crash points, worst repeat %d rows", points, worst)
+	if points < 30 || worst > 3 {
+		t.Errorf("%d crash points, worst repeat %d rows: at most one upload may come twice", points, worst)
+	}
+}
