@@ -1,0 +1,130 @@
+// Command sluice brings security data into Microsoft Sentinel: it polls the
+// REST APIs of providers, keeps its position, normalizes each record and sends
+// rows to tables of a Log Analytics workspace.
+//
+// This package is the commands and the wiring; it is the only place where the
+// parts meet.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set when a release is built.
+var version = "dev"
+
+// Exit codes: 1 for an error, 2 for a wrong call, 3 when a run did not catch up.
+const (
+	exitError  = 1
+	exitUsage  = 2
+	exitBehind = 3
+)
+
+// exitError with a code of its own.
+type codeError struct {
+	code int
+	err  error
+}
+
+func (e *codeError) Error() string { return e.err.Error() }
+func (e *codeError) Unwrap() error { return e.err }
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// run is main with its surroundings as arguments.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	// A soft limit keeps the collector's peak low; it is no hard bound.
+	debug.SetMemoryLimit(48 << 20)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
+
+	root := newRoot(&streams{stdin, stdout, stderr})
+	if len(args) == 0 && os.Getenv("FUNCTIONS_CUSTOMHANDLER_PORT") != "" {
+		args = []string{"serve"}
+	}
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	var ce *codeError
+	if !errors.As(err, &ce) {
+		ce = &codeError{exitError, err}
+	}
+	fmt.Fprintln(stderr, "sluice:", err)
+	return ce.code
+}
+
+// streams are what a command reads from and writes to.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+func newRoot(std *streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "sluice",
+		Short: "Bring security data into Microsoft Sentinel",
+		Long: `Sluice polls the REST APIs of security products, keeps its position, normalizes
+each record and sends rows to the tables of a Log Analytics workspace.
+
+Try it without any account:
+
+  sluice up                              # collects from a demo provider into a workspace on this machine
+  sluice poll okta --set domain=contoso.okta.com --from -1h   # look at rows; OKTA_API_TOKEN holds the token
+  sluice run --config sluice.yaml        # one pass, for cron and Kubernetes jobs`,
+		Version:       buildVersion(),
+		SilenceErrors: true, SilenceUsage: true,
+	}
+	root.SetIn(std.in)
+	root.SetOut(std.out)
+	root.SetErr(std.err)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &codeError{exitUsage, fmt.Errorf("%w; %s --help tells more", err, cmd.CommandPath())}
+	})
+	root.PersistentFlags().Bool("verbose", false, "log more")
+	root.AddCommand(
+		upCommand(std), runCommand(std), pollCommand(std), serveCommand(std), validateCommand(std), schemaCommand(std),
+		connectorsCommand(std), statusCommand(std), workspaceCommand(std), transformCommand(std), quarantineCommand(std),
+	)
+	return root
+}
+
+func buildVersion() string {
+	if version != "dev" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				return "dev-" + s.Value[:min(12, len(s.Value))]
+			}
+		}
+	}
+	return version
+}
+
+// logger logs for people, to standard error.
+func logger(cmd *cobra.Command, w io.Writer) *slog.Logger {
+	level := slog.LevelInfo
+	if v, _ := cmd.Flags().GetBool("verbose"); v {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+}
+
+// usageError is a call that cannot be right.
+func usageError(format string, args ...any) error {
+	return &codeError{exitUsage, fmt.Errorf(format, args...)}
+}

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluice-connectors/sluice/connectors"
+	"github.com/sluice-connectors/sluice/handler/config"
+	"github.com/sluice-connectors/sluice/handler/dir"
+	"github.com/sluice-connectors/sluice/handler/engine"
+)
+
+func pollCommand(std *streams) *cobra.Command {
+	var p poll
+	cmd := &cobra.Command{
+		Use:   "poll CONNECTOR",
+		Short: "Fetch from a provider and print rows; keeps no state",
+		Long: `Poll asks a provider for a range of time and prints the rows that would be sent.
+Nothing is sent and nothing is remembered. Settings come from --set and from the
+environment (OKTA_DOMAIN, OKTA_API_TOKEN); secrets from the environment only.`,
+		Example: `  export OKTA_API_TOKEN=…
+  sluice poll okta --set domain=contoso.okta.com --from -1h
+  sluice poll okta --set domain=contoso.okta.com --from 2026-03-01 --to 2026-03-02 -o json > rows.json
+  sluice poll github --set organization=contoso --stream audit_org --limit 20 -o table`,
+		Args: exactlyOne("CONNECTOR"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := oneOf("output", p.output, "ndjson", "json", "table"); err != nil {
+				return err
+			}
+			p.connector = args[0]
+			return p.run(cmd.Context(), std, logger(cmd, std.err))
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&p.stream, "stream", "", "only this stream")
+	f.StringVar(&p.from, "from", "-1h", "from when: -1h, -7d, a date or an RFC 3339 time")
+	f.StringVar(&p.to, "to", "", "until when (default: now)")
+	f.StringArrayVar(&p.set, "set", nil, "a setting: name=value (repeat for more)")
+	f.StringVar(&p.base, "base-url", "", "another address of the provider")
+	f.IntVar(&p.limit, "limit", 0, "stop after this many rows")
+	f.StringVarP(&p.output, "output", "o", "ndjson", "ndjson, json or table")
+	return cmd
+}
+
+func exactlyOne(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return usageError("%s takes one %s; %s --help tells more", cmd.Name(), what, cmd.CommandPath())
+		}
+		return nil
+	}
+}
+
+type poll struct {
+	connector, stream, from, to, base, output string
+	set                                       []string
+	limit                                     int
+}
+
+func (p *poll) run(ctx context.Context, std *streams, log *slog.Logger) error {
+	now := time.Now()
+	res, err := p.resolve(now)
+	if err != nil {
+		return err
+	}
+	to := now
+	if p.to != "" {
+		if to, err = config.ParseStart(p.to, now); err != nil {
+			return usageError("--to: %v", err)
+		}
+	}
+	if !res.Start.Before(to) {
+		return usageError("--from %s is not before --to %s", res.Start.Format(time.RFC3339), to.Format(time.RFC3339))
+	}
+	tmp, err := os.MkdirTemp("", "sluice-poll-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	store, err := dir.Open(tmp)
+	if err != nil {
+		return err
+	}
+	out := &printer{w: std.out, output: p.output, limit: p.limit}
+	e := engine.New(store, out, log)
+	e.HealthTable = ""
+	for _, s := range res.Streams() {
+		if p.stream != "" && s.Name != p.stream {
+			continue
+		}
+		stream, err := newStream(res, s)
+		if err != nil {
+			return err
+		}
+		stream.Position.Lag = now.Sub(to) // so that the listing ends there
+		rep := e.Run(ctx, stream, time.Hour)
+		if rep.Err != nil && !out.full() {
+			return rep.Err
+		}
+	}
+	return out.close()
+}
+
+func (p *poll) resolve(now time.Time) (*config.Resolved, error) {
+	conn := config.Connection{Connector: p.connector, BaseURL: p.base, Start: p.from, Settings: map[string]string{}}
+	for _, kv := range p.set {
+		k, v, ok := strings.Cut(kv, "=")
+		if !ok {
+			return nil, usageError("--set %s: want name=value", kv)
+		}
+		conn.Settings[k] = v
+	}
+	res, err := config.One(conn, connectors.Find, os.LookupEnv, now)
+	if err != nil {
+		return nil, &codeError{exitUsage, err}
+	}
+	if p.stream != "" && !slices.ContainsFunc(res.Connector.Streams, func(s specStream) bool { return s.Name == p.stream }) {
+		var names []string
+		for _, s := range res.Connector.Streams {
+			names = append(names, s.Name)
+		}
+		return nil, usageError("%s has no stream %q; it has %s", p.connector, p.stream, strings.Join(names, ", "))
+	}
+	return res, nil
+}
+
+// errEnough ends a listing that has printed what was asked for.
+var errEnough = errors.New("enough rows")
+
+// printer is a sink that prints rows.
+type printer struct {
+	w      io.Writer
+	output string
+	limit  int
+	n      int
+	table  []map[string]any
+}
+
+func (p *printer) Has(string) bool { return true }
+func (p *printer) full() bool      { return p.limit > 0 && p.n >= p.limit }
+
+// Upload implements engine.Sink.
+func (p *printer) Upload(_ context.Context, b engine.Batch) error {
+	var rows []json.RawMessage
+	if err := json.Unmarshal(b.Rows, &rows); err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if p.full() {
+			return &engine.Error{Kind: engine.Permanent, Op: "print", Err: errEnough}
+		}
+		if err := p.print(row); err != nil {
+			return &engine.Error{Kind: engine.Permanent, Op: "print", Err: err}
+		}
+		p.n++
+	}
+	return nil
+}
+
+func (p *printer) print(row json.RawMessage) error {
+	switch p.output {
+	case "table":
+		var m map[string]any
+		if err := json.Unmarshal(row, &m); err != nil {
+			return err
+		}
+		p.table = append(p.table, m)
+		return nil
+	case "json":
+		sep := ",\n"
+		if p.n == 0 {
+			sep = "[\n"
+		}
+		_, err := fmt.Fprintf(p.w, "%s%s", sep, row)
+		return err
+	}
+	_, err := fmt.Fprintf(p.w, "%s\n", row)
+	return err
+}
+
+func (p *printer) close() error {
+	switch {
+	case p.output == "table":
+		return printTable(p.w, p.table)
+	case p.output == "json" && p.n == 0:
+		_, err := fmt.Fprintln(p.w, "[]")
+		return err
+	case p.output == "json":
+		_, err := fmt.Fprintln(p.w, "\n]")
+		return err
+	}
+	return nil
+}
+
+// printTable prints the columns that say most: filled in most rows and short.
+func printTable(w io.Writer, rows []map[string]any) error {
+	filled := map[string]int{}
+	for _, r := range rows {
+		for k, v := range r {
+			if s, ok := v.(string); ok && len(s) <= 40 && k != "EventUid" && k != "Connection" && k != "TimeGenerated" {
+				filled[k]++
+			}
+		}
+	}
+	var cols []string
+	for k := range filled {
+		cols = append(cols, k)
+	}
+	slices.SortFunc(cols, func(a, b string) int {
+		if d := filled[b] - filled[a]; d != 0 {
+			return d
+		}
+		return strings.Compare(a, b)
+	})
+	cols = append([]string{"TimeGenerated"}, cols[:min(len(cols), 5)]...)
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, strings.Join(cols, "\t"))
+	for _, r := range rows {
+		cells := make([]string, len(cols))
+		for i, c := range cols {
+			if v := r[c]; v != nil {
+				cells[i] = fmt.Sprint(v)
+			}
+		}
+		fmt.Fprintln(tw, strings.Join(cells, "\t"))
+	}
+	return tw.Flush()
+}

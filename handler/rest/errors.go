@@ -1,0 +1,193 @@
+package rest
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/sluice-connectors/sluice/handler/engine"
+)
+
+// networkError classifies an error that came instead of a response.
+func (r *Source) networkError(err error) error {
+	host := r.base.Host
+	var dns *net.DNSError
+	var cert *x509.CertificateInvalidError
+	var unknown x509.UnknownAuthorityError
+	var name x509.HostnameError
+	reason, hint := "unreachable", "check the network and a proxy, if there is one"
+	switch {
+	case errors.Is(err, context.Canceled):
+		return err
+	case errors.As(err, &dns) && dns.IsNotFound:
+		reason, hint = "host_not_found", "check "+r.hostSetting()
+	case errors.As(err, &cert) && cert.Reason == x509.Expired:
+		reason, hint = "clock_or_certificate", "the certificate is not valid at this machine's time, "+r.opt.Now().UTC().Format(time.RFC3339)+": check the clock"
+	case errors.As(err, &unknown), errors.As(err, &name), errors.As(err, &cert):
+		reason, hint = "untrusted_certificate", "check "+r.hostSetting()+", and whether a proxy inspects TLS"
+	case strings.Contains(err.Error(), "redirected"):
+		return r.fail(engine.Permanent, "foreign_link", "nothing was sent there; check base_url", scrub(err, r.secrets), 0)
+	}
+	return r.fail(engine.Transient, reason, hint, fmt.Errorf("%s: %w", host, scrub(err, r.secrets)), 0)
+}
+
+// hostSetting says where the host's name comes from.
+func (r *Source) hostSetting() string {
+	if m := placeholder.FindStringSubmatch(r.c.BaseURL); m != nil && r.opt.BaseURL == "" {
+		return "the setting " + m[1] + " (" + r.c.EnvName(m[1]) + ")"
+	}
+	return "base_url"
+}
+
+// statusError classifies a response that is no success. paged says that the
+// request carried a page token.
+func (r *Source) statusError(resp *http.Response, body []byte, paged bool) error {
+	code := resp.StatusCode
+	cause := fmt.Errorf("%s answered %d %s", r.base.Host, code, http.StatusText(code))
+	if text := r.snippet(body); text != "" {
+		cause = fmt.Errorf("%w: %s", cause, text)
+	}
+	wait := retryAfter(resp.Header, r.opt.Now())
+	exhausted := firstHeader(resp.Header, "Remaining") == "0"
+	switch {
+	case code == http.StatusTooManyRequests, // 403 is GitHub's and others' way to say it
+		code == http.StatusForbidden && (exhausted || resp.Header.Get("Retry-After") != ""),
+		code == http.StatusServiceUnavailable && wait > 0:
+		return r.fail(engine.Throttled, "throttled", "", cause, wait)
+	case code == http.StatusUnauthorized:
+		return r.fail(engine.Auth, "wrong_credentials", "check "+r.secretSettings()+": it may be wrong, expired or revoked", cause, 0)
+	case code == http.StatusForbidden:
+		return r.fail(engine.Auth, "forbidden", "the credentials are known but not allowed to read this; see the connector's prerequisites", cause, 0)
+	case code == http.StatusRequestTimeout || code >= 500:
+		return r.fail(engine.Transient, "provider_error", "", cause, 0)
+	case paged && (code == http.StatusBadRequest || code == http.StatusNotFound || code == http.StatusGone):
+		return fmt.Errorf("%w: %w", engine.ErrTokenExpired, cause)
+	case code == http.StatusNotFound:
+		return r.fail(engine.Permanent, "not_found", "check "+r.hostSetting()+" and the connection's other settings", cause, 0)
+	}
+	return r.fail(engine.Permanent, "bad_request", "", cause, 0)
+}
+
+// secretSettings names the credentials for a person.
+func (r *Source) secretSettings() string {
+	var names []string
+	for _, s := range r.c.Secrets() {
+		names = append(names, s+" ("+r.c.EnvName(s)+")")
+	}
+	return strings.Join(names, ", ")
+}
+
+// snippet is the beginning of an error's body, safe to print.
+func (r *Source) snippet(body []byte) string {
+	text := strings.TrimSpace(string(body[:min(len(body), 2000)]))
+	if strings.HasPrefix(text, "<") {
+		return "" // HTML helps nobody
+	}
+	return clean(redact(text, r.secrets), 300)
+}
+
+// redact replaces credentials: some providers echo them.
+func redact(text string, secrets []string) string {
+	for _, s := range secrets {
+		if len(s) >= 4 {
+			text = strings.ReplaceAll(text, s, "***")
+		}
+	}
+	return text
+}
+
+// scrub redacts the text of an error and keeps its chain.
+func scrub(err error, secrets []string) error {
+	if text := redact(err.Error(), secrets); text != err.Error() {
+		return errors.New(text)
+	}
+	return err
+}
+
+// clean cuts text and replaces what could disturb a terminal or a log.
+func clean(text string, most int) string {
+	text = strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) {
+			return ' '
+		}
+		return c
+	}, strings.ToValidUTF8(text, "?"))
+	if runes := []rune(text); len(runes) > most {
+		text = string(runes[:most]) + "…"
+	}
+	return text
+}
+
+// retryAfter reads how long to wait: Retry-After in seconds or as a date, or
+// the time at which the rate limit is reset.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	if v := h.Get("Retry-After"); v != "" {
+		if sec, err := strconv.ParseFloat(v, 64); err == nil && sec >= 0 {
+			return time.Duration(math.Min(sec, 1e6) * float64(time.Second))
+		}
+		if t, err := http.ParseTime(v); err == nil {
+			return max(t.Sub(now), 0) + time.Second
+		}
+	}
+	if t, ok := resetTime(h, now); ok {
+		return max(t.Sub(now), 0) + time.Second // the header has whole seconds
+	}
+	return 0
+}
+
+// firstHeader reads a rate-limit header in the spellings that are in use.
+func firstHeader(h http.Header, what string) string {
+	for _, prefix := range []string{"X-Rate-Limit-", "X-Ratelimit-", "Ratelimit-"} {
+		if v := h.Get(prefix + what); v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// resetTime reads …-Reset: seconds since 1970, or seconds from now.
+func resetTime(h http.Header, now time.Time) (time.Time, bool) {
+	n, err := strconv.ParseInt(firstHeader(h, "Reset"), 10, 64)
+	switch {
+	case err != nil || n < 0:
+		return time.Time{}, false
+	case n < 1e8:
+		return now.Add(time.Duration(n) * time.Second), true
+	}
+	return time.Unix(n, 0), true
+}
+
+// pace holds requests back once our share of the rate limit is used up.
+func (r *Source) pace(h http.Header) {
+	limit, err1 := strconv.ParseFloat(firstHeader(h, "Limit"), 64)
+	left, err2 := strconv.ParseFloat(firstHeader(h, "Remaining"), 64)
+	reset, ok := resetTime(h, r.opt.Now())
+	if err1 == nil && err2 == nil && ok && left < limit*(1-r.c.Limits.Share) {
+		r.notBefore = reset.Add(time.Second)
+	}
+}
+
+// maxSkew is how far this machine's clock may be ahead of the provider's. A
+// clock that is ahead closes windows before their records exist, and would
+// lose them.
+const maxSkew = 2 * time.Minute
+
+func (r *Source) checkClock(resp *http.Response) error {
+	there, err := http.ParseTime(resp.Header.Get("Date"))
+	if err != nil || resp.Header.Get("Age") != "" { // the date of a cached answer says nothing
+		return nil
+	}
+	if ahead := r.opt.Now().Sub(there); ahead > maxSkew {
+		return r.fail(engine.Permanent, "clock_wrong", "set this machine's clock; the position stays",
+			fmt.Errorf("this machine's clock is %s ahead of %s", ahead.Round(time.Second), r.base.Host), 0)
+	}
+	return nil
+}

@@ -1,0 +1,442 @@
+// Package rest lists a stream that a connector declares over a REST API: it
+// makes requests from the declaration, follows pages, keeps to the provider's
+// rate limit and classifies errors.
+//
+// Requests never leave the origin that the connection is configured for,
+// whatever a response says, and no error text holds a credential.
+package rest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/scan"
+	"github.com/sluice-connectors/sluice/handler/spec"
+)
+
+// Options are what a connection adds to a connector's declaration.
+type Options struct {
+	BaseURL   string            // overrides the connector's; http:// only for loopback
+	Settings  map[string]string // by name, secrets resolved
+	Client    *http.Client      // nil: one of our own
+	Now       func() time.Time  // nil: the machine's clock
+	UserAgent string
+}
+
+// Source is an engine.Source. One goroutine uses it.
+type Source struct {
+	c       *spec.Connector
+	s       *spec.Stream
+	base    *url.URL
+	opt     Options
+	client  *http.Client
+	secrets []string
+
+	tree                 *scan.Tree // paths into the body of a response
+	records, token, more int        // their numbers; -1: none
+	reader               *scan.Reader
+
+	size      int       // of the last body, a guess for the next
+	notBefore time.Time // our share of the rate limit is used up until then
+}
+
+var _ engine.Source = (*Source)(nil)
+
+// New prepares stream s of connector c.
+func New(c *spec.Connector, s *spec.Stream, opt Options) (*Source, error) {
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	r := &Source{c: c, s: s, opt: opt, records: -1, token: -1, more: -1}
+	for _, name := range c.Secrets() {
+		if v := opt.Settings[name]; v != "" {
+			r.secrets = append(r.secrets, v)
+		}
+	}
+	base := opt.BaseURL
+	if base == "" {
+		base = expand(c.BaseURL, opt.Settings, nil)
+	}
+	var err error
+	if r.base, err = ParseBase(base); err != nil {
+		return nil, fmt.Errorf("base_url of %s: %w", c.Name, err)
+	}
+	r.client = opt.Client
+	if r.client == nil {
+		r.client = &http.Client{Timeout: 100 * time.Second}
+	}
+	guarded := *r.client
+	guarded.CheckRedirect = r.checkRedirect
+	r.client = &guarded
+	r.plan()
+	return r, nil
+}
+
+// ParseBase checks an address to send requests to: https, or http to this machine.
+func ParseBase(s string) (*url.URL, error) {
+	u, err := url.Parse(strings.TrimSuffix(s, "/"))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%q is no URL", s)
+	case u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return nil, fmt.Errorf("%q has to be a scheme, a host and perhaps a path", s)
+	case u.Scheme == "https":
+		return u, nil
+	case u.Scheme == "http" && Loopback(u.Hostname()):
+		return u, nil
+	case u.Scheme == "http":
+		return nil, fmt.Errorf("%q would send credentials unencrypted: write https://, http:// is for 127.0.0.1 only", s)
+	}
+	return nil, fmt.Errorf("%q has to begin with https://", s)
+}
+
+// Loopback reports whether host names this machine.
+func Loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// plan collects the paths that are looked up in each response.
+func (r *Source) plan() {
+	var paths []*int
+	var texts []string
+	if r.s.Records != "$" {
+		paths, texts = append(paths, &r.records), append(texts, r.s.Records)
+	}
+	if p := r.s.Paging; p.Type == "token" {
+		paths, texts = append(paths, &r.token), append(texts, p.Token)
+		if p.More != "" {
+			paths, texts = append(paths, &r.more), append(texts, p.More)
+		}
+	}
+	if len(paths) == 0 {
+		return
+	}
+	r.tree = scan.NewTree()
+	for i, p := range paths {
+		*p = r.tree.Add(scan.Key(strings.Split(texts[i], ".")[1:]...))
+	}
+	r.reader = scan.NewReader(r.tree)
+}
+
+// Fetch implements engine.Source. A page token is the path and query of the
+// next page's URL, or the token from the body.
+func (r *Source) Fetch(ctx context.Context, w engine.Window, token string) (*engine.Page, error) {
+	if wait := r.notBefore.Sub(r.opt.Now()); wait > 0 {
+		return nil, r.fail(engine.Throttled, "rate_share", "", errors.New("our share of the provider's rate limit is used up"), wait)
+	}
+	req, err := r.request(ctx, w, token)
+	if err != nil {
+		return nil, r.fail(engine.Permanent, "bad_request", "", err, 0)
+	}
+	resp, err := r.client.Do(req)
+	if err != nil {
+		return nil, r.networkError(err)
+	}
+	defer resp.Body.Close()
+	if err := r.checkClock(resp); err != nil {
+		return nil, err
+	}
+	r.pace(resp.Header)
+	body, err := r.read(resp)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return nil, r.statusError(resp, body, token != "")
+	}
+	return r.page(resp, body)
+}
+
+func (r *Source) op() string { return "list " + r.c.Name + "/" + r.s.Name }
+
+func (r *Source) fail(kind engine.Kind, reason, hint string, err error, wait time.Duration) error {
+	return &engine.Error{Kind: kind, Op: r.op(), Reason: reason, Hint: hint, Err: err, Wait: wait}
+}
+
+// request builds the request for a page.
+func (r *Source) request(ctx context.Context, w engine.Window, token string) (*http.Request, error) {
+	d, extra := &r.s.Request, map[string]func(format string) string{
+		"window.from": func(f string) string { return formatTime(w.From, f) },
+		"window.to":   func(f string) string { return formatTime(w.To, f) },
+		"page.token":  func(string) string { return token },
+	}
+	u, err := r.url(token, extra)
+	if err != nil {
+		return nil, err
+	}
+	var body io.Reader
+	tree := d.Body
+	if token != "" && r.s.Paging.Type == "token" && r.s.Paging.Body != nil {
+		tree = r.s.Paging.Body
+	}
+	if tree != nil {
+		b, err := json.Marshal(expandTree(tree, r.opt.Settings, extra))
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, d.Method, u.String(), body)
+	if err != nil {
+		return nil, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", r.opt.UserAgent)
+	for k, v := range d.Headers {
+		req.Header.Set(k, expand(v, r.opt.Settings, extra))
+	}
+	r.authenticate(req)
+	return req, nil
+}
+
+func (r *Source) url(token string, extra map[string]func(string) string) (*url.URL, error) {
+	if token != "" && r.s.Paging.Type == "link_header" {
+		ref, err := url.Parse(token)
+		if err != nil || ref.Host != "" || ref.Scheme != "" {
+			return nil, errors.New("the stored page link is not a path")
+		}
+		return r.origin().ResolveReference(ref), nil
+	}
+	u := *r.base
+	path := placeholder.ReplaceAllStringFunc(r.s.Request.Path, func(m string) string {
+		return url.PathEscape(expand(m, r.opt.Settings, extra))
+	})
+	raw, err := url.PathUnescape(path)
+	if err != nil {
+		return nil, err
+	}
+	u.RawPath = strings.TrimSuffix(r.base.EscapedPath(), "/") + path
+	u.Path = strings.TrimSuffix(r.base.Path, "/") + raw
+	q := url.Values{}
+	add := func(params map[string]string) {
+		for k, v := range params {
+			if v = expand(v, r.opt.Settings, extra); v != "" {
+				q.Set(k, v)
+			}
+		}
+	}
+	add(r.s.Request.Query)
+	if token != "" {
+		add(r.s.Paging.Query)
+	}
+	u.RawQuery = q.Encode()
+	return &u, nil
+}
+
+func (r *Source) origin() *url.URL { return &url.URL{Scheme: r.base.Scheme, Host: r.base.Host} }
+
+func (r *Source) authenticate(req *http.Request) {
+	a := r.c.Auth
+	value := expand(a.Value, r.opt.Settings, nil)
+	switch a.Type {
+	case "api_key":
+		if a.Prefix != "" {
+			value = a.Prefix + " " + value
+		}
+		req.Header.Set(a.Header, value)
+	case "bearer":
+		req.Header.Set("Authorization", "Bearer "+value)
+	case "basic":
+		req.SetBasicAuth(expand(a.Username, r.opt.Settings, nil), expand(a.Password, r.opt.Settings, nil))
+	}
+}
+
+// maxBody is the largest response that is read.
+const maxBody = 64 << 20
+
+// read reads the body into memory of its own: records refer to it until they
+// are acknowledged.
+func (r *Source) read(resp *http.Response) ([]byte, error) {
+	size := r.size + r.size/8
+	if resp.ContentLength >= 0 {
+		size = int(min(resp.ContentLength, maxBody))
+	}
+	buf := bytes.NewBuffer(make([]byte, 0, max(size, 1024)+bytes.MinRead))
+	n, err := buf.ReadFrom(io.LimitReader(resp.Body, maxBody+1))
+	switch {
+	case err != nil:
+		return nil, r.networkError(err)
+	case n > maxBody:
+		return nil, r.fail(engine.Permanent, "page_too_large", "ask for fewer records in a page", fmt.Errorf("the response has more than %d MiB", maxBody>>20), 0)
+	}
+	r.size = int(n)
+	return buf.Bytes(), nil
+}
+
+// page finds the records and the next page's token in a response.
+func (r *Source) page(resp *http.Response, body []byte) (*engine.Page, error) {
+	if p := scan.Space(body, 0); p >= len(body) || body[p] != '[' && body[p] != '{' {
+		kind := resp.Header.Get("Content-Type")
+		return nil, r.fail(engine.Transient, "not_json", "check base_url: a sign-in or maintenance page answers", fmt.Errorf("the response is no JSON but %q", clean(kind, 80)), 0)
+	}
+	page := &engine.Page{Records: body}
+	if r.tree != nil {
+		if _, err := r.reader.Read(body, 0); err != nil {
+			return nil, r.fail(engine.Transient, "malformed_page", "", err, 0)
+		}
+	}
+	if r.records >= 0 {
+		sp := r.reader.Spans[r.records]
+		switch sp.Kind {
+		case scan.None:
+			return nil, r.fail(engine.Transient, "unexpected_answer", "the API may have changed", fmt.Errorf("the response has no %s", r.s.Records), 0)
+		case scan.Null:
+			page.Records = nil
+		default:
+			page.Records = body[sp.Start:sp.End]
+		}
+	}
+	next, err := r.next(resp, body)
+	if err != nil {
+		return nil, err
+	}
+	if r.s.Paging.Stop != "empty_page" || !empty(page.Records) {
+		page.Next = next
+	}
+	return page, nil
+}
+
+func empty(records []byte) bool {
+	p := scan.Space(records, 0)
+	if p < len(records) && records[p] == '[' {
+		p = scan.Space(records, p+1)
+		return p < len(records) && records[p] == ']'
+	}
+	return p == len(records)
+}
+
+// next returns the token of the next page, or "".
+func (r *Source) next(resp *http.Response, body []byte) (string, error) {
+	switch r.s.Paging.Type {
+	case "link_header":
+		link := nextLink(resp.Header.Values("Link"))
+		if link == "" {
+			return "", nil
+		}
+		u, err := resp.Request.URL.Parse(link)
+		if err != nil || !r.sameOrigin(u) {
+			return "", r.fail(engine.Permanent, "foreign_link", "nothing was sent there; the position stays",
+				fmt.Errorf("the provider's next page is at another origin: %s", clean(link, 100)), 0)
+		}
+		return u.RequestURI(), nil
+	case "token":
+		if r.more >= 0 && r.reader.Spans[r.more].Kind != scan.True {
+			return "", nil
+		}
+		switch sp := r.reader.Spans[r.token]; sp.Kind {
+		case scan.None, scan.Null:
+			return "", nil
+		case scan.String:
+			return string(sp.Text(body)), nil
+		default:
+			return string(body[sp.Start:sp.End]), nil
+		}
+	}
+	return "", nil
+}
+
+func (r *Source) sameOrigin(u *url.URL) bool {
+	return u.Scheme == r.base.Scheme && strings.EqualFold(u.Host, r.base.Host)
+}
+
+func (r *Source) checkRedirect(req *http.Request, via []*http.Request) error {
+	if !r.sameOrigin(req.URL) {
+		return fmt.Errorf("redirected to another origin: %s", clean(req.URL.Host, 100))
+	}
+	if len(via) >= 5 {
+		return errors.New("redirected too often")
+	}
+	return nil
+}
+
+// nextLink finds the target of rel="next" in Link headers (RFC 8288).
+func nextLink(headers []string) string {
+	for _, h := range headers {
+		for h != "" {
+			start := strings.IndexByte(h, '<')
+			end := strings.IndexByte(h, '>')
+			if start < 0 || end < start {
+				break
+			}
+			target, rest := h[start+1:end], h[end+1:]
+			params := rest
+			if i := strings.IndexByte(rest, '<'); i >= 0 {
+				params, h = rest[:i], rest[i:]
+			} else {
+				h = ""
+			}
+			if relNext.MatchString(params) {
+				return target
+			}
+		}
+	}
+	return ""
+}
+
+var relNext = regexp.MustCompile(`(?i);\s*rel\s*=\s*"?(?:[^",;]*\s)?next(?:\s[^",;]*)?"?\s*(?:[;,]|$)`)
+
+// placeholder is {name} or {name:format}.
+var placeholder = regexp.MustCompile(`\{([a-z][a-z0-9_.]*)(?::([a-z0-9_]+))?\}`)
+
+func expand(text string, settings map[string]string, extra map[string]func(string) string) string {
+	if !strings.Contains(text, "{") {
+		return text
+	}
+	return placeholder.ReplaceAllStringFunc(text, func(m string) string {
+		g := placeholder.FindStringSubmatch(m)
+		if f := extra[g[1]]; f != nil {
+			return f(g[2])
+		}
+		return settings[g[1]]
+	})
+}
+
+// expandTree expands the texts of a YAML tree.
+func expandTree(x any, settings map[string]string, extra map[string]func(string) string) any {
+	switch x := x.(type) {
+	case string:
+		return expand(x, settings, extra)
+	case map[string]any:
+		out := make(map[string]any, len(x))
+		for k, v := range x {
+			out[k] = expandTree(v, settings, extra)
+		}
+		return out
+	case []any:
+		out := make([]any, len(x))
+		for i, v := range x {
+			out[i] = expandTree(v, settings, extra)
+		}
+		return out
+	}
+	return x
+}
+
+func formatTime(t time.Time, format string) string {
+	t = t.UTC()
+	switch format {
+	case "unix":
+		return strconv.FormatInt(t.Unix(), 10)
+	case "unix_ms":
+		return strconv.FormatInt(t.UnixMilli(), 10)
+	case "":
+		format = "rfc3339_ms"
+	}
+	return t.Format(spec.TimeFormats[format])
+}

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluice-connectors/sluice/connectors"
+	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/invoke"
+)
+
+func runCommand(std *streams) *cobra.Command {
+	var path, name, output string
+	var budget time.Duration
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Collect once, until caught up, and exit",
+		Long: `Run collects what is new in every connection, sends it, and exits. It is made for
+cron and Kubernetes jobs: whatever stops it, the next run goes on where it was.
+
+Exit code 0: caught up. 1: an error; position and data stay. 2: a wrong call.
+3: its time was up before it had caught up, or another run holds a stream.`,
+		Example: `  sluice run --config sluice.yaml
+  sluice run --config sluice.yaml --connection contoso --budget 10m
+  sluice run --config sluice.yaml -o json | jq '.[] | select(.outcome != "ok")'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := oneOf("output", output, "text", "json"); err != nil {
+				return err
+			}
+			c, err := loadConfig(configPath(path), nil)
+			if err != nil {
+				return err
+			}
+			a, err := newApp(cmd.Context(), c, logger(cmd, std.err))
+			if err != nil {
+				return err
+			}
+			conns, err := a.find(name)
+			if err != nil {
+				return err
+			}
+			var reps []engine.Report
+			for i, conn := range conns {
+				reps = append(reps, a.collect(cmd.Context(), conn, budget/time.Duration(len(conns)-i))...)
+			}
+			return printReports(std, reps, output)
+		},
+	}
+	cmd.Flags().StringVar(&path, "config", "", "configuration file (default: sluice.yaml, else app settings)")
+	cmd.Flags().StringVar(&name, "connection", "", "only this connection")
+	cmd.Flags().DurationVar(&budget, "budget", time.Hour, "stop at a page after this time; the next run goes on")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	return cmd
+}
+
+func oneOf(flag, value string, allowed ...string) error {
+	for _, a := range allowed {
+		if a == value {
+			return nil
+		}
+	}
+	return usageError("--%s is %q, want %s", flag, value, strings.Join(allowed, " or "))
+}
+
+// printReports prints what runs did, and turns the worst of them into an error.
+func printReports(std *streams, reps []engine.Report, output string) error {
+	if output == "json" {
+		enc := json.NewEncoder(std.out)
+		enc.SetIndent("", "  ")
+		if err := enc.Encode(reps); err != nil {
+			return err
+		}
+	}
+	failed, behind := 0, 0
+	for i := range reps {
+		if output == "text" {
+			fmt.Fprintln(std.out, line(&reps[i]))
+		}
+		switch reps[i].Outcome {
+		case engine.OK:
+		case engine.Failed:
+			failed++
+		default:
+			behind++
+		}
+	}
+	switch {
+	case failed > 0:
+		return fmt.Errorf("%d of %d streams failed; nothing is lost, the next run goes on there", failed, len(reps))
+	case behind > 0:
+		return &codeError{exitBehind, fmt.Errorf("%d of %d streams did not catch up; the next run goes on there", behind, len(reps))}
+	}
+	return nil
+}
+
+func serveCommand(std *streams) *cobra.Command {
+	var port string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Answer the Azure Functions host (custom handler)",
+		Long: `Serve is what host.json starts: it listens on 127.0.0.1 at the port that the
+Functions host names in FUNCTIONS_CUSTOMHANDLER_PORT and runs a connector when
+its timer fires. Connections come from app settings (OKTA_DOMAIN, …) or from a
+sluice.yaml in the package. It is the default command when that variable is set.`,
+		Example: "  FUNCTIONS_CUSTOMHANDLER_PORT=7071 sluice serve\n  curl -X POST http://127.0.0.1:7071/okta -d '{\"Data\":{},\"Metadata\":{}}'",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if port == "" {
+				return usageError("no port: the Functions host sets FUNCTIONS_CUSTOMHANDLER_PORT; by hand, give --port")
+			}
+			// The host makes an error of each line on standard error.
+			log := slog.New(slog.NewJSONHandler(std.out, nil))
+			ln, err := net.Listen("tcp", "127.0.0.1:"+port)
+			if err != nil {
+				return portTaken(port, err)
+			}
+			s := &server{log: log, budget: runBudget(os.Getenv("FUNCTIONS_APP_ROOT_PATH"))}
+			functions, err := s.functions()
+			if err != nil {
+				return err
+			}
+			log.Info("ready", "address", ln.Addr().String(), "version", buildVersion(), "run_budget", s.budget.String())
+			srv := &http.Server{Handler: invoke.Handler(functions, log), ReadHeaderTimeout: 30 * time.Second}
+			context.AfterFunc(cmd.Context(), func() { srv.Close() })
+			if err := srv.Serve(ln); cmd.Context().Err() == nil {
+				return err
+			}
+			// The host restarts a handler that ends with any code but 0.
+			return &codeError{exitError, fmt.Errorf("stopped by a signal")}
+		},
+	}
+	cmd.Flags().StringVar(&port, "port", os.Getenv("FUNCTIONS_CUSTOMHANDLER_PORT"), "port to listen on")
+	return cmd
+}
+
+// server runs connectors for the host. The configuration is read at the first
+// run and, while that fails, at each one: a role or a secret may come later.
+type server struct {
+	log    *slog.Logger
+	budget time.Duration
+
+	mu  sync.Mutex
+	app *app
+}
+
+func (s *server) open(ctx context.Context) (*app, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.app != nil {
+		return s.app, nil
+	}
+	c, err := loadConfig(configPath(""), nil)
+	if err != nil {
+		return nil, err
+	}
+	s.app, err = newApp(ctx, c, s.log)
+	return s.app, err
+}
+
+// functions makes one function of each connector.
+func (s *server) functions() (map[string]invoke.Func, error) {
+	all, err := connectors.All()
+	if err != nil {
+		return nil, err
+	}
+	functions := map[string]invoke.Func{}
+	for _, c := range all {
+		functions[c.FunctionName()] = func(ctx context.Context, in *invoke.Invocation) ([]string, error) {
+			return s.collect(ctx, c.Name, in)
+		}
+	}
+	return functions, nil
+}
+
+func (s *server) collect(ctx context.Context, connector string, in *invoke.Invocation) (logs []string, err error) {
+	a, err := s.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if t, err := in.Timer("timer"); err == nil && t.PastDue {
+		s.log.Info("the timer is past due", "function", in.Function, "invocation", in.ID)
+	}
+	failed := 0
+	for _, conn := range a.conns {
+		if conn.Connector.Name != connector {
+			continue
+		}
+		for _, rep := range a.collect(ctx, conn, s.budget) {
+			s.log.Info("run", "invocation", in.ID, "trace", in.Trace, "report", rep)
+			logs = append(logs, line(&rep))
+			if rep.Outcome == engine.Failed || rep.Outcome == engine.Stalled {
+				failed++
+			}
+		}
+	}
+	switch {
+	case len(logs) == 0:
+		return []string{"no connection of " + connector + " is configured"}, nil
+	case failed > 0:
+		return logs, fmt.Errorf("%d streams failed: %s", failed, strings.Join(logs, " | "))
+	}
+	return logs, nil
+}
+
+// runBudget is 80 % of the host's time limit, which stands in host.json.
+func runBudget(root string) time.Duration {
+	limit := 30 * time.Minute // the default of every plan but Consumption
+	var host struct{ FunctionTimeout string }
+	data, err := os.ReadFile(filepath.Join(root, "host.json"))
+	if err == nil && json.Unmarshal(data, &host) == nil {
+		var h, m, s int
+		if _, err := fmt.Sscanf(host.FunctionTimeout, "%d:%d:%d", &h, &m, &s); err == nil && h >= 0 {
+			limit = time.Duration(h)*time.Hour + time.Duration(m)*time.Minute + time.Duration(s)*time.Second
+		}
+	}
+	return limit * 8 / 10
+}
+
+func portTaken(port string, err error) error {
+	return fmt.Errorf("cannot listen on 127.0.0.1:%s: %w; another process has the port: stop it, or choose another with --port", port, err)
+}

@@ -1,0 +1,50 @@
+package spec
+
+import (
+	"slices"
+
+	"github.com/sluice-connectors/sluice/handler/kql"
+)
+
+func (t *Table) query() kql.TableQuery {
+	q := kql.TableQuery{Where: t.Where}
+	for _, l := range t.Let {
+		q.Let = append(q.Let, kql.Named(l))
+	}
+	for _, c := range t.Columns {
+		q.Columns = append(q.Columns, kql.Named{Name: c.Name, KQL: c.KQL})
+	}
+	return q
+}
+
+// maxText is what the service stores of one text (64 KB).
+const maxText = 64 * 1024
+
+func (t *Table) options() kql.Options {
+	opt := kql.Options{Hold: "TimeGenerated", MaxText: maxText, Rest: true}
+	for _, c := range t.Columns {
+		typ, _ := kql.ParseType(c.Type)
+		opt.Table = append(opt.Table, kql.Column{Name: c.Name, Type: typ})
+	}
+	return opt
+}
+
+// Compile returns the program that turns the stream's records into rows of t.
+// TimeGenerated is computed but not written: the engine does that.
+func (s *Stream) Compile(t *Table) (*kql.Program, error) {
+	opt := t.options()
+	opt.ID, opt.Time = s.Position.ID, s.Position.Time
+	return kql.CompileTable(t.query(), opt)
+}
+
+// Secrets returns the names of the connector's secret settings.
+func (c *Connector) Secrets() []string {
+	var names []string
+	for _, s := range c.Settings {
+		if s.Secret {
+			names = append(names, s.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}

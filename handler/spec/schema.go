@@ -1,0 +1,56 @@
+package spec
+
+import (
+	"reflect"
+	"strings"
+)
+
+// Schema returns the JSON Schema (draft 2020-12) of connector.yaml, for editors.
+func Schema() map[string]any {
+	s := schemaOf(reflect.TypeFor[Connector]())
+	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+	s["title"] = "Sluice connector"
+	return s
+}
+
+func schemaOf(t reflect.Type) map[string]any {
+	switch {
+	case t == reflect.TypeFor[Duration]():
+		return map[string]any{"type": "string", "pattern": `^([0-9.]+(ms|s|m|h|d))+$`}
+	case t == reflect.TypeFor[Lets]():
+		return map[string]any{"type": "object", "additionalProperties": map[string]any{"type": "string"}}
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		return objectSchema(t)
+	case reflect.Slice:
+		return map[string]any{"type": "array", "items": schemaOf(t.Elem())}
+	case reflect.Map:
+		return map[string]any{"type": "object", "additionalProperties": map[string]any{"type": []string{"string", "number", "boolean"}}}
+	case reflect.Bool:
+		return map[string]any{"type": "boolean"}
+	case reflect.Float64:
+		return map[string]any{"type": "number"}
+	case reflect.String:
+		return map[string]any{"type": "string"}
+	}
+	return map[string]any{} // any
+}
+
+func objectSchema(t reflect.Type) map[string]any {
+	props := map[string]any{}
+	required := []string{}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		p := schemaOf(f.Type)
+		p["description"] = f.Tag.Get("doc")
+		if enum := f.Tag.Get("enum"); enum != "" {
+			p["enum"] = strings.Split(enum, "|")
+		}
+		props[f.Tag.Get("yaml")] = p
+		if f.Tag.Get("required") == "true" {
+			required = append(required, f.Tag.Get("yaml"))
+		}
+	}
+	return map[string]any{"type": "object", "additionalProperties": false, "properties": props, "required": required}
+}

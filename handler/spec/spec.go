@@ -1,0 +1,237 @@
+// Package spec is connector.yaml: its types, their defaults, strict decoding,
+// validation, and the JSON Schema of them all. One file says everything about
+// a connector; requests, parsing, tables, functions and documentation follow
+// from it.
+package spec
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Connector is a provider's integration.
+type Connector struct {
+	Name          string    `yaml:"name" required:"true" doc:"Name of the connector and of its folder: lower-case letters, digits and hyphens."`
+	Alias         string    `yaml:"alias" doc:"Name for places that have to begin with a letter, such as function folders and settings; needed when the name begins with a digit."`
+	Title         string    `yaml:"title" required:"true" doc:"What people call it."`
+	Publisher     string    `yaml:"publisher" required:"true" doc:"Who makes the product."`
+	Support       Support   `yaml:"support" required:"true" doc:"Who helps."`
+	Description   string    `yaml:"description" required:"true" doc:"A paragraph of Markdown for the gallery card."`
+	Prerequisites []string  `yaml:"prerequisites" doc:"What to have before connecting."`
+	Instructions  []string  `yaml:"instructions" doc:"What to do, step by step."`
+	Settings      []Setting `yaml:"settings" doc:"What a connection has to be told."`
+	BaseURL       string    `yaml:"base_url" required:"true" doc:"Scheme and host of all requests; may contain {setting}. Requests never leave it."`
+	Auth          Auth      `yaml:"auth" required:"true" doc:"How requests prove who asks."`
+	Limits        Limits    `yaml:"limits" doc:"How much of the provider's rate limit to use."`
+	Schedule      string    `yaml:"schedule" doc:"When to collect: NCRONTAB with six fields, in UTC. Default: every five minutes."`
+	Streams       []Stream  `yaml:"streams" required:"true" doc:"The series of records that the provider offers."`
+	Tables        []Table   `yaml:"tables" required:"true" doc:"The tables that rows go to."`
+	Queries       []Query   `yaml:"queries" doc:"Sample queries for what to look at first."`
+}
+
+// Support says who helps with a connector.
+type Support struct {
+	Tier    string `yaml:"tier" required:"true" enum:"microsoft|partner|community" doc:"Who supports it."`
+	Contact string `yaml:"contact" doc:"Address or URL."`
+}
+
+// Setting is one thing that a connection has to be told.
+type Setting struct {
+	Name     string `yaml:"name" required:"true" doc:"Name in {placeholders} and in sluice.yaml; upper-cased behind the connector's name it is the app setting."`
+	Label    string `yaml:"label" doc:"Label in forms."`
+	Help     string `yaml:"help" doc:"Where to find it, or what it means."`
+	Required bool   `yaml:"required" doc:"The connection cannot work without it."`
+	Secret   bool   `yaml:"secret" doc:"Given by reference only, and never shown."`
+	Default  string `yaml:"default" doc:"Value when none is given."`
+	Pattern  string `yaml:"pattern" doc:"Regular expression (RE2) that the value has to match."`
+}
+
+// Auth says how requests are authenticated.
+type Auth struct {
+	Type     string `yaml:"type" required:"true" enum:"none|api_key|bearer|basic" doc:"none; api_key: a header; bearer: Authorization: Bearer …; basic: user name and password."`
+	Header   string `yaml:"header" doc:"api_key: name of the header. Default: Authorization."`
+	Prefix   string `yaml:"prefix" doc:"api_key: word before the key, such as SSWS."`
+	Value    string `yaml:"value" doc:"api_key, bearer: the key, as a {placeholder}."`
+	Username string `yaml:"username" doc:"basic: the user, as a {placeholder}."`
+	Password string `yaml:"password" doc:"basic: the password, as a {placeholder}."`
+}
+
+// Limits keep the connector from using up what other tools need too.
+type Limits struct {
+	Share float64 `yaml:"share" doc:"Part of the provider's rate limit that may be used, 0 to 1. Default: 0.5."`
+}
+
+// Stream is one series of records.
+type Stream struct {
+	Name     string   `yaml:"name" required:"true" doc:"Name of the stream: lower-case letters, digits and underscores."`
+	Title    string   `yaml:"title" doc:"What people call it."`
+	Needs    string   `yaml:"needs" doc:"Name of a setting: the stream runs only in connections that give it."`
+	Request  Request  `yaml:"request" required:"true" doc:"The request for a window's first page."`
+	Paging   Paging   `yaml:"paging" doc:"How to get the next page. Default: there is only one."`
+	Records  string   `yaml:"records" required:"true" doc:"Where the records are in the response: $ for the whole body, $.items for a member."`
+	Position Position `yaml:"position" required:"true" doc:"How to ask only for what is new. Correctness hangs on these facts."`
+	Table    string   `yaml:"table" required:"true" doc:"The table that the rows go to."`
+}
+
+// Request is an HTTP request with placeholders: {setting}, {window.from},
+// {window.to} (with a format: {window.from:unix_ms}), {page.token}.
+type Request struct {
+	Method  string            `yaml:"method" enum:"GET|POST" doc:"Default: GET."`
+	Path    string            `yaml:"path" required:"true" doc:"Path below base_url."`
+	Query   map[string]string `yaml:"query" doc:"Query parameters."`
+	Headers map[string]string `yaml:"headers" doc:"Headers."`
+	Body    any               `yaml:"body" doc:"JSON body, as a YAML tree."`
+}
+
+// Paging says how to get from one page to the next.
+type Paging struct {
+	Type  string            `yaml:"type" enum:"none|link_header|token" doc:"none; link_header: the Link header with rel=next (RFC 8288); token: a token in the body that goes into the next request."`
+	Token string            `yaml:"token" doc:"token: where the token is in the response, such as $.cursor."`
+	More  string            `yaml:"more" doc:"token: where the response says whether there is more, such as $.has_more."`
+	Query map[string]string `yaml:"query" doc:"token: query parameters of the next request, with {page.token}."`
+	Body  any               `yaml:"body" doc:"token: body of the next request, with {page.token}; it replaces the first one's."`
+	Stop  string            `yaml:"stop" enum:"empty_page" doc:"empty_page: a page without records is the last, whatever it says."`
+}
+
+// Position says how a stream is asked for what is new.
+type Position struct {
+	Type        string   `yaml:"type" required:"true" enum:"window" doc:"window: ranges of time, one after the other."`
+	Time        string   `yaml:"time" required:"true" doc:"When a record happened: a KQL expression over the record."`
+	ID          string   `yaml:"id" doc:"What makes a record unique: a KQL expression over the record. Default: a hash of it."`
+	Order       string   `yaml:"order" required:"true" enum:"ascending|descending|none" doc:"In which order pages list records by time."`
+	Granularity Duration `yaml:"granularity" required:"true" doc:"Resolution of the provider's time filter: 1ms, 1s."`
+	Bounds      string   `yaml:"bounds" required:"true" enum:"[)|[]|()|(]" doc:"Which ends of a window the provider includes: [) is from inclusive, to exclusive."`
+	Lag         Duration `yaml:"lag" required:"true" doc:"How long after it happened a record may still be missing from the listing; windows end that long before now."`
+	Overlap     Duration `yaml:"overlap" required:"true" doc:"How far each window reaches back for records that came later still. Known ones are skipped by their id."`
+	MaxWindow   Duration `yaml:"max_window" doc:"Longest range that one listing may cover. Default: any."`
+	Retention   Duration `yaml:"retention" required:"true" doc:"How long the provider keeps records."`
+}
+
+// Table is a table of the workspace and how its rows come from records.
+type Table struct {
+	Name        string   `yaml:"name" required:"true" doc:"Name of the table; a custom one ends in _CL."`
+	Description string   `yaml:"description" doc:"What is in it."`
+	ASIM        string   `yaml:"asim" doc:"The ASIM schema that it serves."`
+	Where       string   `yaml:"where" doc:"KQL condition; records that do not meet it are dropped, and counted."`
+	Let         Lets     `yaml:"let" doc:"Named KQL expressions for use in the columns."`
+	Columns     []Column `yaml:"columns" required:"true" doc:"The columns, each a KQL expression over the record."`
+}
+
+// Column is one column of a table.
+type Column struct {
+	Name        string `yaml:"name" required:"true" doc:"Name of the column."`
+	Type        string `yaml:"type" required:"true" enum:"string|int|long|real|bool|datetime|dynamic|guid" doc:"Type of the column."`
+	KQL         string `yaml:"kql" required:"true" doc:"The value: a KQL expression over the record."`
+	Description string `yaml:"description" doc:"What it tells."`
+}
+
+// Query is a sample query.
+type Query struct {
+	Title string `yaml:"title" required:"true" doc:"What it answers."`
+	KQL   string `yaml:"kql" required:"true" doc:"The query."`
+}
+
+// Let is a named KQL expression.
+type Let struct{ Name, KQL string }
+
+// Lets keeps the order in which a file has them.
+type Lets []Let
+
+// Duration is a time.Duration that is also written in days: 90d.
+type Duration time.Duration
+
+// String returns the duration as it is written in a spec.
+func (d Duration) String() string {
+	day := Duration(24 * time.Hour)
+	if d >= day && d%day == 0 {
+		return fmt.Sprintf("%dd", d/day)
+	}
+	return time.Duration(d).String()
+}
+
+// ParseDuration reads 60s, 5m, 6h, 90d.
+func ParseDuration(s string) (Duration, error) {
+	unit := time.Duration(1)
+	text := s
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		text, unit = days+"h", 24
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, fmt.Errorf("%q is no duration: write 60s, 5m, 6h or 90d", s)
+	}
+	return Duration(d * unit), nil
+}
+
+// UnmarshalYAML implements yaml.BytesUnmarshaler.
+func (d *Duration) UnmarshalYAML(b []byte) error {
+	v, err := ParseDuration(strings.Trim(strings.TrimSpace(string(b)), `"'`))
+	*d = v
+	return err
+}
+
+// Table returns the table called name, or nil.
+func (c *Connector) Table(name string) *Table {
+	for i := range c.Tables {
+		if c.Tables[i].Name == name {
+			return &c.Tables[i]
+		}
+	}
+	return nil
+}
+
+// Stream returns the stream called name, or nil.
+func (c *Connector) Stream(name string) *Stream {
+	for i := range c.Streams {
+		if c.Streams[i].Name == name {
+			return &c.Streams[i]
+		}
+	}
+	return nil
+}
+
+// Setting returns the setting called name, or nil.
+func (c *Connector) Setting(name string) *Setting {
+	for i := range c.Settings {
+		if c.Settings[i].Name == name {
+			return &c.Settings[i]
+		}
+	}
+	return nil
+}
+
+// FunctionName is the name of the connector's function, and of its folder.
+func (c *Connector) FunctionName() string {
+	if c.Alias != "" {
+		return c.Alias
+	}
+	return c.Name
+}
+
+// EnvName is the app setting that holds a setting: OKTA_API_TOKEN.
+func (c *Connector) EnvName(setting string) string {
+	return strings.ToUpper(strings.ReplaceAll(c.FunctionName()+"_"+setting, "-", "_"))
+}
+
+// Columns that the engine adds to every table, so that each row can be told
+// apart and traced.
+var EngineColumns = []Column{
+	{Name: "TimeGenerated", Type: "datetime", Description: "When it happened; the time of delivery when that was more than two days before."},
+	{Name: "EventUid", Type: "string", Description: "The provider's id of the record, else a hash of it; equal for a row that was sent twice."},
+	{Name: "Connection", Type: "string", Description: "The connection that brought the row."},
+	{Name: "EventTime", Type: "datetime", Description: "When it happened, if TimeGenerated had to be set to the time of delivery."},
+	{Name: "IsBackfill", Type: "bool", Description: "True when the row was fetched for the past on request."},
+	{Name: "AdditionalFields", Type: "dynamic", Description: "Members of the record that no column takes, and what had to be cut."},
+}
+
+// AllColumns returns the table's columns and those of the engine.
+func (t *Table) AllColumns() []Column {
+	cols := []Column{EngineColumns[0]}
+	for _, c := range t.Columns {
+		if c.Name != "TimeGenerated" {
+			cols = append(cols, c)
+		}
+	}
+	return append(cols, EngineColumns[1:]...)
+}

@@ -1,0 +1,346 @@
+package spec
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluice-connectors/sluice/handler/kql"
+	"github.com/sluice-connectors/sluice/handler/nearest"
+)
+
+// DefaultSchedule is every five minutes.
+const DefaultSchedule = "0 */5 * * * *"
+
+// Parse decodes, completes and validates a connector.yaml. file names it in errors.
+func Parse(file string, data []byte) (*Connector, error) {
+	c := new(Connector)
+	places, err := Decode(file, data, c)
+	if err != nil {
+		return nil, err
+	}
+	c.setDefaults()
+	v := &validator{c: c, places: places}
+	v.connector()
+	return c, errors.Join(v.errs...)
+}
+
+func (c *Connector) setDefaults() {
+	if c.Schedule == "" {
+		c.Schedule = DefaultSchedule
+	}
+	if c.Limits.Share == 0 {
+		c.Limits.Share = 0.5
+	}
+	if c.Auth.Type == "api_key" && c.Auth.Header == "" {
+		c.Auth.Header = "Authorization"
+	}
+	for i := range c.Streams {
+		s := &c.Streams[i]
+		if s.Request.Method == "" {
+			s.Request.Method = "GET"
+		}
+		if s.Paging.Type == "" {
+			s.Paging.Type = "none"
+		}
+	}
+}
+
+type validator struct {
+	c      *Connector
+	places *Places
+	errs   []error
+}
+
+func (v *validator) errorf(path, format string, args ...any) {
+	v.errs = append(v.errs, v.places.Problem(path, format, args...))
+}
+
+var (
+	namePattern  = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
+	aliasPattern = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+	snakePattern = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+	tablePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,58}_CL$|^(ASim|AWS|GCP)[A-Za-z0-9]+$`)
+	// The documentation says 45 characters; Microsoft's own GitHubAuditLogsV2_CL has 53.
+	columnPattern  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,59}$`)
+	placeholderExp = regexp.MustCompile(`\{([a-z][a-z0-9_.]*)(?::([a-z0-9_]+))?\}`)
+)
+
+// Reserved column names of Log Analytics (learn.microsoft.com, "Logs Ingestion
+// API": reserved column names).
+var reserved = []string{"_resourceid", "id", "_subscriptionid", "tenantid", "type", "uniqueid", "title"}
+
+func (v *validator) connector() {
+	c := v.c
+	if !namePattern.MatchString(c.Name) {
+		v.errorf("name", "name %q has to be lower-case letters, digits and hyphens", c.Name)
+	}
+	if !aliasPattern.MatchString(c.FunctionName()) {
+		v.errorf("name", "name %q begins with a digit: give an alias that begins with a letter", c.Name)
+	}
+	if n := len(strings.Fields(c.Schedule)); n != 6 && n != 5 {
+		v.errorf("schedule", "schedule %q has %d fields, want six: second minute hour day month weekday", c.Schedule, n)
+	}
+	if c.Limits.Share < 0 || c.Limits.Share > 1 {
+		v.errorf("limits.share", "share is %v, want 0 to 1", c.Limits.Share)
+	}
+	seen := map[string]bool{}
+	for i, s := range c.Settings {
+		path := fmt.Sprintf("settings[%d]", i)
+		if !snakePattern.MatchString(s.Name) || s.Name == "window" || s.Name == "page" {
+			v.errorf(path+".name", "setting %q has to be lower-case letters, digits and underscores", s.Name)
+		}
+		if seen[s.Name] {
+			v.errorf(path+".name", "setting %q is there twice", s.Name)
+		}
+		seen[s.Name] = true
+		if _, err := regexp.Compile(s.Pattern); err != nil {
+			v.errorf(path+".pattern", "%v", err)
+		}
+		if s.Secret && s.Default != "" {
+			v.errorf(path+".default", "a secret has no default")
+		}
+	}
+	v.baseURL()
+	v.auth()
+	for i := range c.Streams {
+		v.stream(&c.Streams[i], fmt.Sprintf("streams[%d]", i))
+	}
+	for i := range c.Tables {
+		v.table(&c.Tables[i], fmt.Sprintf("tables[%d]", i))
+	}
+}
+
+func (v *validator) baseURL() {
+	v.placeholders("base_url", v.c.BaseURL, nil)
+	u, err := url.Parse(placeholderExp.ReplaceAllString(v.c.BaseURL, "x"))
+	switch {
+	case err != nil:
+		v.errorf("base_url", "%v", err)
+	case u.Scheme != "https":
+		v.errorf("base_url", "base_url has to begin with https://")
+	case u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+		v.errorf("base_url", "base_url is a scheme, a host and perhaps a path")
+	}
+}
+
+func (v *validator) auth() {
+	a := v.c.Auth
+	need := map[string][]string{"none": nil, "api_key": {"value"}, "bearer": {"value"}, "basic": {"username", "password"}}[a.Type]
+	for key, val := range map[string]string{"value": a.Value, "username": a.Username, "password": a.Password} {
+		switch {
+		case slices.Contains(need, key) && val == "":
+			v.errorf("auth", "auth of type %s needs %s", a.Type, key)
+		case !slices.Contains(need, key) && val != "":
+			v.errorf("auth."+key, "auth of type %s has no %s", a.Type, key)
+		}
+		v.placeholders("auth."+key, val, nil)
+	}
+	for _, m := range placeholderExp.FindAllStringSubmatch(a.Value+a.Password, -1) {
+		if s := v.c.Setting(m[1]); s != nil && !s.Secret {
+			v.errorf("auth", "the setting %s is a credential: mark it secret: true", m[1])
+		}
+	}
+}
+
+// TimeFormats are the formats of {window.from:…}. The default is rfc3339_ms.
+var TimeFormats = map[string]string{
+	"rfc3339":    "2006-01-02T15:04:05Z",
+	"rfc3339_ms": "2006-01-02T15:04:05.000Z",
+	"unix":       "", "unix_ms": "",
+	"date": "2006-01-02",
+}
+
+func formatNames() []string {
+	var names []string
+	for n := range TimeFormats {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// placeholders checks the {…} in a text: settings, and those of extra.
+func (v *validator) placeholders(path, text string, extra []string) {
+	known := slices.Clone(extra)
+	for _, s := range v.c.Settings {
+		known = append(known, s.Name)
+	}
+	for _, m := range placeholderExp.FindAllStringSubmatch(text, -1) {
+		if !slices.Contains(known, m[1]) {
+			v.errorf(path, "there is no placeholder {%s}%s", m[1], nearest.Hint(m[1], known))
+		}
+		if _, ok := TimeFormats[m[2]]; m[2] != "" && !ok {
+			v.errorf(path, "there is no time format %s%s; there are %s", m[2], nearest.Hint(m[2], formatNames()), strings.Join(formatNames(), ", "))
+		}
+		if m[2] != "" && !strings.HasPrefix(m[1], "window.") {
+			v.errorf(path, "only window.from and window.to have a format")
+		}
+	}
+}
+
+// tree checks the placeholders in all texts of a YAML tree.
+func (v *validator) tree(path string, x any, extra []string) {
+	switch x := x.(type) {
+	case string:
+		v.placeholders(path, x, extra)
+	case map[string]any:
+		for k, e := range x {
+			v.tree(join(path, k), e, extra)
+		}
+	case []any:
+		for _, e := range x {
+			v.tree(path, e, extra)
+		}
+	}
+}
+
+// PathPattern is the form of paths into a response: $, $.a, $.a.b.
+var pathPattern = regexp.MustCompile(`^\$(\.[A-Za-z_@][A-Za-z0-9_@.-]*)?$`)
+
+func (v *validator) stream(s *Stream, path string) {
+	if !snakePattern.MatchString(s.Name) {
+		v.errorf(path+".name", "stream %q has to be lower-case letters, digits and underscores", s.Name)
+	}
+	if s.Needs != "" && v.c.Setting(s.Needs) == nil {
+		v.errorf(path+".needs", "there is no setting %s", s.Needs)
+	}
+	window := []string{"window.from", "window.to"}
+	v.request(s, path+".request", window)
+	v.paging(s, path+".paging", append(window, "page.token"))
+	if !pathPattern.MatchString(s.Records) {
+		v.errorf(path+".records", "records %q has to be $ or a path such as $.items", s.Records)
+	}
+	v.position(&s.Position, path+".position")
+	t := v.c.Table(s.Table)
+	if t == nil {
+		v.errorf(path+".table", "there is no table %s below tables:%s", s.Table, nearest.Hint(s.Table, v.tableNames()))
+		return
+	}
+	if _, err := s.Compile(t); err != nil && !v.tableBroken(t) {
+		v.errorf(path+".position", "%s", indent(err))
+	}
+}
+
+func (v *validator) tableNames() []string {
+	var names []string
+	for _, t := range v.c.Tables {
+		names = append(names, t.Name)
+	}
+	return names
+}
+
+func (v *validator) request(s *Stream, path string, known []string) {
+	r := &s.Request
+	if !strings.HasPrefix(r.Path, "/") {
+		v.errorf(path+".path", "path %q has to begin with /", r.Path)
+	}
+	v.placeholders(path+".path", r.Path, nil)
+	for k, val := range r.Query {
+		v.placeholders(path+".query."+k, val, known)
+	}
+	for k, val := range r.Headers {
+		v.placeholders(path+".headers."+k, val, known)
+		if strings.EqualFold(k, "Authorization") {
+			v.errorf(path+".headers."+k, "credentials belong into auth")
+		}
+	}
+	v.tree(path+".body", r.Body, known)
+	if r.Body != nil && r.Method == "GET" {
+		v.errorf(path+".body", "a GET request has no body: write method: POST")
+	}
+}
+
+func (v *validator) paging(s *Stream, path string, known []string) {
+	p := &s.Paging
+	switch p.Type {
+	case "token":
+		if !pathPattern.MatchString(p.Token) || p.Token == "$" {
+			v.errorf(path, "paging by token needs token: a path such as $.cursor")
+		}
+		if p.More != "" && !pathPattern.MatchString(p.More) {
+			v.errorf(path+".more", "more %q has to be a path such as $.has_more", p.More)
+		}
+		if p.Query == nil && p.Body == nil {
+			v.errorf(path, "paging by token has to say where the token goes: query or body")
+		}
+	default:
+		if p.Token != "" || p.More != "" || p.Query != nil || p.Body != nil {
+			v.errorf(path, "paging of type %s has no token, more, query or body", p.Type)
+		}
+	}
+	for k, val := range p.Query {
+		v.placeholders(path+".query."+k, val, known)
+	}
+	v.tree(path+".body", p.Body, known)
+}
+
+func (v *validator) position(p *Position, path string) {
+	for key, d := range map[string]Duration{"lag": p.Lag, "overlap": p.Overlap, "max_window": p.MaxWindow, "retention": p.Retention} {
+		if d < 0 {
+			v.errorf(path+"."+key, "%s cannot be negative", key)
+		}
+	}
+	if p.Granularity <= 0 || p.Granularity > Duration(24*time.Hour) {
+		v.errorf(path+".granularity", "granularity is %s, want 1ms to 1d", p.Granularity)
+	}
+	if p.MaxWindow > 0 && p.MaxWindow <= p.Overlap {
+		v.errorf(path+".max_window", "max_window has to be longer than overlap, or no window would make progress")
+	}
+}
+
+func (v *validator) table(t *Table, path string) {
+	if !tablePattern.MatchString(t.Name) {
+		v.errorf(path+".name", "table %q has to end in _CL, or be one of Azure's own that accept rows", t.Name)
+	}
+	seen := map[string]bool{}
+	hasTime := false
+	for i, col := range t.Columns {
+		at := fmt.Sprintf("%s.columns[%d]", path, i)
+		hasTime = hasTime || col.Name == "TimeGenerated" && col.Type == "datetime"
+		if !columnPattern.MatchString(col.Name) {
+			v.errorf(at+".name", "column %q has to begin with a letter and have at most 60 letters, digits and underscores", col.Name)
+		}
+		if slices.Contains(reserved, strings.ToLower(col.Name)) {
+			v.errorf(at+".name", "column name %s is reserved by Log Analytics", col.Name)
+		}
+		if seen[strings.ToLower(col.Name)] {
+			v.errorf(at+".name", "column %s is there twice", col.Name)
+		}
+		seen[strings.ToLower(col.Name)] = true
+		if slices.ContainsFunc(EngineColumns[1:], func(c Column) bool { return c.Name == col.Name }) {
+			v.errorf(at+".name", "column %s is added to every table already", col.Name)
+		}
+	}
+	if !hasTime {
+		v.errorf(path+".columns", "a table needs the column TimeGenerated of type datetime")
+	}
+	if _, err := kql.CompileTable(t.query(), t.options()); err != nil {
+		v.errorf(v.exprPath(t, path, err), "%s", indent(err))
+	}
+}
+
+func (v *validator) tableBroken(t *Table) bool {
+	_, err := kql.CompileTable(t.query(), t.options())
+	return err != nil
+}
+
+// exprPath finds the expression that a compile error speaks of.
+func (v *validator) exprPath(t *Table, path string, err error) string {
+	msg := err.Error()
+	for i, col := range t.Columns {
+		if strings.HasPrefix(msg, "column "+col.Name+": ") {
+			return fmt.Sprintf("%s.columns[%d].kql", path, i)
+		}
+	}
+	if strings.HasPrefix(msg, "where: ") {
+		return path + ".where"
+	}
+	return path + ".let"
+}
+
+func indent(err error) string { return strings.ReplaceAll(err.Error(), "\n", "\n    ") }

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"github.com/sluice-connectors/sluice/connectors"
+	"github.com/sluice-connectors/sluice/handler/azblob"
+	"github.com/sluice-connectors/sluice/handler/config"
+	"github.com/sluice-connectors/sluice/handler/dir"
+	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/logsingest"
+	"github.com/sluice-connectors/sluice/handler/rest"
+	"github.com/sluice-connectors/sluice/handler/spec"
+)
+
+// app is a configuration, ready to run.
+type app struct {
+	*engine.Engine
+	conns []*connection
+}
+
+// connection is a configured connection with its streams.
+type connection struct {
+	config.Resolved
+	streams []*engine.Stream
+}
+
+// loadConfig reads the file at path, or the app settings when path is "".
+func loadConfig(path string, local *config.Workspace) (*config.Config, error) {
+	now := time.Now()
+	if path != "" {
+		return config.Load(path, connectors.Find, os.LookupEnv, now, local)
+	}
+	all, err := connectors.All()
+	if err != nil {
+		return nil, err
+	}
+	return config.FromEnv(all, os.LookupEnv, now, local)
+}
+
+// configPath is the flag, else sluice.yaml where there is one, else "".
+func configPath(flag string) string {
+	if flag == "" {
+		if _, err := os.Stat("sluice.yaml"); err == nil {
+			return "sluice.yaml"
+		}
+	}
+	return flag
+}
+
+// newApp opens store and sink and prepares the streams.
+func newApp(ctx context.Context, c *config.Config, log *slog.Logger) (*app, error) {
+	cred, err := credential(c.Workspace.Credential)
+	if err != nil {
+		return nil, err
+	}
+	if c.Workspace.Credential == "none" {
+		if u, err := rest.ParseBase(c.Workspace.Endpoint); err != nil || !rest.Loopback(u.Hostname()) {
+			return nil, errors.New("credential: none is for a workspace on this machine only")
+		}
+	}
+	if _, err := rest.ParseBase(c.Workspace.Endpoint); err != nil {
+		return nil, fmt.Errorf("workspace endpoint: %w", err)
+	}
+	store, err := openStore(ctx, c.Store, cred)
+	if err != nil {
+		return nil, err
+	}
+	rules := map[string]logsingest.Rule{}
+	for table, r := range c.Workspace.Rules {
+		rules[table] = logsingest.Rule(r)
+	}
+	sink, err := logsingest.New(c.Workspace.Endpoint, cred, rules)
+	if err != nil {
+		return nil, err
+	}
+	a := &app{Engine: engine.New(store, sink, log)}
+	a.Holder, a.Alive, a.Version = holder(), alive, buildVersion()
+	for _, res := range c.Connections {
+		conn := &connection{Resolved: res}
+		for _, s := range res.Streams() {
+			stream, err := newStream(&res, s)
+			if err != nil {
+				return nil, err
+			}
+			conn.streams = append(conn.streams, stream)
+		}
+		a.conns = append(a.conns, conn)
+	}
+	return a, nil
+}
+
+// newStream prepares a stream of a connection: its requests and its rows.
+func newStream(res *config.Resolved, s *spec.Stream) (*engine.Stream, error) {
+	source, err := rest.New(res.Connector, s, rest.Options{BaseURL: res.BaseURL, Settings: res.Settings, UserAgent: "Sluice/" + buildVersion()})
+	if err != nil {
+		return nil, err
+	}
+	prog, err := s.Compile(res.Connector.Table(s.Table))
+	if err != nil {
+		return nil, err
+	}
+	p := s.Position
+	return &engine.Stream{
+		Connection: res.Name, Connector: res.Connector.Name, Name: s.Name, Table: s.Table, Source: source, Mapper: prog.Runner(), Start: res.Start,
+		Position: engine.Position{
+			Lag: time.Duration(p.Lag), Overlap: time.Duration(p.Overlap), MaxWindow: time.Duration(p.MaxWindow), Granularity: time.Duration(p.Granularity),
+			Retention: time.Duration(p.Retention), Ascending: p.Order == "ascending", FromExclusive: strings.HasPrefix(p.Bounds, "("),
+		},
+	}, nil
+}
+
+// credential returns the identity for Azure.
+func credential(kind string) (azcore.TokenCredential, error) {
+	switch kind {
+	case "none":
+		return logsingest.None{}, nil
+	case "managed_identity":
+		opt := &azidentity.ManagedIdentityCredentialOptions{}
+		if id := os.Getenv("AZURE_CLIENT_ID"); id != "" {
+			opt.ID = azidentity.ClientID(id)
+		}
+		return azidentity.NewManagedIdentityCredential(opt)
+	case "client_secret":
+		cred, err := azidentity.NewEnvironmentCredential(nil)
+		if err != nil {
+			return nil, errors.New("credential: client_secret needs AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET")
+		}
+		return cred, nil
+	}
+	return azidentity.NewDefaultAzureCredential(nil)
+}
+
+func openStore(ctx context.Context, s config.Store, cred azcore.TokenCredential) (engine.Store, error) {
+	switch {
+	case s.ConnectionString != "":
+		return azblob.OpenConnectionString(ctx, s.ConnectionString, s.Container)
+	case s.Container != "":
+		return azblob.Open(ctx, s.Container, cred)
+	}
+	return dir.Open(s.Dir)
+}
+
+// holder names this process in leases: host, process, and a start time that
+// tells it from an earlier process with the same number.
+func holder() string {
+	host, _ := os.Hostname()
+	return fmt.Sprintf("%s/%d/%d", host, os.Getpid(), started.UnixNano())
+}
+
+var started = time.Now()
+
+// alive reports whether the process that a lease names may still run. It knows
+// only of this host; of another it assumes so.
+func alive(who string) bool {
+	part := strings.Split(who, "/")
+	host, _ := os.Hostname()
+	if len(part) != 3 || part[0] != host || host == "" || runtime.GOOS == "windows" {
+		return true
+	}
+	pid, err := strconv.Atoi(part[1])
+	if err != nil || pid == os.Getpid() {
+		return who == holder() // our number, so an earlier process had it
+	}
+	p, err := os.FindProcess(pid)
+	return err == nil && !errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone)
+}
+
+// find returns the connection called name, or all for "".
+func (a *app) find(name string) ([]*connection, error) {
+	if name == "" {
+		return a.conns, nil
+	}
+	var names []string
+	for _, c := range a.conns {
+		if c.Name == name {
+			return []*connection{c}, nil
+		}
+		names = append(names, c.Name)
+	}
+	return nil, usageError("there is no connection %q; there are %s", name, cmp.Or(strings.Join(names, ", "), "none"))
+}
+
+// collect runs the streams of a connection, one after the other, within budget.
+func (a *app) collect(ctx context.Context, c *connection, budget time.Duration) []engine.Report {
+	deadline := time.Now().Add(budget)
+	var reps []engine.Report
+	for i, s := range c.streams {
+		share := time.Until(deadline) / time.Duration(len(c.streams)-i)
+		reps = append(reps, a.Run(ctx, s, max(share, time.Second)))
+	}
+	return reps
+}
+
+// line says what a run did, for a person.
+func line(rep *engine.Report) string {
+	key := rep.Connection + "/" + rep.Stream
+	n := rep.Counts
+	var extra string
+	for _, x := range []struct {
+		n    int64
+		what string
+	}{{n.Filtered, "filtered"}, {n.Quarantined, "in quarantine"}, {n.Repeated, "known already"}, {n.Truncated, "with a text cut"}} {
+		if x.n > 0 {
+			extra += fmt.Sprintf(", %d %s", x.n, x.what)
+		}
+	}
+	s := fmt.Sprintf("%s: %d rows to %s%s", key, n.Acknowledged, rep.Table, extra)
+	switch rep.Outcome {
+	case engine.OK:
+		return s + fmt.Sprintf("; caught up to %s", rep.Position.Format(time.RFC3339))
+	case engine.Skipped:
+		return key + ": skipped, " + rep.Message
+	case engine.Failed:
+		return s + "; FAILED (" + rep.Reason + "): " + rep.Message
+	}
+	return s + "; " + string(rep.Outcome) + ": " + rep.Message
+}

@@ -1,0 +1,450 @@
+package workspace
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sluice-connectors/sluice/handler/kql"
+	"github.com/sluice-connectors/sluice/handler/nearest"
+)
+
+// maxRows is how many rows an answer may have.
+const maxRows = 500_000
+
+// Result is the answer to a query.
+type Result struct {
+	Columns []kql.Column
+	Rows    [][]any // in the order of Columns; nil is null
+}
+
+// query is POST /v1/workspaces/{id}/query of the Log Analytics query API.
+func (w *Workspace) query(rw http.ResponseWriter, req *http.Request) {
+	in := struct{ Query string }{req.URL.Query().Get("query")}
+	if req.Method == http.MethodPost {
+		if err := json.NewDecoder(req.Body).Decode(&in); err != nil {
+			apiError(rw, http.StatusBadRequest, "BadArgumentError", "want {\"query\": …}: "+err.Error())
+			return
+		}
+	}
+	res, err := w.Query(in.Query)
+	if err != nil {
+		apiError(rw, http.StatusBadRequest, "BadArgumentError", err.Error())
+		return
+	}
+	type column struct {
+		Name string `json:"name"`
+		Type string `json:"type"`
+	}
+	cols := make([]column, len(res.Columns))
+	for i, c := range res.Columns {
+		cols[i] = column{c.Name, c.Type.String()}
+	}
+	writeJSON(rw, http.StatusOK, map[string]any{"tables": []any{map[string]any{"name": "PrimaryResult", "columns": cols, "rows": res.Rows}}})
+}
+
+// Query answers a simple read: a table, then where, extend, project (and its
+// relatives), take, count, sort, top, distinct, and summarize of count, dcount,
+// sum, min and max by columns.
+func (w *Workspace) Query(text string) (*Result, error) {
+	stages := splitPipes(text)
+	name := strings.TrimSpace(stages[0])
+	t, ok := w.tables[name]
+	if !ok {
+		var names []string
+		for n := range w.tables {
+			names = append(names, n)
+		}
+		slices.Sort(names)
+		return nil, fmt.Errorf("there is no table %q%s; there are %s", name, nearest.Hint(name, names), strings.Join(names, ", "))
+	}
+	stages = stages[1:]
+	n := rowStages(stages)
+	res, err := w.read(t, stages[:n])
+	for err == nil && n < len(stages) {
+		if k := rowStages(stages[n:]); k > 0 {
+			res, err = res.again(stages[n : n+k])
+			n += k
+			continue
+		}
+		err = res.apply(strings.TrimSpace(stages[n]))
+		n++
+	}
+	return res, err
+}
+
+// splitPipes splits a query at the | outside of strings.
+func splitPipes(text string) []string {
+	var parts []string
+	start, quote := 0, byte(0)
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quote != 0 && c == '\\':
+			i++
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote == 0 && (c == '"' || c == '\''):
+			quote = c
+		case quote == 0 && c == '|':
+			parts, start = append(parts, text[start:i]), i+1
+		}
+	}
+	return append(parts, text[start:])
+}
+
+var rowOperators = []string{"where", "filter", "extend", "project", "project-away", "project-keep", "project-rename"}
+
+// rowStages counts the leading stages that work on one row at a time.
+func rowStages(stages []string) int {
+	for i, s := range stages {
+		if f := strings.Fields(s); len(f) == 0 || !slices.Contains(rowOperators, f[0]) {
+			return i
+		}
+	}
+	return len(stages)
+}
+
+func pipeline(stages []string) string {
+	q := "source"
+	for _, s := range stages {
+		q += " |" + s
+	}
+	return q
+}
+
+// read runs row operators over a table, oldest rows first.
+func (w *Workspace) read(t *table, stages []string) (*Result, error) {
+	prog, err := kql.Compile(pipeline(stages), kql.Options{Source: t.Columns})
+	if err != nil {
+		return nil, err
+	}
+	rows, err := w.db.Query("SELECT row FROM rows WHERE tbl = ? ORDER BY at, id", t.Name)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	res, m := newResult(prog), prog.Runner()
+	for rows.Next() {
+		var row []byte
+		if err := rows.Scan(&row); err != nil {
+			return nil, err
+		}
+		if err := res.add(m, row); err != nil {
+			return nil, err
+		}
+	}
+	return res, rows.Err()
+}
+
+func newResult(p *kql.Program) *Result {
+	res := &Result{Rows: [][]any{}}
+	for _, c := range p.Columns {
+		res.Columns = append(res.Columns, kql.Column{Name: c.Name, Type: c.Type})
+	}
+	return res
+}
+
+// add maps one row and appends it.
+func (r *Result) add(m *kql.Runner, row []byte) error {
+	_, out, err := m.Map(row, nil)
+	if err != nil || !m.Kept() {
+		return err
+	}
+	if len(r.Rows) >= maxRows {
+		return fmt.Errorf("the answer has more than %d rows: add a filter or take", maxRows)
+	}
+	var vals map[string]json.RawMessage
+	if err := json.Unmarshal(append(out, '}'), &vals); err != nil {
+		return err
+	}
+	cells := make([]any, len(r.Columns))
+	for i, c := range r.Columns {
+		if raw, ok := vals[c.Name]; ok {
+			cells[i] = raw
+		} else if c.Type == kql.String {
+			cells[i] = json.RawMessage(`""`)
+		}
+	}
+	r.Rows = append(r.Rows, cells)
+	return nil
+}
+
+// again runs row operators over rows that have been changed already.
+func (r *Result) again(stages []string) (*Result, error) {
+	prog, err := kql.Compile(pipeline(stages), kql.Options{Source: r.Columns})
+	if err != nil {
+		return nil, err
+	}
+	res, m := newResult(prog), prog.Runner()
+	for _, cells := range r.Rows {
+		row := map[string]any{}
+		for i, c := range r.Columns {
+			row[c.Name] = cells[i]
+		}
+		b, err := json.Marshal(row)
+		if err == nil {
+			err = res.add(m, b)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+// apply runs an operator that works on all rows.
+func (r *Result) apply(stage string) error {
+	op, rest, _ := strings.Cut(stage, " ")
+	rest = strings.TrimSpace(rest)
+	switch op {
+	case "take", "limit":
+		n, err := strconv.Atoi(rest)
+		if err != nil || n < 0 {
+			return fmt.Errorf("take %s: want a number of rows", rest)
+		}
+		r.Rows = r.Rows[:min(n, len(r.Rows))]
+		return nil
+	case "count":
+		r.Columns, r.Rows = []kql.Column{{Name: "Count", Type: kql.Long}}, [][]any{{len(r.Rows)}}
+		return nil
+	case "sort", "order":
+		by, ok := strings.CutPrefix(rest, "by ")
+		if !ok {
+			return errors.New("sort: want sort by column [asc|desc]")
+		}
+		return r.sort(by)
+	case "top":
+		count, by, ok := strings.Cut(rest, " by ")
+		n, err := strconv.Atoi(strings.TrimSpace(count))
+		if !ok || err != nil {
+			return errors.New("top: want top 10 by column [asc|desc]")
+		}
+		if err := r.sort(by); err != nil {
+			return err
+		}
+		r.Rows = r.Rows[:min(n, len(r.Rows))]
+		return nil
+	case "distinct":
+		return r.summarize(nil, rest)
+	case "summarize":
+		aggs, by, _ := strings.Cut(rest, " by ")
+		if strings.HasPrefix(rest, "by ") {
+			aggs, by = "", strings.TrimPrefix(rest, "by ")
+		}
+		return r.summarize(splitList(aggs), by)
+	}
+	known := append([]string{"take", "limit", "count", "sort", "order", "top", "distinct", "summarize"}, rowOperators...)
+	return fmt.Errorf("this workspace does not know the operator %s%s; it answers %s", op, nearest.Hint(op, known), strings.Join(known, ", "))
+}
+
+// splitList splits at the commas outside of parentheses.
+func splitList(s string) []string {
+	var parts []string
+	depth, start := 0, 0
+	for i, c := range s {
+		switch c {
+		case '(':
+			depth++
+		case ')':
+			depth--
+		case ',':
+			if depth == 0 {
+				parts, start = append(parts, s[start:i]), i+1
+			}
+		}
+	}
+	if last := strings.TrimSpace(s[start:]); last != "" {
+		parts = append(parts, last)
+	}
+	return parts
+}
+
+func (r *Result) column(name string) (int, error) {
+	name = strings.TrimSpace(name)
+	i := slices.IndexFunc(r.Columns, func(c kql.Column) bool { return c.Name == name })
+	if i < 0 {
+		var names []string
+		for _, c := range r.Columns {
+			names = append(names, c.Name)
+		}
+		return 0, fmt.Errorf("there is no column %s%s", name, nearest.Hint(name, names))
+	}
+	return i, nil
+}
+
+func (r *Result) sort(by string) error {
+	type key struct {
+		col  int
+		desc bool
+	}
+	var keys []key
+	for _, part := range splitList(by) {
+		f := strings.Fields(part)
+		i, err := r.column(f[0])
+		if err != nil {
+			return err
+		}
+		keys = append(keys, key{i, len(f) < 2 || f[1] != "asc"}) // Kusto sorts descending by default
+	}
+	slices.SortStableFunc(r.Rows, func(a, b []any) int {
+		for _, k := range keys {
+			d := compareCells(r.Columns[k.col].Type, a[k.col], b[k.col])
+			if k.desc {
+				d = -d
+			}
+			if d != 0 {
+				return d
+			}
+		}
+		return 0
+	})
+	return nil
+}
+
+func cellText(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case json.RawMessage:
+		var s string
+		if json.Unmarshal(v, &s) == nil {
+			return s
+		}
+		return string(v)
+	}
+	return fmt.Sprint(v)
+}
+
+func compareCells(t kql.Type, a, b any) int {
+	x, y := cellText(a), cellText(b)
+	switch t {
+	case kql.Int, kql.Long, kql.Real, kql.Decimal:
+		f, _ := strconv.ParseFloat(x, 64)
+		g, _ := strconv.ParseFloat(y, 64)
+		return cmp.Compare(f, g)
+	}
+	return strings.Compare(x, y) // ISO 8601 times sort as text
+}
+
+// aggregate is one function of summarize.
+type aggregate struct {
+	name, fn string
+	col      int
+}
+
+func (r *Result) aggregate(text string) (aggregate, error) {
+	a := aggregate{col: -1}
+	name, call, named := strings.Cut(text, "=")
+	if !named {
+		call = text
+	}
+	fn, arg, ok := strings.Cut(strings.TrimSpace(call), "(")
+	arg = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(arg), ")"))
+	a.fn = strings.TrimSpace(fn)
+	if !ok || !slices.Contains([]string{"count", "dcount", "sum", "min", "max"}, a.fn) {
+		return a, fmt.Errorf("summarize %s: want count(), dcount(column), sum(column), min(column) or max(column)", strings.TrimSpace(text))
+	}
+	a.name = a.fn + "_" + arg
+	if named {
+		a.name = strings.TrimSpace(name)
+	}
+	var err error
+	if a.fn != "count" {
+		a.col, err = r.column(arg)
+	}
+	return a, err
+}
+
+func (a aggregate) of(t kql.Type, rows [][]any) any {
+	if a.fn == "count" {
+		return len(rows)
+	}
+	distinct := map[string]bool{}
+	sum, best := 0.0, any(nil)
+	for _, row := range rows {
+		v := row[a.col]
+		if v == nil {
+			continue
+		}
+		distinct[cellText(v)] = true
+		f, _ := strconv.ParseFloat(cellText(v), 64)
+		sum += f
+		if d := compareCells(t, v, best); best == nil || a.fn == "min" && d < 0 || a.fn == "max" && d > 0 {
+			best = v
+		}
+	}
+	switch a.fn {
+	case "dcount":
+		return len(distinct)
+	case "sum":
+		return sum
+	}
+	return best
+}
+
+// summarize groups rows by columns, in the order in which groups appear.
+func (r *Result) summarize(aggs []string, by string) error {
+	var keys []int
+	for _, name := range splitList(by) {
+		i, err := r.column(name)
+		if err != nil {
+			return err
+		}
+		keys = append(keys, i)
+	}
+	var fs []aggregate
+	for _, text := range aggs {
+		a, err := r.aggregate(text)
+		if err != nil {
+			return err
+		}
+		fs = append(fs, a)
+	}
+	groups, order := map[string][][]any{}, []string{}
+	for _, row := range r.Rows {
+		var k string
+		for _, i := range keys {
+			k += cellText(row[i]) + "\x00"
+		}
+		if groups[k] == nil {
+			order = append(order, k)
+		}
+		groups[k] = append(groups[k], row)
+	}
+	if len(keys) == 0 && len(order) == 0 {
+		order = append(order, "")
+	}
+	out := &Result{Rows: [][]any{}}
+	for _, i := range keys {
+		out.Columns = append(out.Columns, r.Columns[i])
+	}
+	for _, f := range fs {
+		t := kql.Long
+		if f.fn == "min" || f.fn == "max" || f.fn == "sum" {
+			t = r.Columns[f.col].Type
+		}
+		out.Columns = append(out.Columns, kql.Column{Name: f.name, Type: t})
+	}
+	for _, k := range order {
+		rows := groups[k]
+		var cells []any
+		for _, i := range keys {
+			cells = append(cells, rows[0][i])
+		}
+		for _, f := range fs {
+			t := kql.Long
+			if f.col >= 0 {
+				t = r.Columns[f.col].Type
+			}
+			cells = append(cells, f.of(t, rows))
+		}
+		out.Rows = append(out.Rows, cells)
+	}
+	*r = *out
+	return nil
+}
