@@ -317,7 +317,7 @@ func (r *run) progressLine() {
 // tail writes the columns that every row gets from the engine.
 type tail struct {
 	connection []byte // ,"Connection":"…"
-	at         time.Time
+	stamp      []byte // the time of delivery, quoted
 	oldest     time.Time
 	newest     time.Time
 }
@@ -331,7 +331,8 @@ func newTail(connection string) tail {
 // ahead by the time of receipt (learn.microsoft.com, "Standard columns"). An
 // hour is left for the way there.
 func (t *tail) now(now time.Time) {
-	t.at, t.oldest, t.newest = now, now.Add(-47*time.Hour), now.Add(23*time.Hour)
+	t.stamp = appendTime(t.stamp[:0], now)
+	t.oldest, t.newest = now.Add(-47*time.Hour), now.Add(23*time.Hour)
 }
 
 // seal completes the row that begins at start.
@@ -350,10 +351,12 @@ func (t *tail) seal(row []byte, start int, id []byte, m Mapper) []byte {
 		row = appendTime(append(row, `,"EventTime":`...), at)
 		ok = false
 	}
-	if !ok {
-		at = t.at
+	row = append(row, `,"TimeGenerated":`...)
+	if ok {
+		row = appendTime(row, at)
+	} else {
+		row = append(row, t.stamp...)
 	}
-	row = appendTime(append(row, `,"TimeGenerated":`...), at)
 	if extra := m.Additional(); len(extra) > 0 {
 		row = append(append(append(row, `,"AdditionalFields":{`...), extra...), '}')
 	}

@@ -34,7 +34,7 @@ func newBench(pages ...[]string) *bench {
 	b := &bench{store: connectortest.NewMemStore(), sink: connectortest.NewMemSink(), clock: connectortest.NewClock(noon),
 		src: &connectortest.ListSource{Pages: pages}}
 	b.Engine = engine.New(b.store, b.sink, slog.New(slog.DiscardHandler))
-	b.Clock = b.clock
+	b.Clock, b.InFlight = b.clock, 1
 	b.s = &engine.Stream{Connection: "c", Connector: "c", Name: "s", Table: "T_CL", Source: b.src, Mapper: &connectortest.LineMapper{},
 		Position: engine.Position{Overlap: 5 * time.Minute, Granularity: time.Millisecond}, Start: noon.Add(-time.Hour)}
 	return b

@@ -17,6 +17,7 @@ type code struct {
 	// text is set on tostring(path): the text of the value in that slot can be
 	// copied from the record into a string column as it stands.
 	text *int
+	from *int // the slot of the record's value that a conversion reads
 }
 
 // scope maps names to codes; an inner scope hides its outer one.
@@ -264,7 +265,12 @@ func (c *compiler) cast(k code, t Type) code {
 		slot := c.tree.Add(k.path)
 		return code{typ: String, text: &slot, eval: func(m *Runner) Value { return m.text(slot) }}
 	}
-	return c.map1(k, t, func(m *Runner, v Value) Value { return m.convert(v, from, t) })
+	out := c.map1(k, t, func(m *Runner, v Value) Value { return m.convert(v, from, t) })
+	if k.path != nil {
+		slot := c.tree.Add(k.path)
+		out.from = &slot
+	}
+	return out
 }
 
 func (c *compiler) call(x *call) (code, error) {

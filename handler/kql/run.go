@@ -28,7 +28,8 @@ type Runner struct {
 	when   Value // event time
 	held   Value
 	extra  []byte
-	cuts   []byte
+	cuts   []byte // ,"column":{…} for each text that was cut
+	unfit  []byte // ,"column":value for each value that fits no type
 	tokens map[*scan.Tree]*scan.Reader
 }
 

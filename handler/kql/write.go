@@ -1,6 +1,7 @@
 package kql
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
@@ -19,13 +20,18 @@ type output struct {
 	// record, value for what is computed.
 	slot  int
 	value func(*Runner) Value
+	// from is the slot of the record's value that value converts, or -1.
+	from int
 }
 
 func (c *compiler) output(b bound, max int) output {
 	o := output{
 		column: OutColumn{Name: b.name, Type: b.code.typ, Path: pathText(b.code.path)},
 		prefix: append(scan.AppendQuoted(nil, b.name), ':'),
-		max:    max, slot: -1,
+		max:    max, slot: -1, from: -1,
+	}
+	if b.code.from != nil {
+		o.from = *b.code.from
 	}
 	switch {
 	case b.code.text != nil:
@@ -107,7 +113,7 @@ func (m *Runner) Map(src, dst []byte) (n int, row []byte, err error) {
 func (m *Runner) read(src []byte) (int, error) {
 	m.src = src
 	m.epoch++
-	m.buf, m.cuts = m.buf[:0], m.cuts[:0]
+	m.buf, m.cuts, m.unfit = m.buf[:0], m.cuts[:0], m.unfit[:0]
 	n, err := m.r.Read(src, 0)
 	if err == nil && m.r.Flags&scan.BadUTF8 != 0 {
 		m.fixed = scan.AppendValidUTF8(m.fixed[:0], src[:n])
@@ -137,6 +143,9 @@ func (m *Runner) write(o *output, dst []byte, start int) []byte {
 	v := o.value(m)
 	t := o.column.Type
 	if !v.OK || t == String && len(v.S) == 0 {
+		if o.from >= 0 && m.r.Spans[o.from].Kind > scan.Null {
+			m.noteUnfit(o)
+		}
 		return dst
 	}
 	dst = append(separate(dst, start), o.prefix...)
@@ -168,6 +177,16 @@ func (m *Runner) writeToken(o *output, dst []byte, start int) []byte {
 	return append(append(append(dst, '"'), raw...), '"')
 }
 
+// noteUnfit keeps a value that could not be converted to its column's type. An
+// empty text is no value.
+func (m *Runner) noteUnfit(o *output) {
+	sp := &m.r.Spans[o.from]
+	if raw := m.src[sp.Start:sp.End]; len(raw) > 2 || raw[0] != '"' {
+		m.unfit = append(m.unfit, ',')
+		m.unfit = append(append(m.unfit, o.prefix...), raw...)
+	}
+}
+
 // cut writes the first max bytes of a text, ended at a rune, and notes the
 // whole text's length and digest.
 func (m *Runner) cut(o *output, dst, text []byte) []byte {
@@ -176,10 +195,7 @@ func (m *Runner) cut(o *output, dst, text []byte) []byte {
 		n--
 	}
 	sum := sha256.Sum256(text)
-	if len(m.cuts) > 0 {
-		m.cuts = append(m.cuts, ',')
-	}
-	m.cuts = append(m.cuts, o.prefix...)
+	m.cuts = append(append(m.cuts, ','), o.prefix...)
 	m.cuts = append(m.cuts, `{"bytes":`...)
 	m.cuts = strconv.AppendInt(m.cuts, int64(len(text)), 10)
 	m.cuts = append(m.cuts, `,"sha256":"`...)
@@ -215,23 +231,35 @@ func (m *Runner) Truncated() bool { return len(m.cuts) > 0 }
 
 // Additional is what the row cannot say in its columns, as the members of a
 // JSON object: the record's members that nothing refers to (with
-// Options.Rest), and under "_truncated" the length and SHA-256 of each text
-// that was cut. It is empty when there is nothing to say.
+// Options.Rest), under "_unfit" the values that did not fit the types of their
+// columns, and under "_truncated" the length and SHA-256 of each text that was
+// cut. It is empty when there is nothing to say.
 func (m *Runner) Additional() []byte {
 	m.extra = m.extra[:0]
 	if m.p.opt.Rest && !m.p.rest {
 		for _, sp := range m.r.Rest {
+			if bytes.HasSuffix(m.src[sp.Start:sp.End], []byte("null")) { // says nothing
+				continue
+			}
 			if len(m.extra) > 0 {
 				m.extra = append(m.extra, ',')
 			}
 			m.extra = append(m.extra, m.src[sp.Start:sp.End]...)
 		}
 	}
-	if len(m.cuts) > 0 {
-		if len(m.extra) > 0 {
-			m.extra = append(m.extra, ',')
-		}
-		m.extra = append(append(append(m.extra, `"_truncated":{`...), m.cuts...), '}')
-	}
+	m.extra = appendNote(m.extra, "_unfit", m.unfit)
+	m.extra = appendNote(m.extra, "_truncated", m.cuts)
 	return m.extra
+}
+
+// appendNote appends "name":{members}; members begin with a comma.
+func appendNote(dst []byte, name string, members []byte) []byte {
+	if len(members) == 0 {
+		return dst
+	}
+	if len(dst) > 0 {
+		dst = append(dst, ',')
+	}
+	dst = append(append(append(dst, '"'), name...), `":{`...)
+	return append(append(dst, members[1:]...), '}')
 }

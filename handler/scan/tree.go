@@ -1,5 +1,7 @@
 package scan
 
+import "slices"
+
 // Step is one step of a path: into a member of an object, or into an element
 // of an array.
 type Step struct {
@@ -90,7 +92,7 @@ type Reader struct {
 	CollectRest bool
 
 	tree  *Tree
-	hint  []int // by node: the edge after the one that matched last
+	order [][]learned // by node
 	seen  []uint32
 	epoch uint32
 	scanner
@@ -101,7 +103,7 @@ func NewReader(t *Tree) *Reader {
 	return &Reader{
 		Spans: make([]Span, t.slots),
 		tree:  t,
-		hint:  make([]int, len(t.nodes)),
+		order: make([][]learned, len(t.nodes)),
 		seen:  make([]uint32, len(t.nodes)),
 	}
 }
@@ -154,20 +156,12 @@ func (r *Reader) members(p, n, depth int) int {
 		return r.fail(p, "nested too deep")
 	}
 	p, more := r.open(p, '}')
-	for more {
-		if p >= len(r.src) || r.src[p] != '"' {
-			return r.fail(p, "want a member name in double quotes")
-		}
+	for k := 0; more; {
 		start := p
-		var flags Flags
-		if p, flags = r.str(p); p < 0 {
+		var m int
+		if p, m, k = r.memberName(p, n, k); p < 0 {
 			return -1
 		}
-		name := r.src[start+1 : p-1]
-		if flags&Escaped != 0 {
-			name = AppendUnquoted(nil, name)
-		}
-		m := r.find(n, name)
 		if p = r.colon(p); p < 0 {
 			return -1
 		}
@@ -187,22 +181,55 @@ func (r *Reader) members(p, n, depth int) int {
 	return p
 }
 
-// find returns the node below n for the member called name, or -1. Records of
-// one stream tend to have their members in one order, so the edge after the
-// last match is tried first.
-func (r *Reader) find(n int, name []byte) int {
-	keys := r.tree.nodes[n].keys
-	h := r.hint[n]
-	for i := h; i < len(keys); i++ {
-		if keys[i].name == string(name) {
-			r.hint[n] = i + 1
-			return keys[i].node
+// learned is a member name that was met below a node, and the node that waits
+// for it; -1 when none does.
+type learned struct {
+	name string
+	node int
+}
+
+// Records of one stream have their members in one order, some left out. A
+// Reader learns that order, and then a name costs one comparison.
+const (
+	maxLearned = 128 // names remembered for a node
+	lookAhead  = 8   // names that may be left out in a row
+)
+
+// memberName reads the name at p below node n. k is where in the learned order
+// the name is expected; it returns the position after the name, the node that
+// waits for the member, and where the next name is expected.
+func (r *Reader) memberName(p, n, k int) (end, node, next int) {
+	src, order := r.src, r.order[n]
+	if p >= len(src) || src[p] != '"' {
+		return r.fail(p, "want a member name in double quotes"), -1, k
+	}
+	for j := k; j < len(order) && j < k+lookAhead; j++ {
+		name := order[j].name
+		if q := p + 1 + len(name); q < len(src) && src[q] == '"' && string(src[p+1:q]) == name {
+			return q + 1, order[j].node, j + 1
 		}
 	}
-	for i := 0; i < h && i < len(keys); i++ {
-		if keys[i].name == string(name) {
-			r.hint[n] = i + 1
-			return keys[i].node
+	end, flags := r.str(p)
+	if end < 0 {
+		return -1, -1, k
+	}
+	name := src[p+1 : end-1]
+	if flags&Escaped != 0 {
+		return end, r.find(n, AppendUnquoted(nil, name)), k
+	}
+	node = r.find(n, name)
+	if len(order) < maxLearned && flags == 0 {
+		r.order[n] = slices.Insert(order, k, learned{string(name), node})
+		k++
+	}
+	return end, node, k
+}
+
+// find returns the node below n for the member called name, or -1.
+func (r *Reader) find(n int, name []byte) int {
+	for _, e := range r.tree.nodes[n].keys {
+		if e.name == string(name) {
+			return e.node
 		}
 	}
 	return -1
