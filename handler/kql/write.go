@@ -95,6 +95,9 @@ func (m *Runner) Map(src, dst []byte) (n int, row []byte, err error) {
 	}
 	if p.hold != nil {
 		m.held = p.hold.value(m)
+		if !m.held.OK && p.hold.from >= 0 && m.r.Spans[p.hold.from].Kind > scan.Null {
+			m.noteUnfit(p.hold)
+		}
 	}
 	start := len(dst)
 	dst = append(dst, '{')

@@ -87,7 +87,7 @@ type Reader struct {
 	// Flags of the whole value: BadUTF8 when any string in it is not UTF-8.
 	Flags Flags
 	// Rest holds, when CollectRest is set, the members of a top-level object
-	// that no path of the tree begins with: name and value as one span.
+	// that no path of the tree has a use for: name and value as one span.
 	Rest        []Span
 	CollectRest bool
 
@@ -165,20 +165,31 @@ func (r *Reader) members(p, n, depth int) int {
 		if p = r.colon(p); p < 0 {
 			return -1
 		}
+		at := p
 		if m >= 0 {
 			p = r.node(p, m, depth+1)
 		} else {
 			p = r.value(p, depth+1)
-			if n == 0 && r.CollectRest && p >= 0 {
-				r.Rest = append(r.Rest, Span{Start: start, End: p, Kind: Object})
-			}
 		}
 		if p < 0 {
 			return -1
 		}
+		if n == 0 && r.CollectRest && !r.used(m, r.src[at]) {
+			r.Rest = append(r.Rest, Span{Start: start, End: p, Kind: Object})
+		}
 		p, more = r.next(p, '}')
 	}
 	return p
+}
+
+// used reports whether node m has a use for a value that begins with c: it was
+// asked for itself, or it can have the members that were asked for.
+func (r *Reader) used(m int, c byte) bool {
+	if m < 0 {
+		return false
+	}
+	nd := &r.tree.nodes[m]
+	return nd.slot >= 0 || c == '{' || c == '['
 }
 
 // learned is a member name that was met below a node, and the node that waits
