@@ -149,7 +149,7 @@ func openStore(ctx context.Context, s config.Store, cred azcore.TokenCredential)
 	case s.ConnectionString != "":
 		return azblob.OpenConnectionString(ctx, s.ConnectionString, s.Container)
 	case s.Container != "":
-		return azblob.Open(ctx, s.Container, cred)
+		return azblob.Open(ctx, s.Container, cred, nil)
 	}
 	return dir.Open(s.Dir)
 }

@@ -47,9 +47,10 @@ type ring struct {
 
 var _ engine.Store = (*Store)(nil)
 
-// Open returns the store in the container with this URL, for the identity of cred.
-func Open(ctx context.Context, containerURL string, cred azcore.TokenCredential) (*Store, error) {
-	c, err := container.NewClient(containerURL, cred, nil)
+// Open returns the store in the container with this URL, for the identity of
+// cred. opt may be nil.
+func Open(ctx context.Context, containerURL string, cred azcore.TokenCredential, opt *container.ClientOptions) (*Store, error) {
+	c, err := container.NewClient(containerURL, cred, opt)
 	if err != nil {
 		return nil, err
 	}

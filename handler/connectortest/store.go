@@ -166,10 +166,10 @@ func StoreSuite(t *testing.T, open func(t *testing.T) engine.Store, damage func(
 	t.Run("one of many writers wins", func(t *testing.T) {
 		var wins atomic.Int32
 		var wg sync.WaitGroup
-		for range 6 {
+		for i := range 6 {
 			s := open(t)
 			wg.Go(func() {
-				switch err := s.Append(ctx, "doc/c", 0, []byte("x")); {
+				switch err := s.Append(ctx, "doc/c", 0, fmt.Appendf(nil, "writer %d", i)); {
 				case err == nil:
 					wins.Add(1)
 				case !errors.Is(err, engine.ErrConflict):

@@ -95,7 +95,8 @@ type Store interface {
 	// Generations returns the kept generations of a document, newest first;
 	// none when it does not exist.
 	Generations(ctx context.Context, name string) ([]Generation, error)
-	// Append writes generation after+1; after is 0 for the first.
+	// Append writes generation after+1; after is 0 for the first. Two writers
+	// never write the same data: checkpoints name their holder.
 	Append(ctx context.Context, name string, after int64, data []byte) error
 
 	Put(ctx context.Context, name string, data []byte) error

@@ -1,6 +1,6 @@
 // Command generate writes what repeats the connectors' specs: the functions of
 // the Azure Functions host, and the tables in the connectors' READMEs. Run it
-// with go run ./scripts/generate after a change to a connector.yaml; a test
+// as scripts/generate after a change to a connector.yaml; a test
 // says when it was forgotten.
 package main
 

@@ -9,7 +9,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-const root = "../.."
+const root = "../../.."
 
 func TestGeneratedFilesAreFresh(t *testing.T) {
 	files, err := generate(root)
@@ -19,7 +19,7 @@ func TestGeneratedFilesAreFresh(t *testing.T) {
 	for path, want := range files {
 		got, err := os.ReadFile(path)
 		if err != nil || string(got) != want {
-			t.Errorf("%s is out of date: run go run ./scripts/generate (%v)", path, err)
+			t.Errorf("%s is out of date: run scripts/generate (%v)", path, err)
 		}
 	}
 	folders, err := filepath.Glob(filepath.Join(root, "functions", "*"))
