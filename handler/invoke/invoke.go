@@ -70,6 +70,10 @@ func Handler(functions map[string]Func, log *slog.Logger) http.Handler {
 	return r
 }
 
+func notFound(w http.ResponseWriter, _ *http.Request) {
+	answer(w, http.StatusNotFound, map[string]any{"error": "not found"})
+}
+
 // response is what the host reads.
 type response struct {
 	Outputs map[string]any
