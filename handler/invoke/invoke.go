@@ -64,9 +64,8 @@ func Handler(functions map[string]Func, log *slog.Logger) http.Handler {
 		}
 		answer(w, http.StatusOK, response{Logs: logs})
 	})
-	r.NotFound(func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, http.StatusNotFound, map[string]any{"error": "not found"})
-	})
+	r.NotFound(notFound)
+	r.MethodNotAllowed(notFound)
 	return r
 }
 

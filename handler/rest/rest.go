@@ -207,11 +207,12 @@ func (r *Source) request(ctx context.Context, w engine.Window, token string) (*h
 
 func (r *Source) url(token string, extra map[string]func(string) string) (*url.URL, error) {
 	if token != "" && r.s.Paging.Type == "link_header" {
-		ref, err := url.Parse(token)
-		if err != nil || ref.Host != "" || ref.Scheme != "" {
+		ref, err := url.ParseRequestURI(token)
+		if err != nil || !strings.HasPrefix(token, "/") || strings.HasPrefix(token, "//") {
 			return nil, errors.New("the stored page link is not a path")
 		}
-		return r.origin().ResolveReference(ref), nil
+		ref.Scheme, ref.Host, ref.User = r.base.Scheme, r.base.Host, nil
+		return ref, nil
 	}
 	u := *r.base
 	path := placeholder.ReplaceAllStringFunc(r.s.Request.Path, func(m string) string {
@@ -238,8 +239,6 @@ func (r *Source) url(token string, extra map[string]func(string) string) (*url.U
 	u.RawQuery = q.Encode()
 	return &u, nil
 }
-
-func (r *Source) origin() *url.URL { return &url.URL{Scheme: r.base.Scheme, Host: r.base.Host} }
 
 func (r *Source) authenticate(req *http.Request) {
 	a := r.c.Auth
