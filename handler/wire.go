@@ -218,7 +218,7 @@ func line(rep *engine.Report) string {
 			extra += fmt.Sprintf(", %d %s", x.n, x.what)
 		}
 	}
-	s := fmt.Sprintf("%s: %d rows to %s%s", key, n.Acknowledged, rep.Table, extra)
+	s := fmt.Sprintf("%s: %s to %s%s", key, plural(n.Acknowledged, "row"), rep.Table, extra)
 	switch rep.Outcome {
 	case engine.OK:
 		return s + fmt.Sprintf("; caught up to %s", rep.Position.Format(time.RFC3339))
@@ -228,4 +228,12 @@ func line(rep *engine.Report) string {
 		return s + "; FAILED (" + rep.Reason + "): " + rep.Message
 	}
 	return s + "; " + string(rep.Outcome) + ": " + rep.Message
+}
+
+// plural counts things: 1 row, 2 rows.
+func plural(n int64, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -35,6 +36,10 @@ func (r *Source) networkError(err error) error {
 		reason, hint = "untrusted_certificate", "check "+r.hostSetting()+", and whether a proxy inspects TLS"
 	case strings.Contains(err.Error(), "redirected"):
 		return r.fail(engine.Permanent, "foreign_link", "nothing was sent there; check base_url", scrub(err, r.secrets), 0)
+	}
+	var ue *url.Error
+	if errors.As(err, &ue) { // its text is the whole URL once more
+		err = ue.Err
 	}
 	return r.fail(engine.Transient, reason, hint, fmt.Errorf("%s: %w", host, scrub(err, r.secrets)), 0)
 }

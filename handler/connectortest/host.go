@@ -1,0 +1,118 @@
+package connectortest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Host is a double of the Azure Functions host: it starts a custom handler,
+// waits for it, sends invocations and reads the answers as the host does
+// (Azure/azure-functions-host, src/WebJobs.Script/Workers/Http).
+type Host struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	url  string
+	out  *bytes.Buffer
+	done chan struct{}
+}
+
+// StartHost starts the executable in the folder root, with environment env, as
+// host.json says.
+func StartHost(t *testing.T, root, executable string, args, env []string) *Host {
+	t.Helper()
+	port := FreePort(t)
+	h := &Host{t: t, cmd: exec.Command(executable, args...), url: "http://127.0.0.1:" + port, out: &bytes.Buffer{}, done: make(chan struct{})}
+	h.cmd.Dir = root
+	h.cmd.Env = append([]string{"FUNCTIONS_CUSTOMHANDLER_PORT=" + port, "FUNCTIONS_HTTPWORKER_PORT=" + port, "FUNCTIONS_CUSTOMHANDLER_WORKER_ID=w1",
+		"FUNCTIONS_APP_ROOT_PATH=" + root, "FUNCTIONS_WORKER_RUNTIME=custom", "HOME=" + t.TempDir(), "PATH=/nowhere"}, env...)
+	h.cmd.Stdout = h.out
+	stderr := &bytes.Buffer{}
+	h.cmd.Stderr = stderr
+	must(t, h.cmd.Start())
+	t.Cleanup(func() {
+		h.Kill()
+		if stderr.Len() > 0 { // each line would be an error trace
+			t.Errorf("the handler wrote to standard error: %s", stderr)
+		}
+	})
+	h.waitReady()
+	return h
+}
+
+// waitReady pings GET / every 25 ms until anything answers, for 30 s at most.
+func (h *Host) waitReady() {
+	h.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+		resp, err := http.Get(h.url + "/")
+		if err == nil {
+			resp.Body.Close()
+			return
+		}
+		<-time.After(25 * time.Millisecond)
+	}
+	h.t.Fatal("the handler was not ready within 30 s: ", h.out)
+}
+
+// Kill ends the handler as the host does: with SIGKILL and no word before.
+func (h *Host) Kill() {
+	if h.cmd.ProcessState == nil {
+		_ = h.cmd.Process.Kill()
+		_ = h.cmd.Wait()
+	}
+}
+
+// Output is what the handler wrote to standard output; call it after Kill.
+func (h *Host) Output() string { return h.out.String() }
+
+// Result is an invocation's end as the host sees it.
+type Result struct {
+	Success bool
+	Why     string   // of a failure
+	Logs    []string // lost when the status is no success
+}
+
+// Invoke sends payload to a function, chunked and with the host's headers.
+func (h *Host) Invoke(function, payload string) Result {
+	h.t.Helper()
+	// A body of unknown length is sent chunked, as the host does.
+	body := io.MultiReader(strings.NewReader(payload))
+	req, err := http.NewRequest(http.MethodPost, h.url+"/"+function, body)
+	must(h.t, err)
+	req.Header.Set("Content-Type", "application/json; charset=utf-8")
+	req.Header.Set("User-Agent", "Azure-Functions-Host/4.1046.0")
+	req.Header.Set("X-Azure-Functions-Hostversion", "4.1046.0")
+	req.Header.Set("X-Azure-Functions-Invocationid", "83a33220-a921-460a-bec0-b3f043dcf1ff")
+	req.Header.Set("Traceparent", "00-bb2bd5eef54cb15a1506d0326d2489e7-d3f54c84c7034d76-00")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return Result{Why: err.Error()}
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	must(h.t, err)
+	typ := strings.ToLower(strings.TrimSpace(strings.Split(resp.Header.Get("Content-Type"), ";")[0]))
+	switch {
+	case resp.StatusCode < 200 || resp.StatusCode > 299:
+		return Result{Why: fmt.Sprintf("status %d: %s", resp.StatusCode, answer)}
+	case typ != "application/json" && typ != "text/json":
+		return Result{Why: "UnsupportedMediaTypeException: " + typ}
+	case len(answer) == 0 || string(bytes.TrimSpace(answer)) == "null":
+		return Result{Why: "the invocation hangs until functionTimeout: a success with nothing in it"}
+	}
+	var doc struct {
+		Outputs     map[string]any
+		Logs        []string
+		ReturnValue any
+	}
+	if err := json.Unmarshal(answer, &doc); err != nil {
+		return Result{Why: err.Error()}
+	}
+	return Result{Success: true, Logs: doc.Logs}
+}

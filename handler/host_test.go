@@ -1,0 +1,210 @@
+package main
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sluice-connectors/sluice/connectors"
+	"github.com/sluice-connectors/sluice/handler/connectortest"
+	"github.com/sluice-connectors/sluice/handler/demo"
+	"github.com/sluice-connectors/sluice/handler/workspace"
+)
+
+// surroundings are a provider and a workspace on this machine.
+type surroundings struct {
+	provider *httptest.Server
+	ws       *workspace.Workspace
+	endpoint string
+	rules    string // as SLUICE_RULES
+}
+
+func surround(t *testing.T) *surroundings {
+	t.Helper()
+	all, err := connectors.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ws, err := openWorkspace(filepath.Join(t.TempDir(), "workspace.db"), all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(ws.Handler())
+	s := &surroundings{provider: httptest.NewServer(demo.Handler(time.Now)), ws: ws, endpoint: srv.URL}
+	t.Cleanup(func() { srv.Close(); s.provider.Close(); ws.Close() })
+	b, err := json.Marshal(rulesOf(ws))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.rules = string(b)
+	return s
+}
+
+// env are the app settings of a function app with one connection.
+func (s *surroundings) env(store string) []string {
+	return []string{"OKTA_DOMAIN=demo.example", "OKTA_API_TOKEN=canary-token-7f3a", "OKTA_BASE_URL=" + s.provider.URL, "OKTA_START=-1h",
+		"SLUICE_ENDPOINT=" + s.endpoint, "SLUICE_CREDENTIAL=none", "SLUICE_RULES=" + s.rules, "SLUICE_STORE=" + store}
+}
+
+// unpack builds the package with scripts/package, once, and unpacks it as the
+// platform does.
+func unpack(t *testing.T) string {
+	t.Helper()
+	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+		t.Skip("the package runs on linux/amd64")
+	}
+	data, err := builtPackage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	for _, f := range z.File {
+		path := filepath.Join(root, filepath.FromSlash(f.Name))
+		in, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(in)
+		in.Close()
+		if err = errors.Join(err, os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, data, f.Mode())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+var builtPackage = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "sluice-test-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	zipped := filepath.Join(dir, "p.zip")
+	cmd := exec.Command(filepath.Join("..", "scripts", "package"), "-o", zipped, "-version", "9.9.9")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%w: %s", err, out)
+	}
+	return os.ReadFile(zipped)
+})
+
+const timer = `{"Data":{"timer":{"Schedule":{"AdjustForDST":true},"ScheduleStatus":%,"IsPastDue":false}},"Metadata":{"sys":{"MethodName":"okta","UtcNow":"2026-11-22T10:20:00.004275Z","RandGuid":"35e6e68c-5583-436c-a277-5aec2b416ba8"}}}`
+
+// TestThePackageUnderTheHost runs the zip's own binary as host.json says, payload
+// by payload, kills it without a word, and looks for every record.
+func TestThePackageUnderTheHost(t *testing.T) {
+	root := unpack(t)
+	var host struct {
+		Version       string
+		CustomHandler struct {
+			Description struct {
+				DefaultExecutablePath string
+				Arguments             []string
+			}
+		}
+	}
+	data, err := os.ReadFile(filepath.Join(root, "host.json"))
+	if err != nil || json.Unmarshal(data, &host) != nil || host.Version != "2.0" {
+		t.Fatalf("host.json: %s, %v", data, err)
+	}
+	names := regexp.MustCompile(`^[a-z][a-z0-9_\-]{0,127}$`)
+	folders, _ := filepath.Glob(filepath.Join(root, "*", "function.json"))
+	for _, f := range folders {
+		if name := filepath.Base(filepath.Dir(f)); !names.MatchString(name) || name == "host" {
+			t.Errorf("the host does not see a function called %q", name)
+		}
+	}
+	if len(folders) < 3 {
+		t.Errorf("the package has the functions %v", folders)
+	}
+	exe := filepath.Join(root, host.CustomHandler.Description.DefaultExecutablePath)
+	if st, err := os.Stat(exe); err != nil || st.Mode().Perm() != 0o755 {
+		t.Fatalf("the binary has mode %v, %v", st.Mode(), err)
+	}
+	s := surround(t)
+	env := s.env(filepath.Join(t.TempDir(), "store"))
+	h := connectortest.StartHost(t, root, exe, host.CustomHandler.Description.Arguments, env)
+	for i, status := range []string{
+		`null`,
+		`{"Last":"0001-01-01T00:00:00","Next":"2026-11-22T10:20:00+00:00","LastUpdated":"0001-01-01T00:00:00"}`,
+		`{"Last":"2026-11-22T10:15:00.0034567+00:00","Next":"2026-11-22T10:20:00+00:00","LastUpdated":"2026-11-22T10:15:00.0034567+00:00"}`,
+	} {
+		res := h.Invoke("okta", strings.Replace(timer, "%", status, 1))
+		if !res.Success || len(res.Logs) != 1 || !strings.Contains(res.Logs[0], "caught up") {
+			t.Errorf("payload %d: %+v", i, res)
+		}
+	}
+	if res := h.Invoke("github", strings.Replace(timer, "%", "null", 1)); !res.Success || !strings.Contains(strings.Join(res.Logs, ""), "no connection of github is configured") {
+		t.Errorf("a connector without settings: %+v", res)
+	}
+	if res := h.Invoke("nope", `{"Data":{}}`); res.Success {
+		t.Error("an unknown function succeeded")
+	}
+	rows, err := s.ws.Count("OktaV2_CL")
+	if want := int64((time.Hour - time.Minute) / demo.Interval); err != nil || rows < want-2 || rows > want+2 {
+		t.Errorf("%d rows, want about %d (%v)", rows, want, err)
+	}
+	h.Kill()
+	if out := h.Output(); !strings.Contains(out, `"msg":"run"`) || !strings.Contains(out, "9.9.9") || strings.Contains(out, "canary-token-7f3a") {
+		t.Errorf("log: %s", out)
+	}
+	// The next process goes on where the killed one was, and repeats nothing.
+	h = connectortest.StartHost(t, root, exe, host.CustomHandler.Description.Arguments, env)
+	if res := h.Invoke("okta", strings.Replace(timer, "%", "null", 1)); !res.Success {
+		t.Errorf("after a kill: %+v", res)
+	}
+	res, err := s.ws.Query("OktaV2_CL | summarize Rows = count(), Events = dcount(EventUid)")
+	if err != nil || res.Rows[0][0] != res.Rows[0][1] {
+		t.Errorf("rows and events: %v, %v", res.Rows, err)
+	}
+}
+
+// TestAMissingRoleFailsTheInvocationAndHealsByItself: 403 for a while after an
+// assignment; position and data stay.
+func TestAMissingRoleFailsTheInvocationAndHealsByItself(t *testing.T) {
+	root := unpack(t)
+	s := surround(t)
+	for _, r := range s.ws.Rules() {
+		s.ws.Deny(r.ID, true)
+	}
+	h := connectortest.StartHost(t, root, filepath.Join(root, "sluice"), []string{"serve"}, s.env(filepath.Join(t.TempDir(), "store")))
+	payload := strings.Replace(timer, "%", "null", 1)
+	if res := h.Invoke("okta", payload); res.Success || !strings.Contains(res.Why, "dcr_role_missing") || !strings.Contains(res.Why, "Monitoring Metrics Publisher") {
+		t.Errorf("without the role: %+v", res)
+	}
+	for _, r := range s.ws.Rules() {
+		s.ws.Deny(r.ID, false)
+	}
+	if res := h.Invoke("okta", payload); !res.Success {
+		t.Errorf("with the role: %+v", res)
+	}
+	if n, err := s.ws.Count("OktaV2_CL"); err != nil || n < 500 {
+		t.Errorf("%d rows, %v", n, err)
+	}
+}
+
+func TestABadConfigurationFailsTheInvocationNotTheProcess(t *testing.T) {
+	root := unpack(t)
+	h := connectortest.StartHost(t, root, filepath.Join(root, "sluice"), nil, []string{"OKTA_DOMAIN=demo.example", "OKTA_API_TOKEN=@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/x)", "SLUICE_ENDPOINT=https://x.example"})
+	for range 2 {
+		if res := h.Invoke("okta", `{"Data":{},"Metadata":{}}`); res.Success || !strings.Contains(res.Why, "unresolved Key Vault reference") {
+			t.Errorf("%+v", res)
+		}
+	}
+}

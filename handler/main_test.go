@@ -1,0 +1,123 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"sluice": main}) }
+
+// TestScripts runs testdata/script/*.txtar: the program as a person calls it,
+// with a provider and a workspace on this machine.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "script"),
+		Setup: func(env *testscript.Env) error {
+			s := surround(t)
+			env.Setenv("PROVIDER", s.provider.URL)
+			env.Setenv("ENDPOINT", s.endpoint)
+			for _, r := range s.ws.Rules() {
+				for _, st := range r.Streams {
+					env.Setenv("RULE_"+st.Table, r.ID)
+				}
+			}
+			refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				http.Error(w, `{"errorCode":"E0000011","errorSummary":"Invalid token provided","token":"`+strings.TrimPrefix(r.Header.Get("Authorization"), "SSWS ")+`"}`, http.StatusUnauthorized)
+			}))
+			env.Defer(refusing.Close)
+			env.Setenv("REFUSING", refusing.URL)
+			return nil
+		},
+	})
+}
+
+// imports lists which packages of ours each package may import. Data runs one
+// way and so do imports: see design, "The house".
+var imports = map[string][]string{
+	"handler/scan":          {},
+	"handler/nearest":       {},
+	"handler/engine":        {}, // the vocabulary; standard library only
+	"handler/kql":           {"handler/scan", "handler/nearest"},
+	"handler/spec":          {"handler/kql", "handler/nearest"},
+	"handler/config":        {"handler/spec", "handler/nearest"},
+	"handler/rest":          {"handler/engine", "handler/scan", "handler/spec"},
+	"handler/dir":           {"handler/engine"},
+	"handler/azblob":        {"handler/engine"},
+	"handler/logsingest":    {"handler/engine"},
+	"handler/workspace":     {"handler/kql", "handler/scan", "handler/nearest"},
+	"handler/invoke":        {},
+	"handler/local":         {"handler/engine"},
+	"handler/demo":          {},
+	"handler/gallery":       {},
+	"handler/connectortest": {"handler/engine", "handler/rest", "handler/spec"},
+	"connectors":            {"handler/spec", "handler/nearest"},
+	"scripts/cmd/generate":  {"connectors", "handler/spec"},
+	"scripts/cmd/package":   {},
+}
+
+// sdks are each used by one package, so that another could take its place.
+var sdks = map[string][]string{
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity":               {"handler"},
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob":           {"handler/azblob"},
+	"github.com/Azure/azure-sdk-for-go/sdk/monitor/ingestion/azlogs": {"handler/logsingest"},
+	"modernc.org/sqlite":             {"handler/workspace"},
+	"github.com/goccy/go-yaml":       {"handler/spec"},
+	"github.com/netresearch/go-cron": {"handler/local"},
+	"github.com/klauspost/compress":  {"handler/logsingest"},
+	"github.com/spf13/cobra":         {"handler"},
+}
+
+const module = "github.com/sluice-connectors/sluice/"
+
+func TestImportsPointOneWayAndPackagesSayWhatTheyAre(t *testing.T) {
+	documented := map[string]bool{}
+	err := filepath.WalkDir("..", func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git") {
+			return filepath.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		pkg := filepath.ToSlash(filepath.Dir(strings.TrimPrefix(path, ".."+string(filepath.Separator))))
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments|parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		documented[pkg] = documented[pkg] || f.Doc.Text() != ""
+		for _, im := range f.Imports {
+			p := strings.Trim(im.Path.Value, `"`)
+			if own, ok := strings.CutPrefix(p, module); ok && pkg != "handler" && !slices.Contains(imports[pkg], own) {
+				t.Errorf("%s imports %s: imports point one way", path, own)
+			}
+			if pkg == "handler/engine" && strings.Contains(p, ".") {
+				t.Errorf("%s imports %s: the engine needs the standard library only", path, p)
+			}
+			for sdk, users := range sdks {
+				if strings.HasPrefix(p, sdk) && !slices.Contains(users, pkg) {
+					t.Errorf("%s imports %s, which belongs to %v", path, p, users)
+				}
+			}
+		}
+		if _, ok := imports[pkg]; !ok && pkg != "handler" {
+			t.Errorf("the package %s is not in the list of imports", pkg)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pkg, ok := range documented {
+		if !ok {
+			t.Errorf("the package %s has no paragraph that says what it is", pkg)
+		}
+	}
+}
