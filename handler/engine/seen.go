@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -26,13 +27,17 @@ type seenID struct {
 type seenIDs []seenID
 
 // MarshalText implements encoding.TextMarshaler.
-func (s seenIDs) MarshalText() ([]byte, error) {
-	raw := make([]byte, 0, len(s)*24)
+func (s seenIDs) MarshalText() ([]byte, error) { return s.appendText(nil), nil }
+
+func (s seenIDs) appendText(dst []byte) []byte {
+	var raw [24]byte // a multiple of three bytes: the texts of ids can be joined
+	dst = slices.Grow(dst, len(s)*32)
 	for _, id := range s {
-		raw = append(raw, id.hash[:]...)
-		raw = binary.BigEndian.AppendUint64(raw, uint64(id.at))
+		copy(raw[:], id.hash[:])
+		binary.BigEndian.PutUint64(raw[16:], uint64(id.at))
+		dst = base64.StdEncoding.AppendEncode(dst, raw[:])
 	}
-	return base64.StdEncoding.AppendEncode(nil, raw), nil
+	return dst
 }
 
 // UnmarshalText implements encoding.TextUnmarshaler.

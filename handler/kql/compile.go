@@ -58,6 +58,7 @@ type compiler struct {
 	open  bool // any name is a column of the record
 	cols  []bound
 	regs  int
+	casts map[castKey]code
 	depth int
 }
 
@@ -266,11 +267,23 @@ func (c *compiler) cast(k code, t Type) code {
 		return code{typ: String, text: &slot, eval: func(m *Runner) Value { return m.text(slot) }}
 	}
 	out := c.map1(k, t, func(m *Runner, v Value) Value { return m.convert(v, from, t) })
-	if k.path != nil {
-		slot := c.tree.Add(k.path)
-		out.from = &slot
+	if k.path == nil {
+		return out
 	}
+	slot := c.tree.Add(k.path)
+	if known, ok := c.casts[castKey{slot, t}]; ok { // converted elsewhere: once is enough
+		return known
+	}
+	out.from = &slot
+	out = c.register(out)
+	c.casts[castKey{slot, t}] = out
 	return out
+}
+
+// castKey names the conversion of a value of the record to a type.
+type castKey struct {
+	slot int
+	typ  Type
 }
 
 func (c *compiler) call(x *call) (code, error) {

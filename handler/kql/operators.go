@@ -274,7 +274,7 @@ func (c *compiler) textOperator(x *binary, l, r code) (code, error) {
 		"hasprefix": func(s, sub []byte) bool { return hasTerm(s, sub, true, false) },
 		"hassuffix": func(s, sub []byte) bool { return hasTerm(s, sub, false, true) },
 	}[op]
-	if cs {
+	if cs || r.konst && bytes.Equal(bytes.ToLower(r.val.S), bytes.ToUpper(r.val.S)) { // no letters: case does not matter
 		return c.map2(l, r, Bool, func(_ *Runner, a, b Value) Value { return boolValue(test(a.S, b.S) != not) }), nil
 	}
 	if r.konst {

@@ -144,7 +144,7 @@ func CompileTable(t TableQuery, opt Options) (*Program, error) {
 }
 
 func newCompiler(text string, opt Options) *compiler {
-	c := &compiler{text: text, tree: scan.NewTree(), lets: newScope(nil), open: opt.Source == nil}
+	c := &compiler{text: text, tree: scan.NewTree(), lets: newScope(nil), casts: map[castKey]code{}, open: opt.Source == nil}
 	for _, col := range opt.Source {
 		k := code{typ: Dynamic, path: scan.Key(col.Name)}
 		c.cols = append(c.cols, bound{col.Name, c.cast(k, col.Type)})

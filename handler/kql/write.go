@@ -143,8 +143,13 @@ func (m *Runner) write(o *output, dst []byte, start int) []byte {
 	if o.slot >= 0 {
 		return m.writeToken(o, dst, start)
 	}
-	v := o.value(m)
 	t := o.column.Type
+	if t == Real && o.from >= 0 {
+		if raw := m.plainNumber(o.from); raw != nil {
+			return append(append(separate(dst, start), o.prefix...), raw...)
+		}
+	}
+	v := o.value(m)
 	if !v.OK || t == String && len(v.S) == 0 {
 		if o.from >= 0 && m.r.Spans[o.from].Kind > scan.Null {
 			m.noteUnfit(o)
@@ -178,6 +183,17 @@ func (m *Runner) writeToken(o *output, dst []byte, start int) []byte {
 		return scan.AppendQuoted(dst, raw)
 	}
 	return append(append(append(dst, '"'), raw...), '"')
+}
+
+// plainNumber returns a number of the record that a real column can take as it
+// stands: one without an exponent, which could be too large for a real.
+func (m *Runner) plainNumber(slot int) []byte {
+	sp := &m.r.Spans[slot]
+	raw := m.src[sp.Start:sp.End]
+	if sp.Kind != scan.Number || len(raw) > 18 || bytes.ContainsAny(raw, "eE") {
+		return nil
+	}
+	return raw
 }
 
 // noteUnfit keeps a value that could not be converted to its column's type. An
