@@ -1,8 +1,13 @@
 package connectors
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"iter"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -61,5 +66,82 @@ func TestFindNamesTheNearest(t *testing.T) {
 	_, err := Find("otka")
 	if err == nil || !strings.Contains(err.Error(), "did you mean okta?") {
 		t.Errorf("error: %v", err)
+	}
+}
+
+// TestRealRecords runs records that providers really returned, where they are
+// at hand: each becomes a row of its table, and nothing of it is dropped but
+// what says nothing.
+func TestRealRecords(t *testing.T) {
+	shared := filepath.Join("..", "..", "shared", "data", "samples")
+	if _, err := os.Stat(shared); err != nil {
+		t.Skip("the samples are not at hand")
+	}
+	for file, stream := range map[string]string{
+		"okta/system_log.json": "okta/system_log", "okta/system_log.2.json": "okta/system_log", "okta/system_log.adapted.json": "okta/system_log",
+		"github/audit_log.ndjson": "github/audit_org", "github/audit_log.adapted.json": "github/audit_org",
+		"1password/signin_attempts.adapted.json": "1password/signin_attempts", "1password/item_usages.adapted.json": "1password/item_usages",
+	} {
+		name, s, _ := strings.Cut(stream, "/")
+		c, err := Find(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		prog, err := c.Stream(s).Compile(c.Table(c.Stream(s).Table))
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(filepath.Join(shared, filepath.FromSlash(file)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := prog.Runner()
+		n := 0
+		for rec := range records(t, data) {
+			n++
+			_, row, err := m.Map(rec, nil)
+			if err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+			var cols, extra map[string]any
+			if err := errors.Join(json.Unmarshal(append(row, '}'), &cols), json.Unmarshal(append(append([]byte{'{'}, m.Additional()...), '}'), &extra)); err != nil {
+				t.Fatalf("%s: %v in %s", file, err, row)
+			}
+			if len(cols) == 0 {
+				t.Errorf("%s: record %d has an empty row", file, n)
+			}
+			// Some adapted records have lost their time; a row gets the time of delivery then.
+			_, held := m.Held()
+			at, ok := m.EventTime()
+			if timed := timeMember.Match(rec); held != timed || ok != timed || timed && at.Year() < 2019 {
+				t.Errorf("%s: record %d has the event time %v: %s", file, n, at, rec)
+			}
+		}
+		if n < 3 {
+			t.Errorf("%s has %d records", file, n)
+		}
+	}
+}
+
+var timeMember = regexp.MustCompile(`"(published|timestamp|@timestamp|created_at)"\s*:\s*"?\d`)
+
+// records yields the elements of a JSON array, or the values of NDJSON.
+func records(t *testing.T, data []byte) iter.Seq[json.RawMessage] {
+	return func(yield func(json.RawMessage) bool) {
+		dec := json.NewDecoder(bytes.NewReader(data))
+		if bytes.HasPrefix(bytes.TrimSpace(data), []byte("[")) {
+			if _, err := dec.Token(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for dec.More() {
+			var rec json.RawMessage
+			if err := dec.Decode(&rec); err != nil {
+				t.Fatal(err)
+			}
+			if !yield(rec) {
+				return
+			}
+		}
 	}
 }

@@ -100,8 +100,12 @@ func quarantineReplay(std *streams, f *storeFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			sent, kept := 0, 0
+			sent, kept, archived := 0, 0, 0
 			one := func(q *engine.Quarantined) error {
+				if q.Sent && len(args) == 0 {
+					archived++ // its row was sent, with a text cut; what is kept is the original
+					return nil
+				}
 				s := a.stream(q.Connection, q.Stream)
 				if s == nil {
 					kept++
@@ -119,7 +123,11 @@ func quarantineReplay(std *streams, f *storeFlags) *cobra.Command {
 			if err := a.each(cmd.Context(), args, one); err != nil {
 				return err
 			}
-			fmt.Fprintf(std.out, "%d sent, %d stay in quarantine\n", sent, kept)
+			fmt.Fprintf(std.out, "%d sent, %d stay in quarantine", sent, kept)
+			if archived > 0 {
+				fmt.Fprintf(std.out, "; %d are originals of rows that were sent with a text cut", archived)
+			}
+			fmt.Fprintln(std.out)
 			if kept > 0 {
 				return &codeError{exitBehind, fmt.Errorf("%d records stay in quarantine", kept)}
 			}

@@ -51,11 +51,7 @@ Exit code 0: caught up. 1: an error; position and data stay. 2: a wrong call.
 			if err != nil {
 				return err
 			}
-			var reps []engine.Report
-			for i, conn := range conns {
-				reps = append(reps, a.collect(cmd.Context(), conn, budget/time.Duration(len(conns)-i))...)
-			}
-			return printReports(std, reps, output)
+			return printReports(std, a.collectAll(cmd.Context(), conns, budget), output)
 		},
 	}
 	cmd.Flags().StringVar(&path, "config", "", "configuration file (default: sluice.yaml, else app settings)")
@@ -192,17 +188,18 @@ func (s *server) collect(ctx context.Context, connector string, in *invoke.Invoc
 	if t, err := in.Timer("timer"); err == nil && t.PastDue {
 		s.log.Info("the timer is past due", "function", in.Function, "invocation", in.ID)
 	}
-	failed := 0
+	var conns []*connection
 	for _, conn := range a.conns {
-		if conn.Connector.Name != connector {
-			continue
+		if conn.Connector.Name == connector {
+			conns = append(conns, conn)
 		}
-		for _, rep := range a.collect(ctx, conn, s.budget) {
-			s.log.Info("run", "invocation", in.ID, "trace", in.Trace, "report", rep)
-			logs = append(logs, line(&rep))
-			if rep.Outcome == engine.Failed || rep.Outcome == engine.Stalled {
-				failed++
-			}
+	}
+	failed := 0
+	for _, rep := range a.collectAll(ctx, conns, s.budget) {
+		s.log.Info("run", "invocation", in.ID, "trace", in.Trace, "report", rep)
+		logs = append(logs, line(&rep))
+		if rep.Outcome == engine.Failed || rep.Outcome == engine.Stalled {
+			failed++
 		}
 	}
 	switch {

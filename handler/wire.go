@@ -194,12 +194,22 @@ func (a *app) find(name string) ([]*connection, error) {
 	return nil, usageError("there is no connection %q; there are %s", name, cmp.Or(strings.Join(names, ", "), "none"))
 }
 
-// collect runs the streams of a connection, one after the other, within budget.
+// collect runs the streams of a connection within budget.
 func (a *app) collect(ctx context.Context, c *connection, budget time.Duration) []engine.Report {
+	return a.collectAll(ctx, []*connection{c}, budget)
+}
+
+// collectAll runs all streams of connections, one after the other. Each gets an
+// equal part of what is left of the budget.
+func (a *app) collectAll(ctx context.Context, conns []*connection, budget time.Duration) []engine.Report {
+	var all []*engine.Stream
+	for _, c := range conns {
+		all = append(all, c.streams...)
+	}
 	deadline := time.Now().Add(budget)
 	var reps []engine.Report
-	for i, s := range c.streams {
-		share := time.Until(deadline) / time.Duration(len(c.streams)-i)
+	for i, s := range all {
+		share := time.Until(deadline) / time.Duration(len(all)-i)
 		reps = append(reps, a.Run(ctx, s, max(share, time.Second)))
 	}
 	return reps

@@ -116,9 +116,7 @@ func (s *Store) Append(_ context.Context, name string, after int64, data []byte)
 	}
 	defer os.Remove(tmp)
 	mine := file(folder, after+1)
-	if err := os.Link(tmp, mine); errors.Is(err, fs.ErrExist) {
-		return engine.ErrConflict
-	} else if err != nil {
+	if err := linkNew(tmp, mine); err != nil {
 		return err
 	}
 	// A writer that slept so long that its generation had come and gone finds
@@ -136,6 +134,32 @@ func (s *Store) Append(_ context.Context, name string, after int64, data []byte)
 		}
 	}
 	return nil
+}
+
+// linkNew gives the file tmp the name mine, unless that is taken. Where there
+// are no hard links (SMB shares) it copies into a file that must be new; a crash
+// meanwhile leaves a damaged generation, and the one before serves.
+func linkNew(tmp, mine string) error {
+	err := os.Link(tmp, mine)
+	if errors.Is(err, fs.ErrExist) {
+		return engine.ErrConflict
+	}
+	if err == nil {
+		return nil
+	}
+	data, err := os.ReadFile(tmp)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(mine, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return engine.ErrConflict
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 func newest(folder string) (int64, error) {
@@ -202,11 +226,11 @@ func (s *Store) Delete(_ context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Remove(path); errors.Is(err, fs.ErrNotExist) {
+	err = os.Remove(path)
+	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s: %w", name, engine.ErrNotFound)
-	} else {
-		return err
 	}
+	return err
 }
 
 // List implements engine.Store.
