@@ -2,6 +2,7 @@ package connectors
 
 import (
 	"bytes"
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"iter"
@@ -10,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/local"
@@ -119,6 +122,44 @@ func TestRealRecords(t *testing.T) {
 		}
 		if n < 3 {
 			t.Errorf("%s has %d records", file, n)
+		}
+	}
+}
+
+// TestTablesAreMicrosofts compares the columns of tables that Microsoft defines
+// with its own definitions, where they are at hand.
+func TestTablesAreMicrosofts(t *testing.T) {
+	f, err := os.Open(filepath.Join("..", "..", "shared", "data", "tables", "table_schemas.csv"))
+	if err != nil {
+		t.Skip("Microsoft's tables are not at hand")
+	}
+	defer f.Close()
+	rows, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs := map[string]map[string]string{}
+	for _, r := range rows {
+		if theirs[r[0]] == nil {
+			theirs[r[0]] = map[string]string{}
+		}
+		if r[1] != "TenantId" && r[1] != "SourceSystem" { // the service fills these
+			theirs[r[0]][r[1]] = r[2]
+		}
+	}
+	cs, err := All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cs {
+		for _, table := range c.Tables {
+			ours := map[string]string{}
+			for _, col := range table.Columns {
+				ours[col.Name] = col.Type
+			}
+			if d := cmp.Diff(theirs[table.Name], ours); theirs[table.Name] != nil && d != "" {
+				t.Errorf("%s (- Microsoft's, + ours):\n%s", table.Name, d)
+			}
 		}
 	}
 }

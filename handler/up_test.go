@@ -25,14 +25,14 @@ type instance struct {
 	t    *testing.T
 	cmd  *exec.Cmd
 	addr string
-	out  *bytes.Buffer
+	out  *connectortest.Log
 }
 
 // startUp runs `sluice up` as a process of its own, in folder dir.
 func startUp(t *testing.T, bin, dir string) *instance {
 	t.Helper()
 	port := connectortest.FreePort(t)
-	u := &instance{t: t, cmd: exec.Command(bin, "up", "--port", port), addr: "http://127.0.0.1:" + port, out: &bytes.Buffer{}}
+	u := &instance{t: t, cmd: exec.Command(bin, "up", "--port", port), addr: "http://127.0.0.1:" + port, out: &connectortest.Log{}}
 	u.cmd.Dir = dir
 	u.cmd.Env = []string{"HOME=" + dir, "PATH=/nowhere"}
 	u.cmd.Stdout, u.cmd.Stderr = u.out, u.out
@@ -59,7 +59,7 @@ func (u *instance) page(ready func(*gallery.Page) bool) *gallery.Page {
 			return p
 		}
 	}
-	u.t.Fatal("the page did not show it: ", u.out)
+	u.t.Fatal("the page did not show it: ", u.out.String())
 	return nil
 }
 
@@ -93,11 +93,11 @@ func TestUpCollectsAtOnceAndResumes(t *testing.T) {
 	u := startUp(t, bin, dir)
 	first := u.page(collected).Streams[0].Rows
 	if !strings.Contains(u.out.String(), "is up") || !strings.Contains(u.out.String(), "demo provider (no account needed)") {
-		t.Errorf("it says: %s", u.out)
+		t.Errorf("it says: %s", u.out.String())
 	}
 	_ = u.cmd.Process.Signal(os.Interrupt)
 	if err := u.cmd.Wait(); err != nil || !strings.Contains(u.out.String(), "Stopped. Start again") {
-		t.Errorf("Ctrl-C: %v, %s", err, u.out)
+		t.Errorf("Ctrl-C: %v, %s", err, u.out.String())
 	}
 	u = startUp(t, bin, dir)
 	u.page(func(p *gallery.Page) bool { return collected(p) && p.Streams[0].Repeated > 0 })

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -16,11 +17,30 @@ import (
 // waits for it, sends invocations and reads the answers as the host does
 // (Azure/azure-functions-host, src/WebJobs.Script/Workers/Http).
 type Host struct {
-	t    *testing.T
-	cmd  *exec.Cmd
-	url  string
-	out  *bytes.Buffer
-	done chan struct{}
+	t   *testing.T
+	cmd *exec.Cmd
+	url string
+	out Log
+}
+
+// Log collects the output of a process that is still running.
+type Log struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (l *Log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+// String returns what was written so far.
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
 }
 
 // StartHost starts the executable in the folder root, with environment env, as
@@ -28,17 +48,16 @@ type Host struct {
 func StartHost(t *testing.T, root, executable string, args, env []string) *Host {
 	t.Helper()
 	port := FreePort(t)
-	h := &Host{t: t, cmd: exec.Command(executable, args...), url: "http://127.0.0.1:" + port, out: &bytes.Buffer{}, done: make(chan struct{})}
+	h := &Host{t: t, cmd: exec.Command(executable, args...), url: "http://127.0.0.1:" + port}
 	h.cmd.Dir = root
 	h.cmd.Env = append([]string{"FUNCTIONS_CUSTOMHANDLER_PORT=" + port, "FUNCTIONS_HTTPWORKER_PORT=" + port, "FUNCTIONS_CUSTOMHANDLER_WORKER_ID=w1",
 		"FUNCTIONS_APP_ROOT_PATH=" + root, "FUNCTIONS_WORKER_RUNTIME=custom", "HOME=" + t.TempDir(), "PATH=/nowhere"}, env...)
-	h.cmd.Stdout = h.out
-	stderr := &bytes.Buffer{}
-	h.cmd.Stderr = stderr
+	stderr := &Log{}
+	h.cmd.Stdout, h.cmd.Stderr = &h.out, stderr
 	must(t, h.cmd.Start())
 	t.Cleanup(func() {
 		h.Kill()
-		if stderr.Len() > 0 { // each line would be an error trace
+		if stderr.String() != "" { // each line would be an error trace
 			t.Errorf("the handler wrote to standard error: %s", stderr)
 		}
 	})
@@ -57,7 +76,7 @@ func (h *Host) waitReady() {
 		}
 		<-time.After(25 * time.Millisecond)
 	}
-	h.t.Fatal("the handler was not ready within 30 s: ", h.out)
+	h.t.Fatal("the handler was not ready within 30 s: ", h.out.String())
 }
 
 // Kill ends the handler as the host does: with SIGKILL and no word before.
@@ -68,7 +87,7 @@ func (h *Host) Kill() {
 	}
 }
 
-// Output is what the handler wrote to standard output; call it after Kill.
+// Output is what the handler wrote to standard output.
 func (h *Host) Output() string { return h.out.String() }
 
 // Result is an invocation's end as the host sees it.

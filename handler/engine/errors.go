@@ -76,8 +76,6 @@ func reasonOf(err error) string {
 		return "lease_lost"
 	case errors.Is(err, ErrHeld):
 		return "lease_held"
-	case errors.Is(err, context.Canceled):
-		return "interrupted"
 	case errors.As(err, &e) && e.Reason != "":
 		return e.Reason
 	case errors.As(err, &e):

@@ -12,7 +12,7 @@ type Outcome string
 
 const (
 	OK      Outcome = "ok"      // caught up
-	Partial Outcome = "partial" // its time was up; the next run goes on
+	Partial Outcome = "partial" // its time was up, or it was stopped; the next run goes on
 	Skipped Outcome = "skipped" // another run holds the stream
 	Stalled Outcome = "stalled" // its time was up, for the second time in a row without a committed page
 	Failed  Outcome = "failed"  // an error; position and data stay
@@ -397,6 +397,9 @@ func (r *run) finish(err error) {
 			rep.Outcome, rep.Reason = Stalled, "no_progress"
 		}
 		rep.Message = "the run's time was up; the next one goes on"
+		return
+	case errors.Is(err, context.Canceled):
+		rep.Outcome, rep.Reason, rep.Message = Partial, "interrupted", "stopped on request; the next run goes on"
 		return
 	default:
 		rep.Outcome = Failed

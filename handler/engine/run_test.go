@@ -276,6 +276,43 @@ func TestARejectedBatchIsBisectedToItsOneBadRecord(t *testing.T) {
 	}
 }
 
+func TestATooLargeBatchIsSplitUntilItFits(t *testing.T) {
+	var page []string
+	for i := range 100 {
+		page = append(page, fmt.Sprint("r", i))
+	}
+	b := newBench(page)
+	b.sink.Fail = func(batch engine.Batch) error {
+		if batch.Count > 10 {
+			return &engine.Error{Kind: engine.Rejected, Op: "upload", Reason: "rejected_413"}
+		}
+		return nil
+	}
+	if rep := b.run(t, engine.OK); rep.Counts.Acknowledged != 100 || rep.Counts.Quarantined != 0 {
+		t.Errorf("counts %+v", rep.Counts)
+	}
+	b.wantIDs(t, page...)
+}
+
+func TestAnInterruptedRunKeepsItsCompletePages(t *testing.T) {
+	b := newBench([]string{"1"}, []string{"2"}, []string{"3"})
+	ctx, cancel := context.WithCancel(t.Context())
+	b.src.Before = func(page int) {
+		if page == 1 {
+			cancel()
+		}
+	}
+	if rep := b.Run(ctx, b.s, time.Minute); rep.Outcome != engine.Partial || rep.Reason != "interrupted" {
+		t.Errorf("report %+v", rep)
+	}
+	if c := b.checkpoint(t); c.Lease != nil || c.Window == nil || c.Window.Token != "2" {
+		t.Errorf("checkpoint %+v", c)
+	}
+	b.src.Before = nil
+	b.run(t, engine.OK)
+	b.wantIDs(t, "1", "2", "3")
+}
+
 func TestOddRecordsGoToQuarantineAndTheirMatesArrive(t *testing.T) {
 	b := newBench([]string{"1", "#array", "2", "long" + strings.Repeat("x", 500), "3"})
 	b.BatchBytes = 400
