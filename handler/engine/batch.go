@@ -18,11 +18,13 @@ type batch struct {
 	marks []mark
 }
 
-// mark says that the pages up to here are in the batch once its first rows are.
+// mark says how far the listing is once the first rows of a batch are acknowledged.
 type mark struct {
 	progress Progress
 	rows     int  // rows of this batch that belong to it
 	seen     int  // ids known then, counting the forgotten ones
+	page     int  // ids known when the page to fetch next began: the later ones are needed to go on in its middle
+	partial  bool // the page is not complete
 	closes   bool // the window ends here
 }
 
@@ -253,10 +255,10 @@ func (r *run) commit(ctx context.Context, f *flight) error {
 		return nil
 	}
 	for i := range steps {
-		r.advance(&steps[i], f.marks[i].closes)
+		r.advance(&steps[i], &f.marks[i])
 	}
 	last := &f.marks[len(f.marks)-1]
-	n := r.seen.forget(last.seen-r.forgotten, r.s.Position.horizon(&last.progress, last.closes))
+	n := r.seen.forget(last.seen-r.forgotten, last.page-r.forgotten, r.s.Position.horizon(&last.progress, last.closes))
 	r.forgotten = last.seen - n
 	r.c.Seen = seenIDs(r.seen.list[:n])
 	r.progressLine()
@@ -275,8 +277,8 @@ func (f *flight) delivered(from, to int) (n Counts) {
 	return n
 }
 
-// advance sets the checkpoint to the end of a page.
-func (r *run) advance(w *Progress, closes bool) {
+// advance sets the checkpoint to a mark.
+func (r *run) advance(w *Progress, m *mark) {
 	c := r.c
 	before := Counts{}
 	if c.Window != nil {
@@ -285,11 +287,14 @@ func (r *run) advance(w *Progress, closes bool) {
 	d := w.Counts.minus(before)
 	r.rep.Counts.Add(d)
 	c.Totals.Add(d)
-	r.rep.Pages++
+	r.progressed = true
+	if !m.partial {
+		r.rep.Pages++
+	}
 	if w.Reached.After(c.LastEvent) {
 		c.LastEvent = w.Reached
 	}
-	if !closes {
+	if !m.closes {
 		c.Window = w
 		return
 	}

@@ -57,8 +57,11 @@ type run struct {
 	delivered Counts // of the window being committed: acknowledged and rejected rows
 
 	seen      *memory
-	forgotten int  // ids dropped from the front of seen so far
-	failed    bool // an upload failed: nothing more is committed
+	forgotten int // ids dropped from the front of seen so far
+	pageStart int // ids known when the page being read began, counting the forgotten ones
+
+	failed     bool // an upload failed: nothing more is committed
+	progressed bool // something was committed
 
 	out     *batch    // being filled
 	flights []*flight // being uploaded, oldest first
@@ -227,6 +230,7 @@ func (r *run) mapPage(ctx context.Context, page *Page) error {
 		p++
 	}
 	r.tail.now(r.e.Clock.Now())
+	r.pageStart = r.known()
 	for {
 		if p = skipSeparators(src, p); p >= len(src) {
 			if isArray {
@@ -306,6 +310,7 @@ func (r *run) record(ctx context.Context, src []byte) (int, error) {
 	}
 	if len(b.buf)+1 > r.e.BatchBytes {
 		r.out = r.split(b, start)
+		r.markPartial(b)
 		if err := r.dispatch(ctx, b); err != nil {
 			return n, err
 		}
@@ -320,11 +325,26 @@ func (r *run) quarantine(ctx context.Context, rec []byte, h idHash, reason, deta
 	return r.e.putQuarantine(ctx, r.s, rec, h, reason, detail, false)
 }
 
+// known counts the ids seen so far, the forgotten ones included.
+func (r *run) known() int { return len(r.seen.list) + r.forgotten }
+
 // mark notes that all of a page is in the batches so far.
 func (r *run) mark(closes bool) {
-	r.out.marks = append(r.out.marks, mark{
-		progress: r.work, rows: len(r.out.ends), seen: len(r.seen.list) + r.forgotten, closes: closes,
-	})
+	n := r.known()
+	r.out.marks = append(r.out.marks, mark{progress: r.work, rows: len(r.out.ends), seen: n, page: n, closes: closes})
+}
+
+// markPartial notes that b is full in the middle of a page: all records of the
+// page before the present one, whose row did not fit any more, are dealt with.
+// Going on from here, the page is fetched again and they are known; so a crash
+// repeats no more than the batches in flight.
+func (r *run) markPartial(b *batch) {
+	w := r.work
+	w.Counts.Fetched--
+	if r.s.Mapper.Truncated() {
+		w.Counts.Truncated--
+	}
+	b.marks = append(b.marks, mark{progress: w, rows: len(b.ends), seen: r.known() - 1, page: r.pageStart, partial: true})
 }
 
 // wait sleeps, and renews the lease meanwhile.
@@ -369,7 +389,7 @@ func (r *run) save(ctx context.Context) error {
 
 // countStall notes whether this run got anywhere.
 func (r *run) countStall(err error) {
-	if r.rep.Pages > 0 || err == nil {
+	if r.progressed || err == nil {
 		r.c.StalledRuns = 0
 		return
 	}

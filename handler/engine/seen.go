@@ -82,13 +82,13 @@ func (m *memory) add(h idHash, at time.Time) bool {
 	return true
 }
 
-// forget drops, among the first n ids, those of records before horizon, and
-// returns how many of the n remain.
-func (m *memory) forget(n int, horizon time.Time) int {
+// forget drops, among the first keep ids, those of records before horizon, and
+// returns how many of the first n remain. n is not less than keep.
+func (m *memory) forget(n, keep int, horizon time.Time) int {
 	h := horizon.UnixMilli()
 	kept := 0
 	for i, id := range m.list {
-		if i >= n || id.at >= h {
+		if i >= keep || id.at >= h {
 			m.list[kept] = id
 			kept++
 		} else {
