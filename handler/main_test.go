@@ -60,7 +60,7 @@ var imports = map[string][]string{
 	"handler/gallery":       {},
 	"handler/connectortest": {"handler/engine", "handler/rest", "handler/spec"},
 	"connectors":            {"handler/spec", "handler/nearest"},
-	"scripts/cmd/generate":  {"connectors", "handler/spec"},
+	"scripts/cmd/generate":  {"connectors", "handler/engine", "handler/spec"},
 	"scripts/cmd/package":   {},
 }
 

@@ -1,5 +1,6 @@
 // Command generate writes what repeats the connectors' specs: the functions of
-// the Azure Functions host, and the tables in the connectors' READMEs. Run it
+// the Azure Functions host, the templates of tables and data collection rules,
+// and the tables in the connectors' READMEs. Run it
 // as scripts/generate after a change to a connector.yaml; a test
 // says when it was forgotten.
 package main
@@ -45,6 +46,10 @@ func generate(root string) (map[string]string, error) {
 			return nil, err
 		}
 		files[filepath.Join(root, "functions", c.FunctionName(), "function.json")] = text
+		if text, err = templateJSON(c); err != nil {
+			return nil, err
+		}
+		files[filepath.Join(root, "infra", "connectors", c.Name+".json")] = text
 		path := filepath.Join(root, "connectors", c.Name, "README.md")
 		readme, err := os.ReadFile(path)
 		if err != nil {
