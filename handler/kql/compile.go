@@ -226,12 +226,31 @@ func (c *compiler) index(x *index) (code, error) {
 	return code{typ: Dynamic, eval: func(m *Runner) Value { return m.at(ke(m), it, ie(m)) }}, nil
 }
 
-// dictionary looks a computed key up in a constant object: a hash lookup.
+// dictionary looks a computed key up in a constant object. Few entries are
+// compared one by one: that takes less time than hashing the key.
 func (c *compiler) dictionary(k, i code) code {
+	type entry struct {
+		key string
+		val Value
+	}
+	var list []entry
 	entries := map[string]Value{}
-	eachMember(k.val.S, func(key, val []byte) { entries[string(key)] = jsonValue(slices.Clone(val)) })
-	key := c.cast(i, String)
-	return c.map1(key, Dynamic, func(_ *Runner, v Value) Value { return entries[string(v.S)] })
+	eachMember(k.val.S, func(key, val []byte) {
+		v := jsonValue(slices.Clone(val))
+		list = append([]entry{{string(key), v}}, list...) // of repeated keys the last counts
+		entries[string(key)] = v
+	})
+	if len(list) > 12 {
+		return c.map1(c.cast(i, String), Dynamic, func(_ *Runner, v Value) Value { return entries[string(v.S)] })
+	}
+	return c.map1(c.cast(i, String), Dynamic, func(_ *Runner, v Value) Value {
+		for i := range list {
+			if list[i].key == string(v.S) {
+				return list[i].val
+			}
+		}
+		return null
+	})
 }
 
 // map1 applies f to a value; of a constant, at once.

@@ -14,7 +14,7 @@ import (
 // output is one column of the rows and how it is written.
 type output struct {
 	column OutColumn
-	prefix []byte // "Name":
+	prefix []byte // ,"Name":
 	max    int    // longest text; 0: any
 	// Exactly one of the next two: slot for text that is copied from the
 	// record, value for what is computed.
@@ -27,7 +27,7 @@ type output struct {
 func (c *compiler) output(b bound, max int) output {
 	o := output{
 		column: OutColumn{Name: b.name, Type: b.code.typ, Path: pathText(b.code.path)},
-		prefix: append(scan.AppendQuoted(nil, b.name), ':'),
+		prefix: append(scan.AppendQuoted([]byte{','}, b.name), ':'),
 		max:    max, slot: -1, from: -1,
 	}
 	if b.code.from != nil {
@@ -139,6 +139,14 @@ func separate(dst []byte, start int) []byte {
 	return dst
 }
 
+// name begins the column: a comma, unless it is the row's first, and its name.
+func (o *output) name(dst []byte, start int) []byte {
+	if len(dst) > start+1 {
+		return append(dst, o.prefix...)
+	}
+	return append(dst, o.prefix[1:]...)
+}
+
 func (m *Runner) write(o *output, dst []byte, start int) []byte {
 	if o.slot >= 0 {
 		return m.writeToken(o, dst, start)
@@ -146,7 +154,7 @@ func (m *Runner) write(o *output, dst []byte, start int) []byte {
 	t := o.column.Type
 	if t == Real && o.from >= 0 {
 		if raw := m.plainNumber(o.from); raw != nil {
-			return append(append(separate(dst, start), o.prefix...), raw...)
+			return append(o.name(dst, start), raw...)
 		}
 	}
 	v := o.value(m)
@@ -156,7 +164,7 @@ func (m *Runner) write(o *output, dst []byte, start int) []byte {
 		}
 		return dst
 	}
-	dst = append(separate(dst, start), o.prefix...)
+	dst = o.name(dst, start)
 	if o.max > 0 && len(v.S) > o.max {
 		return m.cut(o, dst, v.S)
 	}
@@ -172,10 +180,10 @@ func (m *Runner) writeToken(o *output, dst []byte, start int) []byte {
 		return dst
 	case o.max > 0 && len(raw) > o.max:
 		if v := m.text(o.slot); len(v.S) > o.max {
-			return m.cut(o, append(separate(dst, start), o.prefix...), v.S)
+			return m.cut(o, o.name(dst, start), v.S)
 		}
 	}
-	dst = append(separate(dst, start), o.prefix...)
+	dst = o.name(dst, start)
 	switch sp.Kind {
 	case scan.String:
 		return append(dst, raw...)
@@ -201,7 +209,6 @@ func (m *Runner) plainNumber(slot int) []byte {
 func (m *Runner) noteUnfit(o *output) {
 	sp := &m.r.Spans[o.from]
 	if raw := m.src[sp.Start:sp.End]; len(raw) > 2 || raw[0] != '"' {
-		m.unfit = append(m.unfit, ',')
 		m.unfit = append(append(m.unfit, o.prefix...), raw...)
 	}
 }
@@ -214,7 +221,7 @@ func (m *Runner) cut(o *output, dst, text []byte) []byte {
 		n--
 	}
 	sum := sha256.Sum256(text)
-	m.cuts = append(append(m.cuts, ','), o.prefix...)
+	m.cuts = append(m.cuts, o.prefix...)
 	m.cuts = append(m.cuts, `{"bytes":`...)
 	m.cuts = strconv.AppendInt(m.cuts, int64(len(text)), 10)
 	m.cuts = append(m.cuts, `,"sha256":"`...)

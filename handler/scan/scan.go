@@ -94,24 +94,17 @@ func Valid(src []byte) bool {
 	return err == nil && Space(src, end) == len(src)
 }
 
-// KindOf returns the kind of the value that starts with byte c.
-func KindOf(c byte) Kind {
-	switch c {
-	case '{':
-		return Object
-	case '[':
-		return Array
-	case '"':
-		return String
-	case 't':
-		return True
-	case 'f':
-		return False
-	case 'n':
-		return Null
+// kinds is KindOf as a table.
+var kinds = func() (t [256]Kind) {
+	for c := range t {
+		t[c] = Number
 	}
-	return Number
-}
+	t['{'], t['['], t['"'], t['t'], t['f'], t['n'] = Object, Array, String, True, False, Null
+	return t
+}()
+
+// KindOf returns the kind of the value that starts with byte c.
+func KindOf(c byte) Kind { return kinds[c] }
 
 // value scans the value at p, which must not be white space.
 func (s *scanner) value(p, depth int) int {

@@ -73,7 +73,7 @@ func (t *Tree) child(n int, st Step) int {
 
 // Span is where a value stands in the text, and what it is.
 type Span struct {
-	Start, End int
+	Start, End int32
 	Kind       Kind
 	Flags      Flags
 }
@@ -146,7 +146,7 @@ func (r *Reader) node(p, n, depth int) int {
 		p = r.value(p, depth)
 	}
 	if p >= 0 && nd.slot >= 0 {
-		r.Spans[nd.slot] = Span{start, p, KindOf(c), flags}
+		r.Spans[nd.slot] = Span{int32(start), int32(p), kinds[c], flags}
 	}
 	return p
 }
@@ -175,7 +175,7 @@ func (r *Reader) members(p, n, depth int) int {
 			return -1
 		}
 		if n == 0 && r.CollectRest && !r.used(m, r.src[at]) {
-			r.Rest = append(r.Rest, Span{Start: start, End: p, Kind: Object})
+			r.Rest = append(r.Rest, Span{Start: int32(start), End: int32(p), Kind: Object})
 		}
 		p, more = r.next(p, '}')
 	}
