@@ -129,4 +129,4 @@ func officialProgram(t *testing.T) *kql.Program {
 	return p
 }
 
-func officialColumns(t *testing.T) []kql.OutColumn { return officialProgram(t).Columns }
+func officialColumns(t *testing.T) []kql.Column { return officialProgram(t).Columns }

@@ -303,21 +303,26 @@ func (r *run) record(ctx context.Context, src []byte) (int, error) {
 		}
 	}
 	b.buf = r.tail.seal(b.buf, start, id, m)
-	if len(b.buf)-start+2 > r.e.BatchBytes {
-		size := len(b.buf) - start
+	return n, r.place(ctx, start, rec, hash)
+}
+
+// place keeps the row that begins at start in the batch, or, when the batch is
+// full with it, in a new one.
+func (r *run) place(ctx context.Context, start int, rec []byte, hash idHash) error {
+	b := r.out
+	if size := len(b.buf) - start; size+2 > r.e.BatchBytes {
 		b.undo(start)
-		return n, r.quarantine(ctx, rec, hash, "row_too_large", fmt.Sprintf("the row has %d bytes, one upload at most %d", size, r.e.BatchBytes))
+		return r.quarantine(ctx, rec, hash, "row_too_large", fmt.Sprintf("the row has %d bytes, one upload at most %d", size, r.e.BatchBytes))
 	}
 	if len(b.buf)+1 > r.e.BatchBytes {
 		r.out = r.split(b, start)
 		r.markPartial(b)
 		if err := r.dispatch(ctx, b); err != nil {
-			return n, err
+			return err
 		}
-		b = r.out
 	}
-	b.end(rec, hash)
-	return n, nil
+	r.out.end(rec, hash)
+	return nil
 }
 
 func (r *run) quarantine(ctx context.Context, rec []byte, h idHash, reason, detail string) error {

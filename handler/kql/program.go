@@ -49,9 +49,9 @@ type Options struct {
 
 // Program is a compiled query. It is immutable and shared by its Runners.
 type Program struct {
-	Columns []OutColumn // in the order in which rows have them
-	Dropped []string    // columns that the query yields and the table lacks
-	Unused  []string    // columns of the table that the query does not yield
+	Columns []Column // in the order in which rows have them
+	Dropped []string // columns that the query yields and the table lacks
+	Unused  []string // columns of the table that the query does not yield
 
 	tree    *scan.Tree
 	regs    int
@@ -62,14 +62,6 @@ type Program struct {
 	outputs []output
 	rest    bool // members that nothing refers to are part of the row
 	opt     Options
-}
-
-// OutColumn describes one column of the rows.
-type OutColumn struct {
-	Name  string
-	Type  Type
-	Plain bool   // the JSON token of the record is copied as it stands
-	Path  string // where a plain column comes from
 }
 
 // Compile compiles a query: let statements, then "source | …" or "print …".
@@ -97,8 +89,8 @@ func Compile(text string, opt Options) (*Program, error) {
 	return p, c.finish(p)
 }
 
-// Columns of a table as its spec writes them: one expression for each column,
-// over the record, with a filter and helper values.
+// TableQuery is the columns of a table as its spec writes them: one expression
+// for each column, over the record, with a filter and helper values.
 type TableQuery struct {
 	Let     []Named
 	Where   string

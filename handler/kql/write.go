@@ -13,7 +13,7 @@ import (
 
 // output is one column of the rows and how it is written.
 type output struct {
-	column OutColumn
+	column Column
 	prefix []byte // ,"Name":
 	max    int    // longest text; 0: any
 	// Exactly one of the next two: slot for text that is copied from the
@@ -26,36 +26,19 @@ type output struct {
 
 func (c *compiler) output(b bound, max int) output {
 	o := output{
-		column: OutColumn{Name: b.name, Type: b.code.typ, Path: pathText(b.code.path)},
+		column: Column{Name: b.name, Type: b.code.typ},
 		prefix: append(scan.AppendQuoted([]byte{','}, b.name), ':'),
 		max:    max, slot: -1, from: -1,
 	}
 	if b.code.from != nil {
 		o.from = *b.code.from
 	}
-	switch {
-	case b.code.text != nil:
-		o.slot, o.column.Plain = *b.code.text, true
-	default:
-		o.column.Plain = b.code.path != nil
+	if b.code.text != nil {
+		o.slot = *b.code.text
+	} else {
 		o.value = c.run(b.code).eval
 	}
 	return o
-}
-
-func pathText(path []scan.Step) string {
-	s := ""
-	for i, st := range path {
-		switch {
-		case st.IsIndex:
-			s += "[" + strconv.Itoa(st.Index) + "]"
-		case i > 0:
-			s += "." + st.Key
-		default:
-			s += st.Key
-		}
-	}
-	return s
 }
 
 // Runner returns a new Runner for p.

@@ -142,11 +142,7 @@ func (w *Workspace) read(t *table, stages []string) (*Result, error) {
 }
 
 func newResult(p *kql.Program) *Result {
-	res := &Result{Rows: [][]any{}}
-	for _, c := range p.Columns {
-		res.Columns = append(res.Columns, kql.Column{Name: c.Name, Type: c.Type})
-	}
-	return res
+	return &Result{Columns: p.Columns, Rows: [][]any{}}
 }
 
 // add maps one row and appends it.
