@@ -122,6 +122,7 @@ func (s *Sink) explain(table string, rule Rule, err error) error {
 	if !errors.As(err, &re) {
 		if strings.Contains(err.Error(), "authentication failed") || strings.Contains(err.Error(), "Credential") {
 			e.Kind, e.Reason, e.Hint = engine.Auth, "no_azure_token", "check the identity that workspace: credential: names"
+			e.Err = errors.New(oneLine(err.Error()))
 		}
 		return e
 	}
@@ -144,6 +145,21 @@ func (s *Sink) explain(table string, rule Rule, err error) error {
 		e.Reason = "ingestion_error"
 	}
 	return e
+}
+
+// oneLine makes a line of the many that azidentity writes.
+func oneLine(text string) string {
+	var words []string
+	for _, w := range strings.Fields(text) {
+		if strings.Trim(w, "-") != "" {
+			words = append(words, w)
+		}
+	}
+	text = strings.Join(words, " ")
+	if len(text) > 500 {
+		text = strings.ToValidUTF8(text[:500], "") + "…"
+	}
+	return text
 }
 
 func retryAfter(resp *http.Response, now time.Time) time.Duration {

@@ -65,7 +65,15 @@ func (w *Workspace) Query(text string) (*Result, error) {
 	}
 	stages = stages[1:]
 	n := rowStages(stages)
-	res, err := w.read(t, stages[:n])
+	limit := maxRows + 1
+	if n < len(stages) {
+		if f := strings.Fields(stages[n]); len(f) == 2 && (f[0] == "take" || f[0] == "limit") {
+			if m, err := strconv.Atoi(f[1]); err == nil {
+				limit = m // no need to read on
+			}
+		}
+	}
+	res, err := w.read(t, stages[:n], limit)
 	for err == nil && n < len(stages) {
 		if k := rowStages(stages[n:]); k > 0 {
 			res, err = res.again(stages[n : n+k])
@@ -117,8 +125,8 @@ func pipeline(stages []string) string {
 	return q
 }
 
-// read runs row operators over a table, oldest rows first.
-func (w *Workspace) read(t *table, stages []string) (*Result, error) {
+// read runs row operators over a table, oldest rows first, until it has limit rows.
+func (w *Workspace) read(t *table, stages []string, limit int) (*Result, error) {
 	prog, err := kql.Compile(pipeline(stages), kql.Options{Source: t.Columns})
 	if err != nil {
 		return nil, err
@@ -129,7 +137,7 @@ func (w *Workspace) read(t *table, stages []string) (*Result, error) {
 	}
 	defer rows.Close()
 	res, m := newResult(prog), prog.Runner()
-	for rows.Next() {
+	for len(res.Rows) < limit && rows.Next() {
 		var row []byte
 		if err := rows.Scan(&row); err != nil {
 			return nil, err
