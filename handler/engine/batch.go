@@ -189,21 +189,26 @@ func (r *run) reap(ctx context.Context) error {
 	return r.commit(ctx, f)
 }
 
-// drain ends the run: it uploads and commits the pages that are complete,
-// unless an upload has failed already; nothing after that one is committed.
+// drain ends the run: it waits for what is under way, and then sends and commits
+// the rest of the complete pages. Nothing is sent after an upload has failed.
 func (r *run) drain(ctx context.Context) error {
+	err := r.reapAll(ctx)
 	r.out.trim()
-	if !r.failed && len(r.out.marks) > 0 {
-		if err := r.dispatch(ctx, r.out); err != nil {
-			return join(err, r.settle())
+	if err == nil && len(r.out.marks) > 0 {
+		if err = r.dispatch(ctx, r.out); err == nil {
+			err = r.reapAll(ctx)
 		}
 	}
-	for len(r.flights) > 0 && !r.failed {
+	return err
+}
+
+func (r *run) reapAll(ctx context.Context) error {
+	for len(r.flights) > 0 {
 		if err := r.reap(ctx); err != nil {
-			return join(err, r.settle())
+			return err
 		}
 	}
-	return r.settle()
+	return nil
 }
 
 // trim drops the rows of a page that is not complete.
@@ -224,12 +229,11 @@ func (b *batch) trim() {
 
 // settle waits for the uploads that are still under way, so that none outlives
 // the run. Nothing after the failed one is committed: order is the promise.
-func (r *run) settle() error {
+func (r *run) settle() {
 	for _, f := range r.flights {
 		<-f.done
 	}
 	r.flights = nil
-	return nil
 }
 
 // commit moves the checkpoint over the marks of an acknowledged batch: first

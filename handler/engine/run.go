@@ -102,11 +102,12 @@ func (r *run) do(ctx context.Context) error {
 			"stream", r.s.Key(), "position", r.c.Position, "retention", r.s.Position.Retention.String())
 	}
 	err = r.windows(ctx)
-	if !errors.Is(err, ErrLeaseLost) { // complete pages are committed, whatever stopped the run
+	if !errors.Is(err, ErrLeaseLost) && !r.failed { // complete pages are committed, whatever else stopped the run
 		err = join(err, r.drain(ctx))
 	}
+	r.settle()
 	if errors.Is(err, ErrLeaseLost) {
-		return join(err, r.settle())
+		return err
 	}
 	rest := context.WithoutCancel(ctx)
 	r.countStall(err)

@@ -313,6 +313,69 @@ func TestAnInterruptedRunKeepsItsCompletePages(t *testing.T) {
 	b.wantIDs(t, "1", "2", "3")
 }
 
+func TestNothingIsSentAfterAFailedUpload(t *testing.T) {
+	for _, ids := range [][]string{{"1", "2", "3"}, {"1", "2", "3", "4", "5", "6", "7"}} { // it is noticed at the end, or on the way
+		b := newBench(ids)
+		b.BatchBytes = 220
+		b.sink.Fail = func(batch engine.Batch) error {
+			if b.sink.Uploads == 1 {
+				return &engine.Error{Kind: engine.Auth, Op: "upload", Reason: "denied"}
+			}
+			return nil
+		}
+		rep := b.run(t, engine.Failed)
+		if b.sink.Uploads != 1 || strings.Count(rep.Message, "upload") != 1 {
+			t.Errorf("%d uploads; message %q", b.sink.Uploads, rep.Message)
+		}
+		b.run(t, engine.OK)
+		b.wantIDs(t, ids...)
+	}
+}
+
+func TestAPageThatNamesItselfAsTheNextEndsTheRun(t *testing.T) {
+	b := newBench()
+	calls := 0
+	b.s.Source = sourceFunc(func() (*engine.Page, error) {
+		calls++
+		return &engine.Page{Records: fmt.Appendf(nil, `["%d"]`, calls), Next: "same"}, nil
+	})
+	if rep := b.run(t, engine.Failed); rep.Reason != "paging_loop" || calls != 2 {
+		t.Errorf("report %+v after %d requests", rep, calls)
+	}
+}
+
+func TestAPositionOlderThanTheProviderKeepsIsWarnedOf(t *testing.T) {
+	var log bytes.Buffer
+	b := newBench([]string{})
+	b.Log = slog.New(slog.NewTextHandler(&log, nil))
+	b.s.Position.Retention = 30 * time.Minute
+	b.run(t, engine.OK)
+	if !strings.Contains(log.String(), "older records are gone there") {
+		t.Errorf("log: %s", &log)
+	}
+}
+
+// TestAPageThatSpansMoreThanTheOverlapIsGoneOnWithInItsMiddle: the ids of a page
+// that is not complete are remembered however old its records are.
+func TestAPageThatSpansMoreThanTheOverlapIsGoneOnWithInItsMiddle(t *testing.T) {
+	var page []string
+	for i := range 6 {
+		page = append(page, fmt.Sprintf("%d@2026-11-22T11:%d0:00Z", i, i))
+	}
+	b := newBench(page)
+	b.s.Position.Ascending = true
+	b.BatchBytes = 300 // two rows
+	b.sink.Fail = func(engine.Batch) error {
+		if b.sink.Uploads == 3 {
+			return &engine.Error{Kind: engine.Auth, Op: "upload"}
+		}
+		return nil
+	}
+	b.run(t, engine.Failed)
+	b.run(t, engine.OK)
+	b.wantIDs(t, page...)
+}
+
 func TestOddRecordsGoToQuarantineAndTheirMatesArrive(t *testing.T) {
 	b := newBench([]string{"1", "#array", "2", "long" + strings.Repeat("x", 500), "3"})
 	b.BatchBytes = 400
