@@ -24,7 +24,7 @@ func TestKillsLoseNothing(t *testing.T) {
 	bin := filepath.Join(unpack(t), "sluice")
 	s := surround(t)
 	folder := t.TempDir()
-	start := time.Now().Add(-5 * 24 * time.Hour).UTC().Truncate(time.Second)
+	start := time.Now().Add(-3 * 24 * time.Hour).UTC().Truncate(time.Second)
 	cfg := fmt.Sprintf(`
 workspace: {endpoint: %q, credential: none, rules: %s}
 store: {dir: %q}
