@@ -75,14 +75,15 @@ func (u *up) run(cmd *cobra.Command) error {
 	if err := os.MkdirAll(u.dir, 0o700); err != nil {
 		return fmt.Errorf("cannot make the folder %s: %w; choose another with --dir", u.dir, err)
 	}
-	if u.ws, err = openWorkspace(filepath.Join(u.dir, "workspace.db"), u.all); err != nil {
-		return err
-	}
-	defer u.ws.Close()
 	cfg, err := u.config()
 	if err != nil {
 		return err
 	}
+	if u.ws, err = openWorkspace(filepath.Join(u.dir, "workspace.db"), u.all); err != nil {
+		return err
+	}
+	defer u.ws.Close()
+	cfg.Workspace.Rules = rulesOf(u.ws)
 	if u.app, err = newApp(cmd.Context(), cfg, logger(cmd, u.std.err)); err != nil {
 		return err
 	}
@@ -120,7 +121,7 @@ func (u *up) greet() {
 
 // config takes the connections from a file, from app settings, or is the demo.
 func (u *up) config() (*config.Config, error) {
-	to := &config.Workspace{Endpoint: u.addr, Credential: "none", Rules: rulesOf(u.ws)}
+	to := &config.Workspace{Endpoint: u.addr, Credential: "none"}
 	var cfg *config.Config
 	var err error
 	switch path := configPath(u.path); {
@@ -134,6 +135,11 @@ func (u *up) config() (*config.Config, error) {
 		return nil, err
 	}
 	cfg.Store = config.Store{Dir: u.dir}
+	for _, c := range cfg.Connections { // a connector of one's own, from a file
+		if !slices.ContainsFunc(u.all, func(k *spec.Connector) bool { return k.Name == c.Connector.Name }) {
+			u.all = append(slices.Clone(u.all), c.Connector)
+		}
+	}
 	return cfg, nil
 }
 

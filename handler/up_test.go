@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -108,6 +110,48 @@ func TestUpCollectsAtOnceAndResumes(t *testing.T) {
 	var counts [][]int64
 	if err := json.Unmarshal([]byte(u.query("OktaV2_CL | summarize count(), dcount(EventUid)")), &counts); err != nil || counts[0][0] != counts[0][1] || counts[0][0] < first {
 		t.Errorf("rows and events after two restarts: %v, %v", counts, err)
+	}
+}
+
+// TestUpRunsAConnectorOfOnesOwn: a connector.yaml that is not part of the
+// program, named in sluice.yaml, gets its table in the workspace on this machine.
+func TestUpRunsAConnectorOfOnesOwn(t *testing.T) {
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `[{"id":"e1","at":%q,"who":"ada"}]`, r.URL.Query().Get("from"))
+	}))
+	defer provider.Close()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"acme.yaml": `
+name: acme
+title: Acme
+publisher: Acme
+support: {tier: community}
+description: A connector of one's own.
+base_url: https://acme.example
+auth: {type: none}
+streams:
+  - name: events
+    request: {path: /events, query: {from: "{window.from}", to: "{window.to}"}}
+    records: $
+    position: {type: window, time: at, id: id, order: ascending, granularity: 1ms, bounds: "[)", lag: 1s, overlap: 1m, retention: 30d}
+    table: Acme_CL
+tables:
+  - name: Acme_CL
+    columns: [{name: TimeGenerated, type: datetime, kql: todatetime(at)}, {name: Who, type: string, kql: who}]
+`,
+		"sluice.yaml": "connections:\n  - {connector: ./acme.yaml, base_url: \"" + provider.URL + "\", start: -1h}\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	u := startUp(t, filepath.Join(unpack(t), "sluice"), dir)
+	u.page(func(p *gallery.Page) bool {
+		return len(p.Streams) == 1 && p.Streams[0].State == "ok" && p.Streams[0].Rows == 1
+	})
+	if got := u.query("Acme_CL | project Who, EventUid"); got != `[["ada","e1"]]` {
+		t.Errorf("rows %s", got)
 	}
 }
 

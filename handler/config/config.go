@@ -79,7 +79,8 @@ type Env func(name string) (string, bool)
 // Find looks up connectors by name.
 type Find func(name string) (*spec.Connector, error)
 
-// Load reads sluice.yaml. With local, rows go there whatever the file says.
+// Load reads sluice.yaml. With local, rows go there whatever the file says, and
+// the caller sees to the rules.
 func Load(path string, find Find, env Env, now time.Time, local *Workspace) (*Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -95,7 +96,7 @@ func Parse(path string, data []byte, find Find, env Env, now time.Time, local *W
 	if err != nil {
 		return nil, err
 	}
-	r := &resolver{find: find, env: env, now: now, problem: places.Problem}
+	r := &resolver{find: find, env: env, now: now, problem: places.Problem, rules: local == nil}
 	if local != nil {
 		f.Workspace = *local
 	} else if f.Workspace.Endpoint == "" {
@@ -111,6 +112,7 @@ type resolver struct {
 	now     time.Time
 	problem func(path, format string, args ...any) error
 	errs    []error
+	rules   bool // every table has to have one
 }
 
 func (r *resolver) errorf(path, format string, args ...any) {
@@ -135,7 +137,7 @@ func (r *resolver) file(f *File) (*Config, error) {
 		names[res.Name] = true
 		c.Connections = append(c.Connections, *res)
 		for _, s := range res.Streams() {
-			if _, ok := c.Workspace.Rules[s.Table]; !ok {
+			if _, ok := c.Workspace.Rules[s.Table]; !ok && r.rules {
 				r.errorf("workspace.rules", "the table %s of %s has no rule: add %s: {id: dcr-…, stream: Custom-%s}", s.Table, res.Name, s.Table, s.Table)
 			}
 		}
@@ -299,7 +301,7 @@ func (r *Resolved) Streams() []*spec.Stream {
 // stands in SLUICE_ENDPOINT, SLUICE_RULES and SLUICE_STORE.
 func FromEnv(all []*spec.Connector, env Env, now time.Time, local *Workspace) (*Config, error) {
 	get := func(name string) string { v, _ := env(name); return v }
-	r := &resolver{env: env, now: now, problem: func(path, format string, args ...any) error {
+	r := &resolver{env: env, now: now, rules: local == nil, problem: func(path, format string, args ...any) error {
 		return fmt.Errorf("app setting %s: %s", path, fmt.Sprintf(format, args...))
 	}}
 	f := &File{}
