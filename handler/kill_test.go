@@ -70,11 +70,7 @@ connections:
 	if err != nil {
 		t.Fatal(err)
 	}
-	number := func(at time.Time) int64 {
-		step := demo.Interval.Milliseconds()
-		return (at.UnixMilli() + step - 1) / step
-	}
-	want := number(c.Position) - number(start)
+	want := demo.Number(c.Position) - demo.Number(start)
 	res, err := s.ws.Query("OktaV2_CL | summarize Rows = count(), Events = dcount(EventUid)")
 	if err != nil {
 		t.Fatal(err)

@@ -30,7 +30,7 @@ const (
 	exitBehind = 3
 )
 
-// exitError with a code of its own.
+// codeError is an error that ends the program with a code of its own.
 type codeError struct {
 	code int
 	err  error

@@ -19,6 +19,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/config"
 	"github.com/sluice-connectors/sluice/handler/dir"
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
 func pollCommand(std *streams) *cobra.Command {
@@ -125,7 +126,7 @@ func (p *poll) resolve(now time.Time) (*config.Resolved, error) {
 	if err != nil {
 		return nil, &codeError{exitUsage, err}
 	}
-	if p.stream != "" && !slices.ContainsFunc(res.Connector.Streams, func(s specStream) bool { return s.Name == p.stream }) {
+	if p.stream != "" && !slices.ContainsFunc(res.Connector.Streams, func(s spec.Stream) bool { return s.Name == p.stream }) {
 		var names []string
 		for _, s := range res.Connector.Streams {
 			names = append(names, s.Name)

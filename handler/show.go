@@ -19,8 +19,6 @@ import (
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
-type specStream = spec.Stream
-
 func validateCommand(std *streams) *cobra.Command {
 	return &cobra.Command{
 		Use:   "validate [FILE…]",

@@ -113,13 +113,9 @@ func newStream(res *config.Resolved, s *spec.Stream) (*engine.Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := s.Position
 	return &engine.Stream{
-		Connection: res.Name, Connector: res.Connector.Name, Name: s.Name, Table: s.Table, Source: source, Mapper: prog.Runner(), Start: res.Start,
-		Position: engine.Position{
-			Lag: time.Duration(p.Lag), Overlap: time.Duration(p.Overlap), MaxWindow: time.Duration(p.MaxWindow), Granularity: time.Duration(p.Granularity),
-			Retention: time.Duration(p.Retention), Ascending: p.Order == "ascending", FromExclusive: strings.HasPrefix(p.Bounds, "("),
-		},
+		Connection: res.Name, Connector: res.Connector.Name, Name: s.Name, Table: s.Table,
+		Source: source, Mapper: prog.Runner(), Start: res.Start, Position: rest.Facts(&s.Position),
 	}, nil
 }
 

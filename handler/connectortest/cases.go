@@ -114,7 +114,7 @@ func runCase(t *testing.T, c *spec.Connector, s *spec.Stream, dir string) {
 	sink := NewMemSink()
 	e := engine.New(NewMemStore(), sink, slog.New(slog.DiscardHandler))
 	e.Clock, e.InFlight = clock, 1
-	stream := &engine.Stream{Connection: c.Name, Connector: c.Name, Name: s.Name, Table: s.Table, Source: src, Mapper: mapper, Start: start, Position: Facts(&s.Position)}
+	stream := &engine.Stream{Connection: c.Name, Connector: c.Name, Name: s.Name, Table: s.Table, Source: src, Mapper: mapper, Start: start, Position: rest.Facts(&s.Position)}
 	for i, r := range cs.Runs {
 		now, err := time.Parse(time.RFC3339, r.Now)
 		must(t, err)
@@ -143,14 +143,6 @@ func runCase(t *testing.T, c *spec.Connector, s *spec.Stream, dir string) {
 		t.Errorf("the books do not balance: %+v", cp.Totals)
 	}
 	golden(t, filepath.Join(dir, "checkpoint.json"), cp)
-}
-
-// Facts turns what a spec declares into what the engine needs.
-func Facts(p *spec.Position) engine.Position {
-	return engine.Position{
-		Lag: time.Duration(p.Lag), Overlap: time.Duration(p.Overlap), MaxWindow: time.Duration(p.MaxWindow), Granularity: time.Duration(p.Granularity),
-		Retention: time.Duration(p.Retention), Ascending: p.Order == "ascending", FromExclusive: strings.HasPrefix(p.Bounds, "("),
-	}
 }
 
 // golden compares got with a JSON file, or writes it with -update.

@@ -33,11 +33,11 @@ func Handler(now func() time.Time) http.Handler {
 		if t := now(); until.After(t) {
 			until = t
 		}
-		first := ceil(since)
+		first := Number(since)
 		if n, err := strconv.ParseInt(q.Get("after"), 10, 64); err == nil {
 			first = n
 		}
-		end := ceil(until)
+		end := Number(until)
 		last := min(first+int64(limit), end)
 		events := make([]event, 0, max(0, last-first))
 		for i := first; i < last; i++ {
@@ -52,8 +52,8 @@ func Handler(now func() time.Time) http.Handler {
 	})
 }
 
-// ceil is the number of the first event at or after t.
-func ceil(t time.Time) int64 {
+// Number is the number of the first event at or after t.
+func Number(t time.Time) int64 {
 	ms, step := t.UnixMilli(), Interval.Milliseconds()
 	return (ms + step - 1) / step
 }

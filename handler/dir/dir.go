@@ -107,8 +107,10 @@ func (s *Store) Append(_ context.Context, name string, after int64, data []byte)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return err
 	}
-	if newest, err := newest(folder); err != nil || newest != after {
-		return errors.Join(err, conflict(newest, after))
+	if n, err := newest(folder); err != nil {
+		return err
+	} else if n != after {
+		return engine.ErrConflict
 	}
 	tmp, err := writeTemp(folder, data)
 	if err != nil {
@@ -168,13 +170,6 @@ func newest(folder string) (int64, error) {
 		return 0, err
 	}
 	return numbers[0], nil
-}
-
-func conflict(newest, after int64) error {
-	if newest == after {
-		return nil
-	}
-	return engine.ErrConflict
 }
 
 // writeTemp writes data to a new file, to disk and not only to its cache.

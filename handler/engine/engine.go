@@ -180,13 +180,10 @@ type Engine struct {
 	Version     string
 }
 
-// Limits of the Logs Ingestion API (learn.microsoft.com, "Azure Monitor
-// service limits", 2026): one call carries at most 1 MB before and after
-// compression, and a text in a column at most 64 KB.
-const (
-	MaxBatch = 1_000_000
-	MaxText  = 64 * 1024
-)
+// MaxBatch is the size of a batch. One call of the Logs Ingestion API carries at
+// most 1 MB before and after compression (learn.microsoft.com, "Azure Monitor
+// service limits", 2026).
+const MaxBatch = 1_000_000
 
 // New returns an Engine with the usual limits.
 func New(store Store, sink Sink, log *slog.Logger) *Engine {

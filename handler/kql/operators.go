@@ -41,7 +41,7 @@ func (c *compiler) binary(x *binary) (code, error) {
 	case "=~", "!~":
 		eq := x.op == "=~"
 		return c.map2(c.cast(l, String), c.cast(r, String), Bool, func(_ *Runner, a, b Value) Value {
-			return boolValue(equalFold(a.S, b.S) == eq)
+			return boolValue(bytes.EqualFold(a.S, b.S) == eq)
 		}), nil
 	case "matches regex":
 		return c.matches(x, l, r)
@@ -315,8 +315,6 @@ func hasTerm(s, sub []byte, left, right bool) bool {
 
 func isTermRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-func equalFold(a, b []byte) bool { return bytes.EqualFold(a, b) }
-
 func (c *compiler) inList(x *inList) (code, error) {
 	l, err := c.expr(x.x)
 	if err != nil {
@@ -388,7 +386,7 @@ func (c *compiler) inTexts(l code, items []code, fold, not bool) code {
 		found := set[string(s)]
 		for i := 0; i < len(rest) && !found; i++ {
 			w := rest[i](m)
-			found = bytes.Equal(v.S, w.S) || fold && equalFold(v.S, w.S)
+			found = bytes.Equal(v.S, w.S) || fold && bytes.EqualFold(v.S, w.S)
 		}
 		return boolValue(found != not)
 	})

@@ -15,6 +15,7 @@ import (
 	"unicode"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
 // networkError classifies an error that came instead of a response.
@@ -46,7 +47,7 @@ func (r *Source) networkError(err error) error {
 
 // hostSetting says where the host's name comes from.
 func (r *Source) hostSetting() string {
-	if m := placeholder.FindStringSubmatch(r.c.BaseURL); m != nil && r.opt.BaseURL == "" {
+	if m := spec.Placeholder.FindStringSubmatch(r.c.BaseURL); m != nil && r.opt.BaseURL == "" {
 		return "the setting " + m[1] + " (" + r.c.EnvName(m[1]) + ")"
 	}
 	return "base_url"

@@ -84,6 +84,14 @@ func New(c *spec.Connector, s *spec.Stream, opt Options) (*Source, error) {
 	return r, nil
 }
 
+// Facts turns the position that a stream declares into what the engine needs.
+func Facts(p *spec.Position) engine.Position {
+	return engine.Position{
+		Lag: time.Duration(p.Lag), Overlap: time.Duration(p.Overlap), MaxWindow: time.Duration(p.MaxWindow), Granularity: time.Duration(p.Granularity),
+		Retention: time.Duration(p.Retention), Ascending: p.Order == "ascending", FromExclusive: strings.HasPrefix(p.Bounds, "("),
+	}
+}
+
 // ParseBase checks an address to send requests to: https, or http to this machine.
 func ParseBase(s string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSuffix(s, "/"))
@@ -215,7 +223,7 @@ func (r *Source) url(token string, extra map[string]func(string) string) (*url.U
 		return ref, nil
 	}
 	u := *r.base
-	path := placeholder.ReplaceAllStringFunc(r.s.Request.Path, func(m string) string {
+	path := spec.Placeholder.ReplaceAllStringFunc(r.s.Request.Path, func(m string) string {
 		return url.PathEscape(expand(m, r.opt.Settings, extra))
 	})
 	raw, err := url.PathUnescape(path)
@@ -390,15 +398,12 @@ func nextLink(headers []string) string {
 
 var relNext = regexp.MustCompile(`(?i);\s*rel\s*=\s*"?(?:[^",;]*\s)?next(?:\s[^",;]*)?"?\s*(?:[;,]|$)`)
 
-// placeholder is {name} or {name:format}.
-var placeholder = regexp.MustCompile(`\{([a-z][a-z0-9_.]*)(?::([a-z0-9_]+))?\}`)
-
 func expand(text string, settings map[string]string, extra map[string]func(string) string) string {
 	if !strings.Contains(text, "{") {
 		return text
 	}
-	return placeholder.ReplaceAllStringFunc(text, func(m string) string {
-		g := placeholder.FindStringSubmatch(m)
+	return spec.Placeholder.ReplaceAllStringFunc(text, func(m string) string {
+		g := spec.Placeholder.FindStringSubmatch(m)
 		if f := extra[g[1]]; f != nil {
 			return f(g[2])
 		}

@@ -285,19 +285,6 @@ func (r *Reader) forget(n int) {
 	}
 }
 
-// Find returns the value at path inside the JSON value src. It is meant for
-// values that are looked into now and then; a Tree does it for many at once.
-func Find(src []byte, path []Step) (Span, bool) {
-	t := NewTree()
-	slot := t.Add(path)
-	r := NewReader(t)
-	if _, err := r.Read(src, 0); err != nil {
-		return Span{}, false
-	}
-	sp := r.Spans[slot]
-	return sp, sp.Kind != None
-}
-
 // RootKeys lists the members of the value itself that paths begin with.
 func (t *Tree) RootKeys() []string {
 	var names []string

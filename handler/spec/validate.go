@@ -66,9 +66,11 @@ var (
 	snakePattern = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 	tablePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,58}_CL$|^(ASim|AWS|GCP)[A-Za-z0-9]+$`)
 	// The documentation says 45 characters; Microsoft's own GitHubAuditLogsV2_CL has 53.
-	columnPattern  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,59}$`)
-	placeholderExp = regexp.MustCompile(`\{([a-z][a-z0-9_.]*)(?::([a-z0-9_]+))?\}`)
+	columnPattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,59}$`)
 )
+
+// Placeholder matches {name} and {name:format}; its groups are name and format.
+var Placeholder = regexp.MustCompile(`\{([a-z][a-z0-9_.]*)(?::([a-z0-9_]+))?\}`)
 
 // Reserved column names of Log Analytics (learn.microsoft.com, "Logs Ingestion
 // API": reserved column names).
@@ -117,7 +119,7 @@ func (v *validator) connector() {
 
 func (v *validator) baseURL() {
 	v.placeholders("base_url", v.c.BaseURL, nil)
-	u, err := url.Parse(placeholderExp.ReplaceAllString(v.c.BaseURL, "x"))
+	u, err := url.Parse(Placeholder.ReplaceAllString(v.c.BaseURL, "x"))
 	switch {
 	case err != nil:
 		v.errorf("base_url", "%v", err)
@@ -140,7 +142,7 @@ func (v *validator) auth() {
 		}
 		v.placeholders("auth."+key, val, nil)
 	}
-	for _, m := range placeholderExp.FindAllStringSubmatch(a.Value+a.Password, -1) {
+	for _, m := range Placeholder.FindAllStringSubmatch(a.Value+a.Password, -1) {
 		if s := v.c.Setting(m[1]); s != nil && !s.Secret {
 			v.errorf("auth", "the setting %s is a credential: mark it secret: true", m[1])
 		}
@@ -170,7 +172,7 @@ func (v *validator) placeholders(path, text string, extra []string) {
 	for _, s := range v.c.Settings {
 		known = append(known, s.Name)
 	}
-	for _, m := range placeholderExp.FindAllStringSubmatch(text, -1) {
+	for _, m := range Placeholder.FindAllStringSubmatch(text, -1) {
 		if !slices.Contains(known, m[1]) {
 			v.errorf(path, "there is no placeholder {%s}%s", m[1], nearest.Hint(m[1], known))
 		}
