@@ -20,18 +20,18 @@ type ccfPackage struct {
 
 // find collects resources of a type from JSON of any shape; files are named
 // and nested as their authors liked.
-func find(v any, typ string, f func(map[string]any)) {
+func findResources(v any, typ string, f func(map[string]any)) {
 	switch v := v.(type) {
 	case map[string]any:
 		if t, _ := v["type"].(string); strings.EqualFold(t, typ) {
 			f(v)
 		}
 		for _, e := range v {
-			find(e, typ, f)
+			findResources(e, typ, f)
 		}
 	case []any:
 		for _, e := range v {
-			find(e, typ, f)
+			findResources(e, typ, f)
 		}
 	}
 }
@@ -82,7 +82,7 @@ func readPackage(t *testing.T, dir string) ccfPackage {
 		if err := json.Unmarshal([]byte(strings.TrimPrefix(string(data), "\ufeff")), &doc); err != nil {
 			t.Fatal(f, err)
 		}
-		find(doc, "Microsoft.Insights/dataCollectionRules", func(r map[string]any) {
+		findResources(doc, "Microsoft.Insights/dataCollectionRules", func(r map[string]any) {
 			streams, _ := get(r, "properties", "streamDeclarations").(map[string]any)
 			for _, s := range streams {
 				p.source = columnsOf(t, get(s, "columns"))
@@ -90,7 +90,7 @@ func readPackage(t *testing.T, dir string) ccfPackage {
 			flows, _ := get(r, "properties", "dataFlows").([]any)
 			p.transform, _ = get(flows[0], "transformKql").(string)
 		})
-		find(doc, "Microsoft.OperationalInsights/workspaces/tables", func(r map[string]any) {
+		findResources(doc, "Microsoft.OperationalInsights/workspaces/tables", func(r map[string]any) {
 			p.table = columnsOf(t, get(r, "properties", "schema", "columns"))
 		})
 	}
@@ -205,7 +205,7 @@ func TestOneCarriageReturnSeparatesLines(t *testing.T) {
 	if err := json.Unmarshal(data, &doc); err != nil {
 		t.Fatal(err)
 	}
-	find(doc, "Microsoft.Insights/dataCollectionRules", func(r map[string]any) {
+	findResources(doc, "Microsoft.Insights/dataCollectionRules", func(r map[string]any) {
 		flows, _ := get(r, "properties", "dataFlows").([]any)
 		text, _ := get(flows[0], "transformKql").(string)
 		if _, err := Compile(text, Options{}); err != nil {

@@ -2,6 +2,7 @@ package kql
 
 import (
 	"slices"
+	"time"
 
 	"github.com/sluice-connectors/sluice/handler/nearest"
 	"github.com/sluice-connectors/sluice/handler/scan"
@@ -10,73 +11,127 @@ import (
 // code is a compiled expression.
 type code struct {
 	typ   Type
-	eval  func(m *Runner) Value // nil while the code is a plain path
+	eval  func(m *Runner) Value // nil while the code is a plain path or a constant
 	path  []scan.Step           // the record's value at this path; typ is Dynamic
 	konst bool                  // val is the value
 	val   Value
+	odd   bool // the constant came of something odd, such as a division by zero
 	// text is set on tostring(path): the text of the value in that slot can be
 	// copied from the record into a string column as it stands.
 	text *int
 	from *int // the slot of the record's value that a conversion reads
+	// tuple holds the values of a function that yields several columns.
+	tuple []code
 }
 
-// scope maps names to codes; an inner scope hides its outer one.
+// scope maps names to what let bound; an inner scope hides its outer one.
 type scope struct {
-	outer *scope
-	names map[string]code
-	funcs map[string]*let
+	outer  *scope
+	names  map[string]code
+	funcs  map[string]*closure
+	tables map[string]*table
 }
 
-func (s *scope) lookup(id string) (code, bool) {
-	for ; s != nil; s = s.outer {
-		if c, ok := s.names[id]; ok {
-			return c, true
-		}
-	}
-	return code{}, false
-}
-
-func (s *scope) function(id string) *let {
-	for ; s != nil; s = s.outer {
-		if f, ok := s.funcs[id]; ok {
-			return f
-		}
-	}
-	return nil
+// closure is a function that was let, and the names that it sees.
+type closure struct {
+	let   *let
+	scope *scope
 }
 
 func newScope(outer *scope) *scope {
-	return &scope{outer: outer, names: map[string]code{}, funcs: map[string]*let{}}
+	return &scope{outer, map[string]code{}, map[string]*closure{}, map[string]*table{}}
+}
+
+// find looks a name up in one of the maps of a scope and its outer ones.
+func find[T any](s *scope, id string, in func(*scope) map[string]T) (found T, ok bool) {
+	for ; s != nil; s = s.outer {
+		if found, ok = in(s)[id]; ok {
+			return found, true
+		}
+	}
+	return found, false
+}
+
+func (s *scope) lookup(id string) (code, bool) {
+	return find(s, id, func(s *scope) map[string]code { return s.names })
+}
+
+func (s *scope) function(id string) *closure {
+	f, _ := find(s, id, func(s *scope) map[string]*closure { return s.funcs })
+	return f
+}
+
+func (s *scope) table(id string) *table {
+	t, _ := find(s, id, func(s *scope) map[string]*table { return s.tables })
+	return t
 }
 
 // compiler turns syntax trees into code; all code of one program shares its
 // path tree and its registers.
 type compiler struct {
-	text  string // for the places of errors
-	tree  *scan.Tree
-	lets  *scope
-	open  bool // any name is a column of the record
-	cols  []bound
-	regs  int
-	casts map[castKey]code
-	depth int
+	text     string // for the places of errors
+	tree     *scan.Tree
+	lets     *scope
+	open     bool // any name is a column of the record
+	cols     []bound
+	regs     *int // shared with the compilers of inner tables
+	casts    map[castKey]code
+	depth    int
+	dialect  Dialect
+	fold     bool // evaluate constants now; tests switch it off
+	inner    bool // of a table that is not the main one: there is no record
+	warnings *[]string
 }
 
 // bound is a column in the order of the output.
 type bound struct {
-	name string
-	code code
+	name   string
+	code   code
+	hidden bool // a member of the open record that was put away
+	text   string
+}
+
+func newCompiler(text string, opt Options) *compiler {
+	c := &compiler{
+		text: text, tree: scan.NewTree(), lets: newScope(nil), casts: map[castKey]code{}, regs: new(int),
+		open: opt.Source == nil, dialect: opt.Dialect, fold: !opt.noFold, warnings: new([]string),
+	}
+	c.cols = c.declared(opt.Source)
+	return c
+}
+
+// declared are the columns of a record, converted to the types that they are declared to have.
+func (c *compiler) declared(source []Column) []bound {
+	var cols []bound
+	for _, col := range source {
+		k := c.cast(code{typ: Dynamic, path: scan.Key(col.Name)}, col.Type)
+		cols = append(cols, bound{name: col.Name, code: k, text: quoteName(col.Name)})
+	}
+	return cols
+}
+
+// innerCompiler compiles a table that the main pipeline refers to.
+func (c *compiler) innerCompiler(lets *scope) *compiler {
+	return &compiler{
+		text: c.text, tree: scan.NewTree(), lets: lets, casts: map[castKey]code{}, regs: c.regs,
+		depth: c.depth, dialect: c.dialect, fold: c.fold, inner: true, warnings: c.warnings,
+	}
 }
 
 func (c *compiler) errorf(pos int, format string, args ...any) error {
 	return errorAt(c.text, pos, format, args...)
 }
 
+// scratch makes a Runner that evaluates constants.
+func (c *compiler) scratch() *Runner {
+	return &Runner{Now: time.Now, regs: make([]Value, *c.regs), regAt: make([]uint32, *c.regs), regOdd: make([]bool, *c.regs), epoch: 1}
+}
+
 // column finds the column called id, declared, computed, or of the open record.
 func (c *compiler) column(id string) (code, bool) {
 	for i := range c.cols {
 		if c.cols[i].name == id {
-			return c.cols[i].code, true
+			return c.cols[i].code, !c.cols[i].hidden
 		}
 	}
 	if c.open {
@@ -87,10 +142,13 @@ func (c *compiler) column(id string) (code, bool) {
 
 func constant(t Type, v Value) code { return code{typ: t, konst: true, val: v} }
 
-// run makes c executable: a path gets its slot in the tree.
+// run makes k executable: a path gets its slot in the tree.
 func (c *compiler) run(k code) code {
 	switch {
 	case k.eval != nil:
+	case k.konst && k.odd:
+		v := k.val
+		k.eval = func(m *Runner) Value { m.odd = true; return v }
 	case k.konst:
 		v := k.val
 		k.eval = func(*Runner) Value { return v }
@@ -101,30 +159,37 @@ func (c *compiler) run(k code) code {
 	return k
 }
 
-// register evaluates k at most once for each record, however often it is used.
+// register evaluates k at most once for each row, however often it is used.
 func (c *compiler) register(k code) code {
 	if k.konst || k.eval == nil || k.text != nil {
 		return k
 	}
-	r, eval := c.regs, k.eval
-	c.regs++
+	r, eval := *c.regs, k.eval
+	*c.regs++
 	k.eval = func(m *Runner) Value {
 		if m.regAt[r] != m.epoch {
+			before := m.odd
+			m.odd = false
 			m.regs[r] = eval(m)
-			m.regAt[r] = m.epoch
+			m.regAt[r], m.regOdd[r] = m.epoch, m.odd
+			m.odd = before
 		}
+		m.odd = m.odd || m.regOdd[r]
 		return m.regs[r]
 	}
 	return k
 }
 
 func (c *compiler) expr(x expr) (code, error) {
-	if c.depth++; c.depth > 500 {
-		return code{}, c.errorf(x.position(), "expression is nested too deep")
+	if c.depth++; c.depth > 4*maxNesting {
+		return code{}, c.errorf(x.position(), "nested too deep")
 	}
 	defer func() { c.depth-- }()
 	switch x := x.(type) {
 	case *literal:
+		if x.val.typ == Dynamic && c.dialect == DCRDialect {
+			return code{}, c.errorf(x.pos, "dynamic(…) is not available in a data collection rule (dialect dcr); use parse_json('…')")
+		}
 		return constant(x.val.typ, x.val.val), nil
 	case *name:
 		return c.name(x)
@@ -140,12 +205,18 @@ func (c *compiler) expr(x expr) (code, error) {
 			return k, err
 		}
 		return c.negate(k, x.pos)
-	case *binary:
+	case *infix:
 		return c.binary(x)
 	case *inList:
 		return c.inList(x)
 	case *between:
 		return c.between(x)
+	case *scalarOf:
+		return c.scalarOf(x)
+	case *typeOf:
+		return code{}, c.errorf(x.pos, "typeof(…) is no value: it is an argument of extract and extract_json")
+	case *star:
+		return code{}, c.errorf(x.pos, "* is no value: it is an argument of pack_array")
 	}
 	panic("kql: unknown node")
 }
@@ -155,30 +226,34 @@ func (c *compiler) name(x *name) (code, error) {
 		return k, nil
 	}
 	for i := range c.cols {
-		if c.cols[i].name == x.id {
+		if c.cols[i].name == x.id && !c.cols[i].hidden {
 			return c.cols[i].code, nil
 		}
 	}
 	if k, ok := c.lets.lookup(x.id); ok {
 		return k, nil
 	}
+	if c.lets.table(x.id) != nil {
+		return code{}, c.errorf(x.pos, "%s is a table: look a value up in it with in (%s) or toscalar(%s | …)", x.id, x.id, x.id)
+	}
 	if k, ok := c.column(x.id); ok {
 		return k, nil
 	}
-	return code{}, c.errorf(x.pos, "there is no column %s%s", x.id, nearest.Hint(x.id, c.known()))
+	return code{}, c.noColumn(x.pos, x.id)
 }
 
-// known lists the names that a misspelt one may have been meant to be.
-func (c *compiler) known() []string {
+func (c *compiler) noColumn(pos int, id string) error {
 	var names []string
 	for _, b := range c.cols {
 		names = append(names, b.name)
 	}
-	for n := range c.lets.names {
-		names = append(names, n)
+	for s := c.lets; s != nil; s = s.outer {
+		for n := range s.names {
+			names = append(names, n)
+		}
 	}
 	slices.Sort(names)
-	return names
+	return c.errorf(pos, "there is no column %s%s", id, nearest.Hint(id, names))
 }
 
 func (c *compiler) member(x *member) (code, error) {
@@ -218,12 +293,11 @@ func (c *compiler) index(x *index) (code, error) {
 	if i.konst && (i.typ == Long || i.typ == Int) && i.val.OK && i.val.N >= 0 {
 		return c.step(k, scan.Step{Index: int(i.val.N), IsIndex: true}), nil
 	}
-	if k.konst && k.val.OK {
+	if k.konst && k.val.OK && k.val.S[0] == '{' {
 		return c.dictionary(k, i), nil
 	}
-	k, i = c.run(k), c.run(i)
-	ke, ie, it := k.eval, i.eval, i.typ
-	return code{typ: Dynamic, eval: func(m *Runner) Value { return m.at(ke(m), it, ie(m)) }}, nil
+	it := i.typ
+	return c.map2(k, i, Dynamic, func(m *Runner, v, i Value) Value { return m.at(v, it, i) }), nil
 }
 
 // dictionary looks a computed key up in a constant object. Few entries are
@@ -254,25 +328,23 @@ func (c *compiler) dictionary(k, i code) code {
 }
 
 // map1 applies f to a value; of a constant, at once.
-func (c *compiler) map1(k code, t Type, f func(*Runner, Value) Value) code {
-	if k.konst {
-		v := f(newScratch(), k.val)
-		v.S = slices.Clone(v.S)
-		return constant(t, v)
+func (c *compiler) map1(a code, t Type, f func(*Runner, Value) Value) code {
+	eval := c.run(a).eval
+	k := code{typ: t, eval: func(m *Runner) Value { return f(m, eval(m)) }}
+	if a.konst && c.fold {
+		return c.constant(k)
 	}
-	eval := c.run(k).eval
-	return code{typ: t, eval: func(m *Runner) Value { return f(m, eval(m)) }}
+	return k
 }
 
 // map2 applies f to two values; of constants, at once.
 func (c *compiler) map2(a, b code, t Type, f func(m *Runner, x, y Value) Value) code {
-	if a.konst && b.konst {
-		v := f(newScratch(), a.val, b.val)
-		v.S = slices.Clone(v.S)
-		return constant(t, v)
-	}
 	ae, be := c.run(a).eval, c.run(b).eval
-	return code{typ: t, eval: func(m *Runner) Value { return f(m, ae(m), be(m)) }}
+	k := code{typ: t, eval: func(m *Runner) Value { return f(m, ae(m), be(m)) }}
+	if a.konst && b.konst && c.fold {
+		return c.constant(k)
+	}
+	return k
 }
 
 // cast converts k to type t as the to…() functions do.
@@ -305,47 +377,46 @@ type castKey struct {
 	typ  Type
 }
 
-func (c *compiler) call(x *call) (code, error) {
-	if f := c.lets.function(x.fn); f != nil {
-		return c.inline(f, x)
+// inline expands a function that was let.
+func (c *compiler) inline(f *closure, x *call) (code, error) {
+	inner, err := c.bindParams(f, x.fn, x.pos, x.args)
+	if err != nil {
+		return code{}, err
 	}
-	f, ok := functions[x.fn]
-	if !ok {
-		return code{}, c.errorf(x.pos, "there is no function %s%s", x.fn, nearest.Hint(x.fn, functionNames()))
+	if f.let.body.table != nil {
+		return code{}, c.errorf(x.pos, "%s yields a table: write toscalar(%s(…))", x.fn, x.fn)
 	}
-	if len(x.args) < f.min || len(x.args) > f.max {
-		return code{}, c.errorf(x.pos, "%s takes %s, got %d", x.fn, f.arity(), len(x.args))
+	lets, cols, open := c.lets, c.cols, c.open
+	c.lets, c.cols, c.open = inner, nil, false // a function sees its parameters only
+	defer func() { c.lets, c.cols, c.open = lets, cols, open }()
+	if err := c.bindLets(f.let.body.lets); err != nil {
+		return code{}, err
 	}
-	if f.special != nil {
-		return f.special(c, x)
-	}
-	args := make([]code, len(x.args))
-	for i, a := range x.args {
-		k, err := c.expr(a)
-		if err != nil {
-			return k, err
-		}
-		args[i] = k
-	}
-	return f.build(c, x, args)
+	return c.expr(f.let.body.x)
 }
 
-// inline expands a function that was let.
-func (c *compiler) inline(f *let, x *call) (code, error) {
-	if len(x.args) != len(f.params) {
-		return code{}, c.errorf(x.pos, "%s takes %d arguments, got %d", x.fn, len(f.params), len(x.args))
+// bindParams makes the scope of a function's body.
+func (c *compiler) bindParams(f *closure, fn string, pos int, args []expr) (*scope, error) {
+	inner := newScope(newScope(f.scope))
+	if len(args) > len(f.let.params) {
+		return nil, c.errorf(pos, "%s takes %s, got %d", fn, arguments(len(f.let.params)), len(args))
 	}
-	inner := newScope(c.lets)
-	inner.funcs[x.fn] = nil // no recursion
-	for i, p := range f.params {
-		k, err := c.expr(x.args[i])
+	for i, p := range f.let.params {
+		x := p.def
+		if i < len(args) {
+			x = args[i]
+		}
+		if x == nil {
+			return nil, c.errorf(pos, "%s takes %s, got %d", fn, arguments(len(f.let.params)), len(args))
+		}
+		k, err := c.expr(x)
 		if err != nil {
-			return k, err
+			return nil, err
+		}
+		if k.typ != p.typ && k.typ != Dynamic && !(isNumber(k.typ) && isNumber(p.typ)) {
+			return nil, c.errorf(x.position(), "%s wants a %s as %s, not a %s", fn, p.typ, p.name, k.typ)
 		}
 		inner.names[p.name] = c.register(c.cast(k, p.typ))
 	}
-	outer := c.lets
-	c.lets = inner
-	defer func() { c.lets = outer }()
-	return c.expr(f.body)
+	return inner, nil
 }

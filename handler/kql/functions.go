@@ -1,170 +1,94 @@
 package kql
 
 import (
-	"bytes"
 	"fmt"
-	"maps"
+	"regexp"
 	"slices"
-	"unicode/utf8"
 
 	"github.com/sluice-connectors/sluice/handler/scan"
 )
 
-// function is one scalar function of the language.
-type function struct {
-	min, max int
-	build    func(c *compiler, x *call, args []code) (code, error)
-	special  func(c *compiler, x *call) (code, error) // takes its arguments unevaluated
-}
-
-const many = 1 << 10
-
-func (f function) arity() string {
-	switch {
-	case f.min == f.max:
-		return fmt.Sprintf("%d arguments", f.min)
-	case f.max == many:
-		return fmt.Sprintf("at least %d arguments", f.min)
-	}
-	return fmt.Sprintf("%d to %d arguments", f.min, f.max)
-}
-
-func functionNames() []string { return slices.Sorted(maps.Keys(functions)) }
-
-var functions map[string]function
+// The functions that convert, choose and ask for types. Those of other topics
+// are in the files beside this one.
 
 func init() {
-	functions = map[string]function{
-		"tostring": to(String), "tobool": to(Bool), "toboolean": to(Bool), "toint": to(Int), "tolong": to(Long),
-		"toreal": to(Real), "todouble": to(Real), "todecimal": to(Decimal), "todatetime": to(Datetime),
-		"totimespan": to(Timespan), "toguid": to(GUID),
-		"parse_json": {1, 1, parseJSON, nil}, "todynamic": {1, 1, parseJSON, nil}, "toobject": {1, 1, parseJSON, nil},
-
-		"iff": {3, 3, choose, nil}, "iif": {3, 3, choose, nil}, "case": {3, many, choose, nil},
-		"coalesce": {2, many, coalesce, nil},
-		"not":      {1, 1, on(Bool, Bool, func(_ *Runner, v Value) Value { v.N ^= 1; return v }), nil},
-		"isnull":   {1, 1, isNull(true), nil}, "isnotnull": {1, 1, isNull(false), nil}, "notnull": {1, 1, isNull(false), nil},
-		"isempty": {1, 1, isEmpty(true), nil}, "isnotempty": {1, 1, isEmpty(false), nil}, "notempty": {1, 1, isEmpty(false), nil},
-		"max_of": {2, many, extreme(1), nil}, "min_of": {2, many, extreme(-1), nil},
-		"gettype":         {1, 1, typeOf, nil},
-		"column_ifexists": {2, 2, nil, columnIfExists}, "columnifexists": {2, 2, nil, columnIfExists},
-
-		"strcat": {1, many, strcat, nil}, "strcat_delim": {2, many, strcatDelim, nil},
-		"tolower": {1, 1, on(String, String, func(m *Runner, v Value) Value { return m.lower(v) }), nil},
-		"toupper": {1, 1, on(String, String, func(_ *Runner, v Value) Value { return bytesValue(bytes.ToUpper(v.S)) }), nil},
-		"strlen":  {1, 1, on(String, Long, func(_ *Runner, v Value) Value { return longValue(int64(utf8.RuneCount(v.S))) }), nil},
-		"split":   {2, 3, split, nil}, "substring": {2, 3, substring, nil}, "indexof": {2, 2, indexOf, nil},
-		"trim": {2, 2, trim(true, true), nil}, "trim_start": {2, 2, trim(true, false), nil}, "trim_end": {2, 2, trim(false, true), nil},
-		"replace_string": {3, 3, replaceString, nil}, "replace_regex": {3, 3, replaceRegex, nil},
-		"extract":                {3, 3, extract, nil},
-		"hash_sha256":            {1, 1, on(String, String, hashSHA256), nil},
-		"base64_encode_tostring": {1, 1, on(String, String, base64Encode), nil}, "base64_encodestring": {1, 1, on(String, String, base64Encode), nil},
-		"base64_decode_tostring": {1, 1, on(String, String, base64Decode), nil}, "base64_decodestring": {1, 1, on(String, String, base64Decode), nil},
-
-		"array_length": {1, 1, on(Dynamic, Long, arrayLength), nil},
-		"pack_array":   {1, many, packArray, nil},
-		"bag_pack":     {2, many, bagPack, nil}, "pack": {2, many, bagPack, nil},
-
-		"now": {0, 1, now, nil}, "ago": {1, 1, ago, nil},
-		"datetime_add": {3, 3, datetimeAdd, nil},
-		"bin":          {2, 2, bin, nil}, "floor": {2, 2, bin, nil},
-		"unixtime_seconds_todatetime":      unixTime(ticksPerSec),
-		"unixtime_milliseconds_todatetime": unixTime(ticksPerMs),
-		"unixtime_microseconds_todatetime": unixTime(ticksPerMicro),
-		"startofday":                       {1, 1, on(Datetime, Datetime, func(_ *Runner, v Value) Value { v.N -= v.N % ticksPerDay; return v }), nil},
-	}
-}
-
-// on makes a function of one argument, which is converted to from; a null
-// argument that is no string gives null.
-func on(from, result Type, f func(m *Runner, v Value) Value) func(*compiler, *call, []code) (code, error) {
-	return func(c *compiler, _ *call, args []code) (code, error) {
-		return c.map1(c.cast(args[0], from), result, func(m *Runner, v Value) Value {
-			if !v.OK && from != String {
-				return null
-			}
-			return f(m, v)
-		}), nil
-	}
-}
-
-func to(t Type) function {
-	return function{1, 1, func(c *compiler, _ *call, args []code) (code, error) { return c.cast(args[0], t), nil }, nil}
-}
-
-// parseJSON reads text as JSON; what is dynamic already stays, unless it is a
-// string: the value may be JSON text that was sent as a string.
-func parseJSON(c *compiler, _ *call, args []code) (code, error) {
-	k := args[0]
-	if k.typ == Dynamic {
-		return c.map1(k, Dynamic, func(m *Runner, v Value) Value {
-			if !v.OK || v.S[0] != '"' {
-				return v
-			}
-			if inner := m.keep(appendText(nil, Dynamic, v)); scan.Valid(inner) {
-				return jsonValue(bytes.TrimSpace(inner))
-			}
-			return v
-		}), nil
-	}
-	return c.map1(c.cast(k, String), Dynamic, func(m *Runner, v Value) Value {
-		s := bytes.TrimSpace(v.S)
-		switch {
-		case len(s) == 0:
-			return null
-		case scan.Valid(s):
-			return jsonValue(s)
+	for t, names := range map[Type]string{
+		String: "tostring", Bool: "tobool toboolean", Int: "toint", Long: "tolong", Real: "toreal todouble", Decimal: "todecimal",
+		Datetime: "todatetime", Timespan: "totimespan totime",
+	} {
+		for name := range words(names) {
+			built(name+"(value:scalar) "+t.String(), to(t)).named(nameArgument, "")
 		}
-		return Value{S: m.keep(scan.AppendQuoted(nil, v.S)), OK: true}
+	}
+	built("toguid(value:string) guid", to(GUID)).named(nameArgument, "")
+	built("parse_json(json:string) dynamic", parseJSON).named(nameArgument, "").alias("parsejson", "todynamic", "toobject")
+	built("dynamic_to_json(value:scalar) string", canonicalJSON)
+
+	built("iff(if:bool, then:scalar, else:scalar)", choose).alias("iif")
+	built("case(if:bool*, then:scalar*, else:scalar)", choose)
+	built("coalesce(value:scalar*)", coalesce)
+	pure("not(value:bool) bool", func(_ *Runner, a []Value) Value { return boolValue(a[0].N == 0) })
+	built("isnull(value:scalar) bool", isNull(true))
+	built("isnotnull(value:scalar) bool", isNull(false)).alias("notnull")
+	total("isempty(value:text) bool", func(_ *Runner, a []Value) Value { return boolValue(len(a[0].S) == 0) })
+	total("isnotempty(value:text) bool", func(_ *Runner, a []Value) Value { return boolValue(len(a[0].S) > 0) }).alias("notempty")
+	built("max_of(value:scalar*)", extreme(1))
+	built("min_of(value:scalar*)", extreme(-1))
+	built("gettype(value:scalar) string", typeName).named(nameTypePrefix, "type")
+	declare("column_ifexists(name:const string, default:scalar)").special = columnIfExists
+	functions["column_ifexists"].alias("columnifexists")
+	declare("iscolumnexists(name:const string) bool").special = isColumnExists
+	pure("assert(condition:const bool, message:const string) bool", func(_ *Runner, a []Value) Value { return a[0] })
+}
+
+func to(t Type) func(c *compiler, x *call, a []code) (code, error) {
+	return func(c *compiler, _ *call, a []code) (code, error) { return c.cast(a[0], t), nil }
+}
+
+// parseJSON reads text as JSON. The argument was converted to text; what was
+// dynamic already stays, unless it is a string: that may be JSON text which
+// was sent as a string.
+func parseJSON(c *compiler, x *call, a []code) (code, error) {
+	k, err := c.expr(x.args[0])
+	if err != nil || k.typ != Dynamic {
+		return c.map1(a[0], Dynamic, func(m *Runner, v Value) Value { return m.readJSON(v.S) }), err
+	}
+	return c.map1(k, Dynamic, func(m *Runner, v Value) Value {
+		if !v.OK || v.S[0] != '"' {
+			return v
+		}
+		if inner := m.convert(v, Dynamic, String).S; scan.Valid(inner) {
+			return m.readJSON(inner)
+		}
+		return v
 	}), nil
 }
 
-// choose compiles iff(test, a, b) and case(test, a, …, otherwise).
-func choose(c *compiler, x *call, args []code) (code, error) {
-	if len(args)%2 == 0 {
-		return code{}, c.errorf(x.pos, "%s needs a value for each condition and one for the rest: an odd number of arguments", x.fn)
+// readJSON is the value of JSON text; what is none is a string.
+func (m *Runner) readJSON(text []byte) Value {
+	p := scan.Space(text, 0)
+	if p == len(text) {
+		return null
 	}
-	var values []code
-	for i := 1; i < len(args); i += 2 {
-		values = append(values, args[i])
+	if end, _, err := scan.Skip(text, p); err == nil && scan.Space(text, end) == len(text) {
+		return jsonValue(text[p:end])
 	}
-	values = append(values, args[len(args)-1])
-	t, err := c.unify(x, values)
-	if err != nil {
-		return code{}, err
-	}
-	type branch struct{ cond, value func(*Runner) Value }
-	var branches []branch
-	for i := 0; i+1 < len(args); i += 2 {
-		branches = append(branches, branch{c.run(c.cast(args[i], Bool)).eval, c.run(c.cast(values[i/2], t)).eval})
-	}
-	rest := c.run(c.cast(values[len(values)-1], t)).eval
-	return code{typ: t, eval: func(m *Runner) Value {
-		for _, b := range branches {
-			if v := b.cond(m); v.OK && v.N != 0 {
-				return b.value(m)
-			}
-		}
-		return rest(m)
-	}}, nil
+	return m.makeJSON(func(dst []byte) []byte { return scan.AppendQuoted(dst, text) })
 }
 
-// unify finds the type that all values can have.
-func (c *compiler) unify(x *call, values []code) (Type, error) {
-	t := values[0].typ
-	for i, v := range values[1:] {
+// common finds the type that all values can have. Dynamic values follow the
+// others; with mixed set, values of different kinds become dynamic.
+func (c *compiler) common(x *call, values []code, mixed bool) (Type, error) {
+	t := Dynamic
+	for _, v := range values {
 		switch {
-		case v.typ == t || v.konst && !v.val.OK:
-		case values[i].konst && !values[i].val.OK && i == 0: // a null of another type came first
+		case v.typ == Dynamic || v.typ == t:
+		case t == Dynamic:
 			t = v.typ
-		case t == Dynamic || v.typ == Dynamic:
-			t = Dynamic
 		case isNumber(t) && isNumber(v.typ):
-			if isReal(t) || isReal(v.typ) {
-				t = Real
-			} else {
-				t = Long
-			}
+			t = widest(t, v.typ)
+		case mixed:
+			return Dynamic, nil
 		default:
 			return t, c.errorf(x.pos, "%s needs values of one type, got %s and %s", x.fn, t, v.typ)
 		}
@@ -172,48 +96,91 @@ func (c *compiler) unify(x *call, values []code) (Type, error) {
 	return t, nil
 }
 
-func coalesce(c *compiler, x *call, args []code) (code, error) {
-	t, err := c.unify(x, args)
+// choose compiles iff(test, a, b) and case(test, a, …, otherwise).
+func choose(c *compiler, x *call, a []code) (code, error) {
+	var values []code
+	for i := 1; i < len(a); i += 2 {
+		values = append(values, a[i])
+	}
+	values = append(values, a[len(a)-1])
+	t, err := c.common(x, values, true)
 	if err != nil {
 		return code{}, err
 	}
-	evals := make([]func(*Runner) Value, len(args))
-	for i := range args {
-		evals[i] = c.run(c.cast(args[i], t)).eval
+	type branch struct{ cond, value func(*Runner) Value }
+	var branches []branch
+	konst := c.fold
+	for i := 0; i+1 < len(a); i += 2 {
+		value := c.cast(values[i/2], t)
+		konst = konst && a[i].konst && value.konst
+		branches = append(branches, branch{c.run(a[i]).eval, c.run(value).eval})
 	}
-	return code{typ: t, eval: func(m *Runner) (v Value) {
+	last := c.cast(values[len(values)-1], t)
+	rest := c.run(last).eval
+	k := code{typ: t, eval: func(m *Runner) Value {
+		for _, b := range branches {
+			if v := b.cond(m); v.OK && v.N != 0 {
+				return b.value(m)
+			}
+		}
+		return rest(m)
+	}}
+	if konst && last.konst {
+		return c.constant(k), nil
+	}
+	return k, nil
+}
+
+func coalesce(c *compiler, x *call, a []code) (code, error) {
+	t, err := c.common(x, a, false)
+	if err != nil {
+		return code{}, err
+	}
+	evals := make([]func(*Runner) Value, len(a))
+	konst := c.fold
+	for i := range a {
+		if a[i].typ == Dynamic && t != Dynamic {
+			return code{}, c.errorf(x.pos, "coalesce does not mix %s with dynamic: write to%s(…)", t, t)
+		}
+		konst = konst && a[i].konst
+		evals[i] = c.run(c.cast(a[i], t)).eval
+	}
+	k := code{typ: t, eval: func(m *Runner) (v Value) {
 		for _, e := range evals {
 			if v = e(m); v.OK && (t != String || len(v.S) > 0) {
 				return v
 			}
 		}
 		return v
-	}}, nil
+	}}
+	if konst {
+		return c.constant(k), nil
+	}
+	return k, nil
 }
 
 func isNull(want bool) func(*compiler, *call, []code) (code, error) {
-	return func(c *compiler, _ *call, args []code) (code, error) {
-		isText := args[0].typ == String // a string is never null
-		return c.map1(args[0], Bool, func(_ *Runner, v Value) Value { return boolValue((!v.OK && !isText) == want) }), nil
-	}
-}
-
-func isEmpty(want bool) func(*compiler, *call, []code) (code, error) {
-	return func(c *compiler, _ *call, args []code) (code, error) {
-		return c.map1(c.cast(args[0], String), Bool, func(_ *Runner, v Value) Value { return boolValue((len(v.S) == 0) == want) }), nil
+	return func(c *compiler, _ *call, a []code) (code, error) {
+		isText := a[0].typ == String // a string is never null
+		return c.map1(a[0], Bool, func(_ *Runner, v Value) Value { return boolValue((!v.OK && !isText) == want) }), nil
 	}
 }
 
 func extreme(sign int) func(*compiler, *call, []code) (code, error) {
-	return func(c *compiler, x *call, args []code) (code, error) {
-		t, err := c.unify(x, args)
+	return func(c *compiler, x *call, a []code) (code, error) {
+		t, err := c.common(x, a, false)
 		if err != nil {
 			return code{}, err
 		}
+		for i, k := range a {
+			if k.typ == Dynamic || k.typ == GUID {
+				return code{}, c.errorf(x.args[i].position(), "%s needs values that have an order, not a %s", x.fn, k.typ)
+			}
+		}
 		order := ordering(t)
-		k := c.cast(args[0], t)
-		for _, a := range args[1:] {
-			k = c.map2(k, c.cast(a, t), t, func(_ *Runner, a, b Value) Value {
+		k := c.cast(a[0], t)
+		for _, b := range a[1:] {
+			k = c.map2(k, c.cast(b, t), t, func(_ *Runner, a, b Value) Value {
 				if !a.OK || b.OK && order(b, a)*sign > 0 {
 					return b
 				}
@@ -224,11 +191,17 @@ func extreme(sign int) func(*compiler, *call, []code) (code, error) {
 	}
 }
 
-func typeOf(c *compiler, _ *call, args []code) (code, error) {
-	if args[0].typ != Dynamic {
-		return constant(String, textValue(args[0].typ.String())), nil
+func typeName(c *compiler, _ *call, a []code) (code, error) {
+	if t := a[0].typ; t != Dynamic {
+		name := textValue(t.String())
+		return c.map1(a[0], String, func(_ *Runner, v Value) Value {
+			if !v.OK && t != String {
+				return textValue("null")
+			}
+			return name
+		}), nil
 	}
-	return c.map1(args[0], String, func(_ *Runner, v Value) Value {
+	return c.map1(a[0], String, func(_ *Runner, v Value) Value {
 		if !v.OK {
 			return textValue("null")
 		}
@@ -250,64 +223,101 @@ func typeOf(c *compiler, _ *call, args []code) (code, error) {
 }
 
 func columnIfExists(c *compiler, x *call) (code, error) {
-	id, ok := x.args[0].(*literal)
-	if !ok || id.val.typ != String {
-		return code{}, c.errorf(x.pos, "the first argument of %s is the column's name in quotes", x.fn)
+	id, err := c.columnName(x)
+	if err != nil {
+		return code{}, err
 	}
-	if k, ok := c.column(string(id.val.val.S)); ok {
+	if k, ok := c.column(id); ok {
 		return k, nil
 	}
 	return c.expr(x.args[1])
 }
 
-func arrayLength(_ *Runner, v Value) Value {
-	if v.S[0] != '[' {
-		return null
+func isColumnExists(c *compiler, x *call) (code, error) {
+	id, err := c.columnName(x)
+	if err != nil {
+		return code{}, err
 	}
-	n := int64(0)
-	eachElement(v.S, func([]byte) { n++ })
-	return longValue(n)
+	_, ok := c.column(id)
+	return constant(Bool, boolValue(ok)), nil
 }
 
-func packArray(c *compiler, _ *call, args []code) (code, error) {
-	return c.pack('[', nil, args, ']'), nil
+func (c *compiler) columnName(x *call) (string, error) {
+	id, ok := x.args[0].(*literal)
+	if !ok || id.val.typ != String {
+		return "", c.errorf(x.args[0].position(), "the first argument of %s is the column's name in quotes", x.fn)
+	}
+	return string(id.val.val.S), nil
 }
 
-func bagPack(c *compiler, x *call, args []code) (code, error) {
-	if len(args)%2 != 0 {
-		return code{}, c.errorf(x.pos, "%s takes pairs of a key and a value", x.fn)
-	}
-	var keys, values []code
-	for i := 0; i < len(args); i += 2 {
-		keys, values = append(keys, c.cast(args[i], String)), append(values, args[i+1])
-	}
-	return c.pack('{', keys, values, '}'), nil
-}
-
-// pack writes values, with keys as the members of an object, as JSON.
-func (c *compiler) pack(open byte, keys, values []code, closing byte) code {
-	keyEvals, evals := make([]func(*Runner) Value, len(keys)), make([]func(*Runner) Value, len(values))
-	for i := range values {
-		evals[i] = c.run(values[i]).eval
-		if keys != nil {
-			keyEvals[i] = c.run(keys[i]).eval
+// canonicalJSON writes a value as JSON with the keys of objects in order.
+func canonicalJSON(c *compiler, _ *call, a []code) (code, error) {
+	return c.map1(c.cast(a[0], Dynamic), String, func(m *Runner, v Value) Value {
+		if !v.OK {
+			return textValue("null")
 		}
-	}
-	return code{typ: Dynamic, eval: func(m *Runner) Value {
-		out := []byte{open}
-		for i, e := range evals {
+		return m.make(func(dst []byte) []byte { return appendCanonical(dst, v.S) })
+	}), nil
+}
+
+func appendCanonical(dst, raw []byte) []byte {
+	switch raw[0] {
+	case '{':
+		members := map[string][]byte{}
+		eachMember(raw, func(name, value []byte) { members[string(name)] = value })
+		dst = append(dst, '{')
+		for i, name := range sortedKeys(members) {
 			if i > 0 {
-				out = append(out, ',')
+				dst = append(dst, ',')
 			}
-			if keys != nil {
-				out = append(scan.AppendQuoted(out, keyEvals[i](m).S), ':')
-			}
-			v := e(m)
-			if values[i].typ == String {
-				v.OK = true
-			}
-			out = appendJSON(out, values[i].typ, v)
+			dst = appendCanonical(append(scan.AppendQuoted(dst, name), ':'), members[name])
 		}
-		return jsonValue(append(out, closing))
-	}}
+		return append(dst, '}')
+	case '[':
+		dst = append(dst, '[')
+		first := true
+		eachElement(raw, func(value []byte) {
+			if !first {
+				dst = append(dst, ',')
+			}
+			first = false
+			dst = appendCanonical(dst, value)
+		})
+		return append(dst, ']')
+	}
+	return append(dst, raw...)
+}
+
+func sortedKeys[T any](m map[string]T) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// pattern compiles a constant regular expression (RE2, as in Kusto).
+func (c *compiler) pattern(k code, pos int, format string) (*regexp.Regexp, error) {
+	if !k.konst || k.typ != String {
+		return nil, c.errorf(pos, "the regular expression has to be a constant")
+	}
+	if _, err := regexp.Compile(string(k.val.S)); err != nil {
+		return nil, c.errorf(pos, "%v", err)
+	}
+	return regexp.MustCompile(fmt.Sprintf(format, k.val.S)), nil
+}
+
+// patterned declares a function that has a constant regular expression as its
+// n-th argument.
+func patterned(signature string, n int, eval func(m *Runner, re *regexp.Regexp, a []Value) Value) *function {
+	f := declare(signature)
+	f.build = func(c *compiler, x *call, a []code) (code, error) {
+		re, err := c.pattern(a[n], x.args[n].position(), "%s")
+		if err != nil {
+			return code{}, err
+		}
+		return c.apply(&function{result: f.result, eval: func(m *Runner, a []Value) Value { return eval(m, re, a) }}, a), nil
+	}
+	return f
 }

@@ -2,138 +2,331 @@ package kql
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
-	"fmt"
 	"math"
+	"math/bits"
+	"net/url"
 	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 	"unicode/utf8"
+
+	"golang.org/x/net/idna"
 
 	"github.com/sluice-connectors/sluice/handler/scan"
 )
 
 // The functions over text.
 
-func strcat(c *compiler, _ *call, args []code) (code, error) { return c.join(nil, args), nil }
-func strcatDelim(c *compiler, _ *call, args []code) (code, error) {
-	return c.join(&args[0], args[1:]), nil
-}
-
-func (c *compiler) join(delim *code, args []code) code {
-	evals := make([]func(*Runner) Value, len(args))
-	konst := true
-	for i, a := range args {
-		k := c.cast(a, String)
-		konst = konst && k.konst
-		evals[i] = c.run(k).eval
-	}
-	sep := func(*Runner) Value { return null }
-	if delim != nil {
-		k := c.cast(*delim, String)
-		konst = konst && k.konst
-		sep = c.run(k).eval
-	}
-	eval := func(m *Runner) Value {
-		d := sep(m)
-		var parts [16]Value
-		vals := parts[:0]
-		for _, e := range evals {
-			vals = append(vals, e(m))
-		}
-		from := len(m.buf)
-		for i, v := range vals {
-			if i > 0 {
-				m.buf = append(m.buf, d.S...)
+func init() {
+	total("strcat(value:text*) string", func(m *Runner, a []Value) Value { return m.join(nil, a) })
+	total("strcat_delim(delimiter:text, value:text*) string", func(m *Runner, a []Value) Value { return m.join(a[0].S, a[1:]) })
+	pure("tolower(value:text) string", func(m *Runner, a []Value) Value { return m.lower(a[0]) })
+	pure("toupper(value:text) string", func(m *Runner, a []Value) Value { return m.keepText(bytes.ToUpper(a[0].S)) })
+	pure("strlen(text:string) long", func(_ *Runner, a []Value) Value { return longValue(int64(utf8.RuneCount(a[0].S))) }).named(nameBoth, "")
+	pure("string_size(text:string) long", func(_ *Runner, a []Value) Value { return longValue(int64(len(a[0].S))) }).named(nameBoth, "")
+	pure("strcmp(a:text, b:text) long", func(_ *Runner, a []Value) Value { return longValue(int64(bytes.Compare(a[0].S, a[1].S))) })
+	pure("strrep(value:text, times:integer, delimiter:text?) string", strrep)
+	pure("substring(text:text, start:integer, length:integer?) string", substring)
+	pure("reverse(value:text) string", reverse)
+	pure("split(text:text, delimiter:string, index:integer?) dynamic", split).named(nameArgument, "")
+	pure("indexof(text:text, lookup:text, start:integer?, length:integer?, occurrence:const integer?) long", func(_ *Runner, a []Value) Value {
+		return indexOf(a, func(s []byte) []int {
+			if i := bytes.Index(s, a[1].S); i >= 0 {
+				return []int{i, i + len(a[1].S)}
 			}
-			m.buf = append(m.buf, v.S...)
-		}
-		return bytesValue(m.buf[from:len(m.buf):len(m.buf)])
-	}
-	if konst {
-		return constant(String, eval(newScratch()))
-	}
-	return code{typ: String, eval: eval}
-}
-
-func split(c *compiler, x *call, args []code) (code, error) {
-	k := c.map2(c.cast(args[0], String), c.cast(args[1], String), Dynamic, func(m *Runner, s, d Value) Value {
-		from := len(m.buf)
-		m.buf = append(m.buf, '[')
-		for i, part := range bytes.Split(s.S, d.S) {
-			if i > 0 {
-				m.buf = append(m.buf, ',')
-			}
-			m.buf = scan.AppendQuoted(m.buf, part)
-		}
-		m.buf = append(m.buf, ']')
-		return jsonValue(m.buf[from:len(m.buf):len(m.buf)])
+			return nil
+		})
 	})
-	if len(args) == 3 { // split(s, d, i) is an array of the one part
-		i := c.cast(args[2], Long)
-		return c.map2(k, i, Dynamic, func(m *Runner, list, i Value) Value {
-			v := m.at(list, Long, i)
-			if !v.OK {
-				return jsonValue([]byte("[]"))
+	patterned("indexof_regex(text:text, regex:const text, start:integer?, length:integer?, occurrence:const integer?) long", 1, func(_ *Runner, re *regexp.Regexp, a []Value) Value {
+		return indexOf(a, re.FindIndex)
+	})
+	pure("has_any_index(text:string, values:array) long", hasAnyIndex)
+	built("countof(text:string, search:string, kind:const string?) long", countOf)
+	pure("translate(from:string, to:string, text:string) string", translate)
+	pure("regex_quote(text:text) string", func(m *Runner, a []Value) Value { return m.keepText([]byte(regexp.QuoteMeta(string(a[0].S)))) })
+	pure("isascii(value:text) bool", func(_ *Runner, a []Value) Value { return boolValue(isASCII(a[0].S)) })
+	pure("isutf8(value:text) bool", func(_ *Runner, a []Value) Value { return boolValue(utf8.Valid(a[0].S)) })
+
+	for name, ends := range map[string][2]bool{"trim": {true, true}, "trim_start": {true, false}, "trim_end": {false, true}} {
+		built(name+"(regex:const string, text:string) string", trim(ends[0], ends[1]))
+	}
+	pure("replace_string(text:string, lookup:string, rewrite:string) string", func(m *Runner, a []Value) Value {
+		if len(a[1].S) == 0 {
+			return a[0]
+		}
+		return m.replace(a[0].S, a[1].S, a[2].S)
+	})
+	pure("replace_strings(text:string, lookups:array, rewrites:array) string", replaceStrings)
+	patterned("replace_regex(text:string, regex:const string, rewrite:const string) string", 1, func(m *Runner, re *regexp.Regexp, a []Value) Value {
+		return m.replaceRegex(re, a[0].S, a[2].S)
+	})
+	patterned("replace(regex:const string, rewrite:const string, text:string) string", 0, func(m *Runner, re *regexp.Regexp, a []Value) Value {
+		return m.replaceRegex(re, a[2].S, a[1].S)
+	}).in = StepDialect
+	built("extract(regex:const string, group:integer, text:string, type:type?)", extract)
+	built("extract_all(regex:const string, x:scalar, text:string?) dynamic", extractAll).alias("extractall")
+
+	pure("unicode_codepoints_from_string(text:text) dynamic", func(m *Runner, a []Value) Value {
+		return m.makeJSON(func(dst []byte) []byte {
+			for i, r := range string(a[0].S) {
+				dst = strconv.AppendInt(append(dst, "[,"[min(i, 1)]), int64(r), 10)
 			}
-			return jsonValue(m.keep(append(append([]byte{'['}, v.S...), ']')))
+			if len(a[0].S) == 0 {
+				dst = append(dst, '[')
+			}
+			return append(dst, ']')
+		})
+	}).alias("to_utf8")
+	built("unicode_codepoints_to_string(value:scalar*) string", makeString).alias("make_string")
+	built("tohex(value:integer, length:integer?) string", toHex).named(nameArgument, "")
+
+	pure("url_encode(text:string) string", func(m *Runner, a []Value) Value { return m.keepText(escapeURL(a[0].S, "-_.!*()", "+")) })
+	pure("url_encode_component(text:string) string", func(m *Runner, a []Value) Value { return m.keepText(escapeURL(a[0].S, "-_.~", "%20")) })
+	pure("url_decode(text:string) string", func(m *Runner, a []Value) Value {
+		s, err := url.QueryUnescape(string(a[0].S))
+		if err != nil {
+			return a[0]
+		}
+		return m.keepText([]byte(s))
+	})
+	puny := func(name string, f func(string) (string, error)) {
+		pure(name+"(text:string) string", func(m *Runner, a []Value) Value {
+			s, err := f(string(a[0].S))
+			if err != nil {
+				return m.or(null)
+			}
+			return m.keepText([]byte(s))
+		})
+	}
+	puny("punycode_from_string", func(s string) (string, error) {
+		if isASCII([]byte(s)) {
+			return s, nil
+		}
+		out, err := idna.Punycode.ToASCII(s)
+		return strings.TrimPrefix(out, "xn--"), err
+	})
+	puny("punycode_to_string", func(s string) (string, error) { return idna.Punycode.ToUnicode("xn--" + s) })
+	puny("punycode_domain_from_string", idna.Punycode.ToASCII)
+	puny("punycode_domain_to_string", idna.Punycode.ToUnicode)
+	total("format_bytes(size:real, precision:number?, unit:const string?) string", formatBytes).named(nameArgument, "")
+}
+
+// keepText is text that was made for the record.
+func (m *Runner) keepText(s []byte) Value { return bytesValue(m.keep(s)) }
+
+func (m *Runner) join(delim []byte, parts []Value) Value {
+	return m.make(func(dst []byte) []byte {
+		for i, v := range parts {
+			if i > 0 {
+				dst = append(dst, delim...)
+			}
+			dst = append(dst, v.S...)
+		}
+		return dst
+	})
+}
+
+func strrep(m *Runner, a []Value) Value {
+	delim := []byte(nil)
+	if len(a) > 2 {
+		delim = a[2].S
+	}
+	n := min(max(a[1].N, 0), 1024) // the service's limit
+	return m.make(func(dst []byte) []byte {
+		for i := range n {
+			if i > 0 {
+				dst = append(dst, delim...)
+			}
+			dst = append(dst, a[0].S...)
+		}
+		return dst
+	})
+}
+
+// offset is where the n-th character of s begins, or the end.
+func offset(s []byte, n int64) int {
+	if isASCII(s) {
+		return int(min(n, int64(len(s))))
+	}
+	p := 0
+	for ; n > 0 && p < len(s); n-- {
+		_, size := utf8.DecodeRune(s[p:])
+		p += size
+	}
+	return p
+}
+
+func substring(_ *Runner, a []Value) Value {
+	s, from, n := a[0].S, a[1].N, int64(math.MaxInt32)
+	if len(a) == 3 {
+		n = a[2].N
+	}
+	if from < 0 { // counts from the end
+		from = max(int64(utf8.RuneCount(s))+from, 0)
+	}
+	s = s[offset(s, from):]
+	return Value{S: s[:offset(s, max(n, 0))], OK: true, Safe: a[0].Safe}
+}
+
+func reverse(m *Runner, a []Value) Value {
+	return m.make(func(dst []byte) []byte {
+		for s := a[0].S; len(s) > 0; {
+			_, n := utf8.DecodeLastRune(s)
+			dst = append(dst, s[len(s)-n:]...)
+			s = s[:len(s)-n]
+		}
+		return dst
+	})
+}
+
+// split cuts text at a delimiter; with an index only that part, in an array.
+func split(m *Runner, a []Value) Value {
+	want := int64(-1)
+	if len(a) == 3 {
+		want = a[2].N
+	}
+	return m.makeJSON(func(dst []byte) []byte {
+		s, delim := a[0].S, a[1].S
+		dst = append(dst, '[')
+		for i := int64(0); ; i++ {
+			part, rest, found := s, []byte(nil), false
+			if len(delim) > 0 {
+				part, rest, found = bytes.Cut(s, delim)
+			}
+			if len(a) < 3 || i == want {
+				if i > 0 && len(a) < 3 {
+					dst = append(dst, ',')
+				}
+				dst = scan.AppendQuoted(dst, part)
+			}
+			if !found {
+				return append(dst, ']')
+			}
+			s = rest
+		}
+	})
+}
+
+// indexOf finds an occurrence in text[start:start+length], in characters.
+func indexOf(a []Value, search func([]byte) []int) Value {
+	arg := func(i int, def int64) int64 {
+		if len(a) > i {
+			return a[i].N
+		}
+		return def
+	}
+	s, from, n, nth := a[0].S, arg(2, 0), arg(3, -1), arg(4, 1)
+	if nth < 1 {
+		return null
+	}
+	if from < 0 {
+		from = max(int64(utf8.RuneCount(s))+from, 0)
+	}
+	start := offset(s, from)
+	end := len(s)
+	if n >= 0 {
+		end = start + offset(s[start:], n)
+	}
+	for at := start; at <= end; {
+		loc := search(s[at:end])
+		if loc == nil {
+			break
+		}
+		if at += loc[0]; nth == 1 {
+			return longValue(int64(utf8.RuneCount(s[:at])))
+		}
+		nth--
+		at++ // the range moves on with the search, as long as it was
+		if end = len(s); n >= 0 && at <= end {
+			end = at + offset(s[at:], n)
+		}
+	}
+	return longValue(-1)
+}
+
+func hasAnyIndex(m *Runner, a []Value) Value {
+	if a[1].S[0] != '[' {
+		return null
+	}
+	s := m.lower(a[0]).S
+	i, found := int64(0), int64(-1)
+	eachElement(a[1].S, func(raw []byte) {
+		if found < 0 && hasTerm(s, bytes.ToLower(appendText(nil, Dynamic, jsonValue(raw))), true, true) {
+			found = i
+		}
+		i++
+	})
+	return longValue(found)
+}
+
+// countOf counts how often a text or a pattern occurs; texts may overlap.
+func countOf(c *compiler, x *call, a []code) (code, error) {
+	kind := "normal"
+	if len(a) == 3 {
+		kind = string(a[2].val.S)
+	}
+	switch kind {
+	case "normal":
+		return c.map2(a[0], a[1], Long, func(_ *Runner, s, sub Value) Value {
+			n := int64(0)
+			for from := 0; len(sub.S) > 0; n++ {
+				i := bytes.Index(s.S[from:], sub.S)
+				if i < 0 {
+					break
+				}
+				_, size := utf8.DecodeRune(s.S[from+i:])
+				from += i + size
+			}
+			return longValue(n)
+		}), nil
+	case "regex":
+		if a[1].konst {
+			if _, err := c.pattern(a[1], x.args[1].position(), "%s"); err != nil {
+				return code{}, err
+			}
+		}
+		return c.map2(a[0], a[1], Long, func(m *Runner, s, p Value) Value {
+			re := m.regexp(p.S)
+			if re == nil {
+				return m.or(null)
+			}
+			return longValue(int64(len(re.FindAllIndex(s.S, -1))))
 		}), nil
 	}
-	return k, nil
+	return code{}, c.errorf(x.args[2].position(), "countof counts normal or regex, not %s", kind)
 }
 
-func substring(c *compiler, _ *call, args []code) (code, error) {
-	length := constant(Long, longValue(math.MaxInt32))
-	if len(args) == 3 {
-		length = c.cast(args[2], Long)
-	}
-	start := c.cast(args[1], Long)
-	se, le, te := c.run(start).eval, c.run(length).eval, c.run(c.cast(args[0], String)).eval
-	return code{typ: String, eval: func(m *Runner) Value {
-		s := []rune(string(te(m).S))
-		from, n := se(m).N, le(m).N
-		if from < 0 {
-			from = max(int64(len(s))+from, 0)
+func translate(m *Runner, a []Value) Value {
+	from, to := []rune(string(a[0].S)), []rune(string(a[1].S))
+	return m.make(func(dst []byte) []byte {
+		for _, r := range string(a[2].S) {
+			i := len(from) - 1
+			for i >= 0 && from[i] != r {
+				i--
+			}
+			switch {
+			case i < 0:
+				dst = utf8.AppendRune(dst, r)
+			case len(to) > 0:
+				dst = utf8.AppendRune(dst, to[min(i, len(to)-1)])
+			}
 		}
-		from = min(from, int64(len(s)))
-		n = max(0, min(n, int64(len(s))-from))
-		return bytesValue(m.keep([]byte(string(s[from : from+n]))))
-	}}, nil
-}
-
-func indexOf(c *compiler, _ *call, args []code) (code, error) {
-	return c.map2(c.cast(args[0], String), c.cast(args[1], String), Long, func(_ *Runner, s, sub Value) Value {
-		i := bytes.Index(s.S, sub.S)
-		if i > 0 {
-			i = utf8.RuneCount(s.S[:i])
-		}
-		return longValue(int64(i))
-	}), nil
-}
-
-// pattern compiles a constant regular expression (RE2, as in Kusto).
-func (c *compiler) pattern(k code, pos int, format string) (*regexp.Regexp, error) {
-	if !k.konst || k.typ != String {
-		return nil, c.errorf(pos, "the regular expression has to be a constant")
-	}
-	re, err := regexp.Compile(fmt.Sprintf(format, k.val.S))
-	if err != nil {
-		return nil, c.errorf(pos, "%v", err)
-	}
-	return re, nil
+		return dst
+	})
 }
 
 func trim(start, end bool) func(*compiler, *call, []code) (code, error) {
-	return func(c *compiler, x *call, args []code) (code, error) {
-		head, err := c.pattern(args[0], x.pos, "^(?:%s)")
+	return func(c *compiler, x *call, a []code) (code, error) {
+		head, err := c.pattern(a[0], x.args[0].position(), "^(?:%s)")
 		if err != nil {
 			return code{}, err
 		}
-		tail, err := c.pattern(args[0], x.pos, "(?:%s)$")
+		tail, err := c.pattern(a[0], x.args[0].position(), "(?:%s)$")
 		if err != nil {
 			return code{}, err
 		}
-		return c.map1(c.cast(args[1], String), String, func(_ *Runner, v Value) Value {
+		return c.map1(a[1], String, func(_ *Runner, v Value) Value {
 			if loc := head.FindIndex(v.S); start && loc != nil {
 				v.S = v.S[loc[1]:]
 			}
@@ -145,56 +338,229 @@ func trim(start, end bool) func(*compiler, *call, []code) (code, error) {
 	}
 }
 
-func replaceString(c *compiler, _ *call, args []code) (code, error) {
-	te, oe, ne := c.run(c.cast(args[0], String)).eval, c.run(c.cast(args[1], String)).eval, c.run(c.cast(args[2], String)).eval
-	return code{typ: String, eval: func(m *Runner) Value {
-		s, from, with := te(m), oe(m), ne(m)
-		if len(from.S) == 0 {
-			return s
+func (m *Runner) replace(s, old, with []byte) Value {
+	if !bytes.Contains(s, old) {
+		return bytesValue(s)
+	}
+	return m.make(func(dst []byte) []byte {
+		for {
+			before, after, found := bytes.Cut(s, old)
+			dst = append(dst, before...)
+			if !found {
+				return dst
+			}
+			dst, s = append(dst, with...), after
 		}
-		return bytesValue(bytes.ReplaceAll(s.S, from.S, with.S))
-	}}, nil
+	})
 }
 
-func replaceRegex(c *compiler, x *call, args []code) (code, error) {
-	re, err := c.pattern(args[1], x.pos, "%s")
+// replaceStrings replaces several texts in one pass; what was written is not
+// looked at again. A rewrite that is no text leaves what it was meant for.
+func replaceStrings(m *Runner, a []Value) Value {
+	if !isArray(a[1]) || !isArray(a[2]) {
+		return null
+	}
+	var lookups, rewrites [][]byte
+	for _, raw := range elementsOf(a[1]) {
+		lookups = append(lookups, m.convert(jsonValue(raw), Dynamic, String).S)
+	}
+	for i, raw := range elementsOf(a[2]) {
+		if raw[0] == '"' {
+			rewrites = append(rewrites, m.convert(jsonValue(raw), Dynamic, String).S)
+		} else if i < len(lookups) {
+			rewrites = append(rewrites, lookups[i])
+		}
+	}
+	return m.make(func(dst []byte) []byte {
+		for s := a[0].S; len(s) > 0; {
+			i := slices.IndexFunc(lookups, func(l []byte) bool { return len(l) > 0 && bytes.HasPrefix(s, l) })
+			if i < 0 || i >= len(rewrites) {
+				dst, s = append(dst, s[0]), s[1:]
+				continue
+			}
+			dst, s = append(dst, rewrites[i]...), s[len(lookups[i]):]
+		}
+		return dst
+	})
+}
+
+// rewriteGroup finds what Kusto writes as \1 and package regexp as ${1}.
+var rewriteGroup = regexp.MustCompile(`\\(\d)`)
+
+func (m *Runner) replaceRegex(re *regexp.Regexp, s, with []byte) Value {
+	if bytes.IndexByte(with, '\\') < 0 {
+		return bytesValue(re.ReplaceAllLiteral(s, with))
+	}
+	tmpl := rewriteGroup.ReplaceAll(bytes.ReplaceAll(with, []byte("$"), []byte("$$")), []byte("$${$1}"))
+	return bytesValue(re.ReplaceAll(s, tmpl))
+}
+
+func extract(c *compiler, x *call, a []code) (code, error) {
+	re, err := c.pattern(a[0], x.args[0].position(), "%s")
 	if err != nil {
 		return code{}, err
 	}
-	// Kusto refers to groups as \1, package regexp as ${1}.
-	group := regexp.MustCompile(`\\(\d)`)
-	return c.map2(c.cast(args[0], String), c.cast(args[2], String), String, func(_ *Runner, s, with Value) Value {
-		tmpl := bytes.ReplaceAll(with.S, []byte("$"), []byte("$$"))
-		return bytesValue(re.ReplaceAll(s.S, group.ReplaceAll(tmpl, []byte("$${$1}"))))
-	}), nil
+	k := c.map2(a[1], a[2], String, func(_ *Runner, i, s Value) Value {
+		if i.N < 0 || int(i.N) > re.NumSubexp() {
+			return bytesValue(nil)
+		}
+		if loc := re.FindSubmatchIndex(s.S); loc != nil && loc[2*i.N] >= 0 {
+			return bytesValue(s.S[loc[2*i.N]:loc[2*i.N+1]])
+		}
+		return bytesValue(nil)
+	})
+	if len(a) == 4 {
+		return c.cast(k, a[3].typ), nil
+	}
+	return k, nil
 }
 
-func extract(c *compiler, x *call, args []code) (code, error) {
-	re, err := c.pattern(args[0], x.pos, "%s")
+// extractAll compiles extract_all(regex, text) and extract_all(regex, groups, text).
+func extractAll(c *compiler, x *call, a []code) (code, error) {
+	re, err := c.pattern(a[0], x.args[0].position(), "%s")
 	if err != nil {
 		return code{}, err
 	}
-	return c.map2(c.cast(args[1], Long), c.cast(args[2], String), String, func(_ *Runner, i, s Value) Value {
-		if g := re.FindSubmatch(s.S); g != nil && i.N >= 0 && int(i.N) < len(g) {
-			return bytesValue(g[i.N])
+	if re.NumSubexp() == 0 {
+		return code{}, c.errorf(x.args[0].position(), "the regular expression of %s needs a group in parentheses", x.fn)
+	}
+	var groups []int
+	for i := range re.NumSubexp() {
+		groups = append(groups, i+1)
+	}
+	text := a[1]
+	if len(a) == 3 {
+		if text = a[2]; a[1].typ != Dynamic || !a[1].konst || !a[1].val.OK {
+			return code{}, c.errorf(x.args[1].position(), "the groups of %s are a constant array, such as dynamic([1, 2])", x.fn)
 		}
-		return bytesValue(nil)
+		groups = nil
+		eachElement(a[1].val.S, func(raw []byte) {
+			g := string(appendText(nil, Dynamic, jsonValue(raw)))
+			if n, err := strconv.Atoi(g); err == nil {
+				groups = append(groups, n)
+			} else {
+				groups = append(groups, re.SubexpIndex(g))
+			}
+		})
+	}
+	if text.typ != String && text.typ != Dynamic {
+		return code{}, c.errorf(x.args[len(x.args)-1].position(), "%s takes a text, not a %s: write tostring(…)", x.fn, text.typ)
+	}
+	for _, g := range groups {
+		if g < 0 || g > re.NumSubexp() {
+			return code{}, c.errorf(x.args[1].position(), "the regular expression has no such group")
+		}
+	}
+	return c.map1(c.cast(text, String), Dynamic, func(m *Runner, s Value) Value {
+		found := re.FindAllSubmatch(s.S, -1)
+		if found == nil {
+			return null
+		}
+		return m.makeJSON(func(dst []byte) []byte { return appendGroups(dst, found, groups) })
 	}), nil
 }
 
-func hashSHA256(m *Runner, v Value) Value {
-	sum := sha256.Sum256(v.S)
-	return bytesValue(m.keep(hex.AppendEncode(nil, sum[:])))
+func appendGroups(dst []byte, found [][][]byte, groups []int) []byte {
+	dst = append(dst, '[')
+	for i, match := range found {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if len(groups) == 1 {
+			dst = scan.AppendQuoted(dst, match[groups[0]])
+			continue
+		}
+		for j, g := range groups {
+			dst = scan.AppendQuoted(append(dst, "[,"[min(j, 1)]), match[g])
+		}
+		dst = append(dst, ']')
+	}
+	return append(dst, ']')
 }
 
-func base64Encode(m *Runner, v Value) Value {
-	return bytesValue(m.keep(base64.StdEncoding.AppendEncode(nil, v.S)))
+// makeString writes characters, given as numbers or arrays of numbers.
+func makeString(c *compiler, x *call, a []code) (code, error) {
+	for i, k := range a {
+		if !isWhole(k.typ) && k.typ != Dynamic {
+			return code{}, c.errorf(x.args[i].position(), "%s takes numbers of characters, not a %s", x.fn, k.typ)
+		}
+		a[i] = c.cast(k, Dynamic)
+	}
+	return c.apply(&function{result: String, eval: func(m *Runner, a []Value) Value {
+		return m.make(func(dst []byte) []byte {
+			for _, v := range a {
+				m.eachItem(v, func(item Value) {
+					if n := parseLong(item.S); n.OK && n.N >= 0 && n.N <= utf8.MaxRune {
+						dst = utf8.AppendRune(dst, rune(n.N))
+					}
+				})
+			}
+			return dst
+		})
+	}}, a), nil
 }
 
-func base64Decode(m *Runner, v Value) Value {
-	b, err := base64.StdEncoding.AppendDecode(nil, v.S)
-	if err != nil || !utf8.Valid(b) {
+// toHex prints a number in base 16; a negative int has 8 digits, a long 16.
+func toHex(c *compiler, x *call, a []code) (code, error) {
+	k, err := c.expr(x.args[0])
+	if err != nil {
+		return k, err
+	}
+	mask := uint64(math.MaxUint64)
+	if k.typ == Int {
+		mask = math.MaxUint32
+	}
+	return c.apply(&function{result: String, eval: func(m *Runner, a []Value) Value {
+		return m.make(func(dst []byte) []byte {
+			n, width := uint64(a[0].N)&mask, int64(0)
+			if len(a) == 2 {
+				width = min(a[1].N, 64)
+			}
+			for i := int64((bits.Len64(n|1) + 3) / 4); i < width; i++ {
+				dst = append(dst, '0')
+			}
+			return strconv.AppendUint(dst, n, 16)
+		})
+	}}, a), nil
+}
+
+// escapeURL writes everything but letters, digits and safe as %xx, and a blank as space.
+func escapeURL(s []byte, safe, space string) []byte {
+	const hexDigits = "0123456789abcdef"
+	var out []byte
+	for _, c := range s {
+		switch {
+		case c == ' ':
+			out = append(out, space...)
+		case c < utf8.RuneSelf && (isTermRune(rune(c)) || strings.IndexByte(safe, c) >= 0):
+			out = append(out, c)
+		default:
+			out = append(out, '%', hexDigits[c>>4], hexDigits[c&15])
+		}
+	}
+	return out
+}
+
+// formatBytes prints a size with a unit: 10.1 KB.
+func formatBytes(m *Runner, a []Value) Value {
+	if !a[0].OK {
 		return bytesValue(nil)
 	}
-	return bytesValue(m.keep(b))
+	units := []string{"Bytes", "KB", "MB", "GB", "TB", "PB", "EB"}
+	size, precision, i := a[0].F, 0, 0
+	if len(a) > 1 {
+		precision = int(a[1].N + int64(a[1].F))
+	}
+	for i < len(units)-1 {
+		if len(a) > 2 && units[i] == string(a[2].S) || len(a) < 3 && math.Abs(size) < 1024 {
+			break
+		}
+		size /= 1024
+		i++
+	}
+	text := strconv.FormatFloat(size, 'f', min(max(precision, 0), 15), 64)
+	if strings.Contains(text, ".") {
+		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
+	}
+	return m.keepText([]byte(text + " " + units[i]))
 }

@@ -32,11 +32,11 @@ func TestExpressions(t *testing.T) {
 		`tostring(a.b)`: `"x"`, `a.n`: `12`, `tostring(a.n)`: `"12"`, `toint(a.n)+1`: `13`, `a.arr[1]`: `"two"`, `a.arr[2].k`: `3`, `a.arr[-1].k`: `3`,
 		`tostring(a.arr)`: `"[1,\"two\",{\"k\":3}]"`, `tostring(a.esc)`: `"q\"\n\u00e9"`, `strlen(a.esc)`: `4`, `strcat(a.esc,"!")`: `"q\"\né!"`,
 		`todatetime(t)`: `"2020-02-21T17:34:18.522Z"`, `tostring(todatetime(t))`: `"2020-02-21T17:34:18.5220000Z"`,
-		`unixtime_milliseconds_todatetime(ms)`: `"2024-03-26T05:33:15.806Z"`, `datetime_add('month',1,datetime(2024-01-31))`: `"2024-02-29T00:00:00Z"`,
+		`unixtime_milliseconds_todatetime(tolong(ms))`: `"2024-03-26T05:33:15.806Z"`, `datetime_add('month',1,datetime(2024-01-31))`: `"2024-02-29T00:00:00Z"`,
 		`datetime(2024-03-01)-datetime(2024-02-28)`: `"2.00:00:00"`, `datetime(2024-03-01)+1.5h`: `"2024-03-01T01:30:00Z"`,
 		`tolower(s)`: `"hello world"`, `toupper("é")`: `"É"`, `s contains "WORLD"`: `true`, `s contains_cs "WORLD"`: `false`, `s has "wor"`: `false`, `s has "world"`: `true`,
 		`s startswith "hello"`: `true`, `s !startswith "hello"`: `false`, `s =~ "HELLO world"`: `true`, `s in ("a","Hello World")`: `true`, `s in~ ("hello world")`: `true`, `s !in ("x")`: `true`,
-		`iff(isempty(nul),"e","n")`: `"e"`, `iff(f,1,2)`: `2`, `case(s=="a",1,s=="Hello World",2,3)`: `2`, `isnull(missing)`: `true`, `isnotempty(s)`: `true`,
+		`iff(isempty(nul),"e","n")`: `"e"`, `iff(tobool(f),1,2)`: `2`, `case(s=="a",1,s=="Hello World",2,3)`: `2`, `isnull(missing)`: `true`, `isnotempty(s)`: `true`,
 		`coalesce(tostring(nul),"d")`: `"d"`, `['odd name']+0`: `7`, `big`: `9007199254740993`, `tolong(big)`: `9007199254740993`,
 		`1/0.0`: `"Infinity"`, `7/2`: `3`, `-7 % 3`: `2`, `7.0/2`: `3.5`, `2 + 3*4`: `14`, `(2+3)*4`: `20`, `1 < 2 and not(2 < 1) or false`: `true`,
 		`split("a b"," ")`: `["a","b"]`, `strcat_delim("-","a",1,true)`: `"a-1-true"`, `substring("héllo",1,3)`: `"éll"`, `indexof("abc","c")`: `2`,
@@ -57,7 +57,7 @@ func TestExpressions(t *testing.T) {
 
 func TestNullsFollowKusto(t *testing.T) {
 	for expr, want := range map[string]string{
-		`int(null) == 1`: `{"x":false}`, `int(null) != 1`: `{"x":true}`, `int(null) == int(null)`: `{}`, `int(null) < 1`: `{"x":false}`, `int(null) + 1`: `{}`,
+		`int(null) == 1`: `{"x":false}`, `int(null) != 1`: `{"x":true}`, `int(null) == int(null)`: `{}`, `int(null) < 1`: `{}`, `int(null) + 1`: `{}`,
 		`1/0`: `{}`, `toint("abc")`: `{}`, `toint(3000000000)`: `{}`, `tostring(nul)`: `{}`, `nul.x.y`: `{}`, `isnull("")`: `{"x":false}`, `iff(bool(null),1,2)`: `{"x":2}`,
 		`todatetime("never")`: `{}`, `nul == "x"`: `{"x":false}`, `nul != "x"`: `{"x":true}`,
 	} {
@@ -118,7 +118,7 @@ func TestErrorsShowThePlaceAndTheNearestName(t *testing.T) {
 		"source | project x = 1 +":                 "want an expression, got the end of the text",
 		"source | project x = datetime(abc)":       `"abc" is not a datetime`,
 		"print x = datetime(2024-02-30)":           `is not a datetime`,
-		"source | project x = case(true, 1, 2, 3)": "odd number of arguments",
+		"source | project x = case(true, 1, 2, 3)": "case(if …, then …, else) does not take 4 arguments",
 		"source | project x = 's'.y":               "string has no members",
 		"source | project x = (1":                  "want ')'",
 		"source | project x = s matches regex '('": "missing closing )",

@@ -2,8 +2,10 @@ package kql
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -107,7 +109,7 @@ func isNameStart(s string) bool {
 }
 
 // dashed are the operators whose names contain a hyphen.
-var dashed = []string{"project-away", "project-rename", "project-keep", "project-reorder", "mv-expand", "mv-apply", "parse-where", "parse-kv"}
+var dashed = []string{"project-away", "project-rename", "project-keep", "project-reorder", "mv-expand", "mv-apply", "parse-where", "parse-kv", "sample-distinct", "top-nested", "top-hitters", "make-series", "make-graph"}
 
 func lexName(text string, p int) (token, error) {
 	for _, d := range dashed {
@@ -176,12 +178,32 @@ func lexNumber(text string, p int) token {
 }
 
 func startsString(s string) bool {
+	if fence(s) != "" {
+		return true
+	}
 	s = strings.TrimPrefix(s, "@")
 	return s != "" && (s[0] == '"' || s[0] == '\'')
 }
 
+// fence is what opens and closes a string of several lines.
+func fence(s string) string {
+	for _, f := range []string{"```", "~~~"} {
+		if strings.HasPrefix(s, f) {
+			return f
+		}
+	}
+	return ""
+}
+
 func lexString(text string, p int) (token, error) {
 	start := p
+	if f := fence(text[p:]); f != "" {
+		n := strings.Index(text[p+3:], f)
+		if n < 0 {
+			return token{}, errorAt(text, start, "string is not closed by %s", f)
+		}
+		return token{tokString, text[p+3 : p+3+n], start, p + n + 6}, nil
+	}
 	verbatim := text[p] == '@'
 	if verbatim {
 		p++
@@ -224,13 +246,20 @@ func unescape(b *strings.Builder, text string, p int) (int, error) {
 	}
 	hex := map[byte]int{'x': 2, 'u': 4, 'U': 8}[c]
 	switch {
-	case hex > 0 && p+2+hex <= len(text):
-		var r rune
-		if _, err := fmt.Sscanf(text[p+2:p+2+hex], "%x", &r); err != nil {
+	case hex > 0:
+		r, ok := hexRune(text, p+2, hex)
+		if !ok {
 			return 0, errorAt(text, p, "want %d hexadecimal digits after \\%c", hex, c)
 		}
+		n := 2 + hex
+		if utf16.IsSurrogate(r) && strings.HasPrefix(text[p+n:], `\u`) { // two of them make one character
+			if low, ok := hexRune(text, p+n+2, 4); ok {
+				r = utf16.DecodeRune(r, low)
+				n += 6
+			}
+		}
 		b.WriteRune(r)
-		return 2 + hex, nil
+		return n, nil
 	case '0' <= c && c <= '7':
 		n, v := 1, 0
 		for n <= 3 && p+n < len(text) && '0' <= text[p+n] && text[p+n] <= '7' {
@@ -244,6 +273,15 @@ func unescape(b *strings.Builder, text string, p int) (int, error) {
 		return 2, nil
 	}
 	return 0, errorAt(text, p, "unknown escape \\%c in a string; write @'…' for a string without escapes", c)
+}
+
+// hexRune reads n hexadecimal digits at text[p].
+func hexRune(text string, p, n int) (rune, bool) {
+	if p+n > len(text) {
+		return 0, false
+	}
+	v, err := strconv.ParseUint(text[p:p+n], 16, 32)
+	return rune(v), err == nil && v <= utf8.MaxRune
 }
 
 func lexPunct(text string, p int) (token, error) {

@@ -3,26 +3,49 @@ package kql
 import (
 	"bytes"
 	"math"
-	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/sluice-connectors/sluice/handler/scan"
 )
 
 func isNumber(t Type) bool { return t == Int || t == Long || t == Real || t == Decimal }
-func isReal(t Type) bool   { return t == Real || t == Decimal }
+func isWhole(t Type) bool  { return t == Int || t == Long }
 
-func (c *compiler) negate(k code, pos int) (code, error) {
-	switch {
-	case k.typ == Dynamic:
-		k = c.cast(k, Real)
-	case !isNumber(k.typ) && k.typ != Timespan:
-		return k, c.errorf(pos, "- needs a number or a timespan, not a %s", k.typ)
-	}
-	return c.map1(k, k.typ, func(_ *Runner, v Value) Value { v.N, v.F = -v.N, -v.F; return v }), nil
+// widest is the type of two numbers that can hold both.
+func widest(a, b Type) Type {
+	return max(a, b) // Int < Long < Real < Decimal
 }
 
-func (c *compiler) binary(x *binary) (code, error) {
+func (c *compiler) negate(k code, pos int) (code, error) {
+	switch k.typ {
+	case Dynamic:
+		zero := c.cast(constant(Long, longValue(0)), Dynamic)
+		return c.dynamicArithmetic("-", zero, k), nil
+	case Decimal:
+		return c.map1(k, Decimal, func(_ *Runner, v Value) Value {
+			if !v.OK {
+				return null
+			}
+			return decimalArithmetic("-", textValue("0"), v)
+		}), nil
+	case Int, Long, Real, Timespan:
+	default:
+		return k, c.errorf(pos, "- needs a number or a timespan, not a %s", k.typ)
+	}
+	t := k.typ
+	if t == Int {
+		t = Long
+	}
+	return c.map1(k, t, func(_ *Runner, v Value) Value { v.N, v.F = -v.N, -v.F; return v }), nil
+}
+
+func (c *compiler) binary(x *infix) (code, error) {
+	if c.dialect == DCRDialect && !dcrOperators[x.op] {
+		return code{}, c.errorf(x.pos, "%s", c.dialect.refuse("the operator", x.op))
+	}
 	l, err := c.expr(x.l)
 	if err != nil {
 		return l, err
@@ -33,24 +56,38 @@ func (c *compiler) binary(x *binary) (code, error) {
 	}
 	switch x.op {
 	case "and", "or":
-		return c.logic(x, c.cast(l, Bool), c.cast(r, Bool)), nil
+		return c.logic(x, l, r)
 	case "+", "-", "*", "/", "%":
 		return c.arithmetic(x, l, r)
 	case "==", "!=", "<", ">", "<=", ">=":
 		return c.compare(x, l, r)
+	}
+	for _, k := range []code{l, r} {
+		if k.typ != String && k.typ != Dynamic {
+			return code{}, c.errorf(x.pos, "%s compares texts, not a %s: write tostring(…)", x.op, k.typ)
+		}
+	}
+	l, r = c.cast(l, String), c.cast(r, String)
+	switch x.op {
 	case "=~", "!~":
 		eq := x.op == "=~"
-		return c.map2(c.cast(l, String), c.cast(r, String), Bool, func(_ *Runner, a, b Value) Value {
+		return c.map2(l, r, Bool, func(_ *Runner, a, b Value) Value {
 			return boolValue(bytes.EqualFold(a.S, b.S) == eq)
 		}), nil
 	case "matches regex":
 		return c.matches(x, l, r)
 	}
-	return c.textOperator(x, c.cast(l, String), c.cast(r, String))
+	return c.textOperator(x, l, r), nil
 }
 
 // logic is three-valued: what is null decides nothing.
-func (c *compiler) logic(x *binary, l, r code) code {
+func (c *compiler) logic(x *infix, l, r code) (code, error) {
+	for _, k := range []code{l, r} {
+		if k.typ != Bool && k.typ != Dynamic {
+			return code{}, c.errorf(x.pos, "%s needs bools, not a %s%s", x.op, k.typ, converter(kindBool, k.typ))
+		}
+	}
+	l, r = c.cast(l, Bool), c.cast(r, Bool)
 	le, re := c.run(l).eval, c.run(r).eval
 	decisive := int64(0) // false decides an and
 	if x.op == "or" {
@@ -70,202 +107,336 @@ func (c *compiler) logic(x *binary, l, r code) code {
 		}
 		return boolValue(decisive == 0)
 	}}
-	if l.konst && r.konst {
-		return constant(Bool, k.eval(nil))
+	if l.konst && r.konst && c.fold {
+		return c.constant(k), nil
 	}
-	return k
+	return k, nil
 }
 
-func (c *compiler) arithmetic(x *binary, l, r code) (code, error) {
-	if l.typ == Dynamic {
-		l = c.cast(l, numberFor(r.typ))
-	}
-	if r.typ == Dynamic {
-		r = c.cast(r, numberFor(l.typ))
-	}
+func (c *compiler) arithmetic(x *infix, l, r code) (code, error) {
 	lt, rt := l.typ, r.typ
+	plus, minus := x.op == "+", x.op == "-"
 	switch {
 	case isNumber(lt) && isNumber(rt):
-		if isReal(lt) || isReal(rt) {
-			return c.realArithmetic(x.op, c.cast(l, Real), c.cast(r, Real)), nil
+		return c.numbers(x.op, l, r), nil
+	case lt == Dynamic && rt == Dynamic:
+		return c.dynamicArithmetic(x.op, l, r), nil
+	case lt == Dynamic && isNumber(rt):
+		return c.numbers(x.op, c.dynamicNumber(l, rt), r), nil
+	case rt == Dynamic && isNumber(lt):
+		return c.numbers(x.op, l, c.dynamicNumber(r, lt)), nil
+	case (plus || minus) && (lt == Datetime || lt == Timespan) && rt == Dynamic:
+		if minus && lt == Datetime {
+			return c.ticks(x.op, l, c.cast(r, Datetime), Timespan), nil
 		}
-		t := Long
-		if lt == Int && rt == Int {
-			t = Int
-		}
-		return c.longArithmetic(x.op, l, r, t), nil
-	case x.op == "-" && lt == Datetime && rt == Datetime,
-		(x.op == "+" || x.op == "-") && lt == Timespan && rt == Timespan:
-		return c.longArithmetic(x.op, l, r, Timespan), nil
-	case (x.op == "+" || x.op == "-") && lt == Datetime && rt == Timespan:
-		return c.longArithmetic(x.op, l, r, Datetime), nil
-	case x.op == "+" && lt == Timespan && rt == Datetime:
-		return c.longArithmetic(x.op, l, r, Datetime), nil
+		return c.ticks(x.op, l, c.cast(r, Timespan), lt), nil
+	case (plus || minus) && lt == Dynamic && rt == Timespan:
+		return c.ticks(x.op, c.cast(l, Timespan), r, Timespan), nil
+	case minus && lt == Datetime && rt == Datetime, (plus || minus) && lt == Timespan && rt == Timespan,
+		x.op == "%" && (lt == Timespan || lt == Datetime) && rt == Timespan:
+		return c.ticks(x.op, l, r, Timespan), nil
+	case (plus || minus) && lt == Datetime && rt == Timespan, plus && lt == Timespan && rt == Datetime:
+		return c.ticks(x.op, l, r, Datetime), nil
 	case x.op == "/" && lt == Timespan && rt == Timespan:
 		return c.map2(l, r, Real, func(_ *Runner, a, b Value) Value {
 			return Value{F: float64(a.N) / float64(b.N), OK: a.OK && b.OK && b.N != 0}
 		}), nil
-	case x.op == "*" && lt == Timespan && isNumber(rt), x.op == "/" && lt == Timespan && isNumber(rt):
-		div := x.op == "/"
-		return c.map2(l, c.cast(r, Real), Timespan, func(_ *Runner, a, b Value) Value {
-			f := b.F
-			if div {
-				f = 1 / f
-			}
-			v := realToLong(float64(a.N) * f)
-			v.OK = v.OK && a.OK && b.OK
-			return v
-		}), nil
+	case (x.op == "*" || x.op == "/") && lt == Timespan && isNumber(rt):
+		return c.scale(x.op, l, r), nil
 	case x.op == "*" && isNumber(lt) && rt == Timespan:
-		return c.arithmetic(&binary{x.pos, "*", x.r, x.l}, r, l)
+		return c.scale(x.op, r, l), nil
 	}
-	return code{}, c.errorf(x.pos, "%s cannot be applied to %s and %s", x.op, lt, rt)
+	return code{}, c.errorf(x.pos, "%s cannot be applied to %s and %s%s", x.op, lt, rt, hintFor(x.op, lt, rt))
 }
 
-func numberFor(other Type) Type {
-	if other == Dynamic {
-		return Real
+func hintFor(op string, l, r Type) string {
+	if op == "+" && (l == String || r == String) {
+		return ": join texts with strcat(…)"
 	}
-	return other
+	return ""
 }
 
-func (c *compiler) realArithmetic(op string, l, r code) code {
-	f := map[string]func(a, b float64) float64{
-		"+": func(a, b float64) float64 { return a + b },
-		"-": func(a, b float64) float64 { return a - b },
-		"*": func(a, b float64) float64 { return a * b },
-		"/": func(a, b float64) float64 { return a / b },
-		"%": math.Mod,
-	}[op]
-	return c.map2(l, r, Real, func(_ *Runner, a, b Value) Value { return Value{F: f(a.F, b.F), OK: a.OK && b.OK} })
-}
-
-func (c *compiler) longArithmetic(op string, l, r code, t Type) code {
-	return c.map2(l, r, t, func(_ *Runner, a, b Value) Value {
-		v := Value{OK: a.OK && b.OK}
-		switch op {
-		case "+":
-			v.N = a.N + b.N
-		case "-":
-			v.N = a.N - b.N
-		case "*":
-			v.N = a.N * b.N
-		default:
-			if b.N == 0 {
-				return null
-			}
-			if op == "/" {
-				v.N = a.N / b.N
-			} else if v.N = a.N % b.N; v.N < 0 { // the result of % is never negative in Kusto
-				v.N += max(b.N, -b.N)
-			}
+// scale multiplies a timespan with a number, or divides it.
+func (c *compiler) scale(op string, l, r code) code {
+	return c.map2(l, c.cast(r, Real), Timespan, func(_ *Runner, a, b Value) Value {
+		f := b.F
+		if op == "/" {
+			f = 1 / f
 		}
-		switch {
-		case t == Int:
-			v = toInt(v)
-		case t == Datetime && (v.N < 0 || v.N > maxDatetime):
-			return null
-		}
+		v := realToLong(float64(a.N) * f)
+		v.OK = v.OK && a.OK && b.OK
 		return v
 	})
 }
 
-// compare follows Kusto's rules for nulls: two nulls compare as null, a null
-// and a value are unequal, and no order holds between them.
-func (c *compiler) compare(x *binary, l, r code) (code, error) {
+func (c *compiler) numbers(op string, l, r code) code {
+	switch t := widest(l.typ, r.typ); t {
+	case Decimal:
+		return c.map2(c.cast(l, t), c.cast(r, t), t, func(m *Runner, a, b Value) Value {
+			if !a.OK || !b.OK {
+				return null
+			}
+			return m.or(decimalArithmetic(op, a, b))
+		})
+	case Real:
+		f := realOperators[op]
+		return c.map2(c.cast(l, t), c.cast(r, t), t, func(_ *Runner, a, b Value) Value { return Value{F: f(a.F, b.F), OK: a.OK && b.OK} })
+	}
+	return c.ticks(op, l, r, Long)
+}
+
+var realOperators = map[string]func(a, b float64) float64{
+	"+": func(a, b float64) float64 { return a + b },
+	"-": func(a, b float64) float64 { return a - b },
+	"*": func(a, b float64) float64 { return a * b },
+	"/": func(a, b float64) float64 { return a / b },
+	"%": func(a, b float64) float64 {
+		f := math.Mod(a, b)
+		if f < 0 {
+			f += math.Abs(b)
+		}
+		return f
+	},
+}
+
+// ticks calculates with whole numbers, of which times are made too.
+func (c *compiler) ticks(op string, l, r code, t Type) code {
+	return c.map2(l, r, t, func(m *Runner, a, b Value) Value {
+		if !a.OK || !b.OK {
+			return null
+		}
+		v := wholeArithmetic(op, a.N, b.N)
+		if t == Datetime {
+			v.OK = v.OK && v.N >= 0 && v.N <= maxDatetime
+		}
+		return m.or(v)
+	})
+}
+
+// or returns v, and notes that something was odd if it is null.
+func (m *Runner) or(v Value) Value {
+	m.odd = m.odd || !v.OK
+	return v
+}
+
+func wholeArithmetic(op string, a, b int64) Value {
+	switch op {
+	case "+":
+		return longValue(a + b)
+	case "-":
+		return longValue(a - b)
+	case "*":
+		return longValue(a * b)
+	}
+	if b == 0 {
+		return null
+	}
+	if op == "/" {
+		return longValue(a / b)
+	}
+	n := a % b
+	if n < 0 { // the result of % is never negative in Kusto
+		n += max(b, -b)
+	}
+	return longValue(n)
+}
+
+// dynamicNumber is a dynamic value as a number that goes with one of type t: a
+// fraction stays one.
+func (c *compiler) dynamicNumber(k code, t Type) code {
+	if t == Int {
+		t = Long
+	}
+	return c.cast(k, t)
+}
+
+// dynamicArithmetic calculates with two dynamic values; the result is dynamic.
+func (c *compiler) dynamicArithmetic(op string, l, r code) code {
+	f := realOperators[op]
+	return c.map2(l, r, Dynamic, func(m *Runner, a, b Value) Value {
+		x, y := m.number(a), m.number(b)
+		if !a.OK || !b.OK {
+			return null
+		}
+		if !x.OK || !y.OK {
+			m.odd = true
+			return null
+		}
+		if x.whole && y.whole {
+			v := m.or(wholeArithmetic(op, x.n, y.n))
+			return m.convert(v, Long, Dynamic)
+		}
+		return m.convert(realValue(f(x.f, y.f)), Real, Dynamic)
+	})
+}
+
+// num is a dynamic value as a number.
+type num struct {
+	n     int64
+	f     float64
+	whole bool
+	OK    bool
+}
+
+func (m *Runner) number(v Value) num {
+	if !v.OK {
+		return num{}
+	}
+	s := v.S
+	if scan.KindOf(s[0]) == scan.String {
+		s = s[1 : len(s)-1]
+	} else if scan.KindOf(s[0]) != scan.Number {
+		return num{}
+	}
+	if n, ok := parseDigits(s); ok {
+		return num{n, float64(n), true, true}
+	}
+	if n, err := strconv.ParseInt(string(s), 10, 64); err == nil {
+		return num{n, float64(n), true, true}
+	}
+	f, err := strconv.ParseFloat(string(s), 64)
+	return num{f: f, OK: err == nil}
+}
+
+// compare follows Kusto's rules for nulls: a null and a value are unequal, and
+// any other comparison with a null is null.
+func (c *compiler) compare(x *infix, l, r code) (code, error) {
+	equality := x.op == "==" || x.op == "!="
 	l, r, ok := c.comparable(l, r)
-	if !ok {
-		return code{}, c.errorf(x.pos, "%s cannot compare %s with %s", x.op, l.typ, r.typ)
+	t := l.typ
+	if !ok || !equality && (t == String || t == GUID) {
+		hint := ""
+		if t == String && ok {
+			hint = ": order texts with strcmp(…)"
+		}
+		return code{}, c.errorf(x.pos, "%s cannot compare %s with %s%s", x.op, l.typ, r.typ, hint)
 	}
 	test := map[string]func(int) bool{
 		"==": func(d int) bool { return d == 0 }, "!=": func(d int) bool { return d != 0 },
 		"<": func(d int) bool { return d < 0 }, "<=": func(d int) bool { return d <= 0 },
 		">": func(d int) bool { return d > 0 }, ">=": func(d int) bool { return d >= 0 },
 	}[x.op]
-	order := ordering(l.typ)
 	unequal := x.op == "!="
-	if l.typ == String {
-		return c.map2(l, r, Bool, func(_ *Runner, a, b Value) Value { return boolValue(test(bytes.Compare(a.S, b.S))) }), nil
+	if t == String {
+		return c.map2(l, r, Bool, func(_ *Runner, a, b Value) Value { return boolValue(bytes.Equal(a.S, b.S) != unequal) }), nil
 	}
+	if t == Dynamic {
+		return c.compareDynamic(l, r, equality, test), nil
+	}
+	order := ordering(t)
 	return c.map2(l, r, Bool, func(_ *Runner, a, b Value) Value {
-		if a.OK && b.OK {
+		switch {
+		case a.OK && b.OK:
 			return boolValue(test(order(a, b)))
-		}
-		if !a.OK && !b.OK {
+		case a.OK == b.OK || !equality:
 			return null
 		}
 		return boolValue(unequal)
 	}), nil
 }
 
+// compareDynamic compares two dynamic values: numbers as such, others as text.
+func (c *compiler) compareDynamic(l, r code, equality bool, test func(int) bool) code {
+	return c.map2(l, r, Bool, func(m *Runner, a, b Value) Value {
+		switch x, y := m.number(a), m.number(b); {
+		case !a.OK && !b.OK:
+			return null
+		case a.OK && b.OK && x.whole && y.whole:
+			return boolValue(test(compareInts(x.n, y.n)))
+		case a.OK && b.OK && x.OK && y.OK:
+			return boolValue(test(compareFloats(x.f, y.f)))
+		case !equality:
+			return null
+		case a.OK != b.OK:
+			return boolValue(test(1))
+		}
+		same := bytes.Equal(appendText(nil, Dynamic, a), appendText(nil, Dynamic, b))
+		if same {
+			return boolValue(test(0))
+		}
+		return boolValue(test(1))
+	})
+}
+
 // comparable brings two values to one type.
 func (c *compiler) comparable(l, r code) (code, code, bool) {
 	lt, rt := l.typ, r.typ
 	switch {
-	case lt == Dynamic && rt == Dynamic:
-		return c.cast(l, String), c.cast(r, String), true
+	case lt == rt:
+		return l, r, true
+	case lt == Dynamic && isWhole(rt), rt == Dynamic && isWhole(lt): // the dynamic one may be a fraction
+		return c.cast(l, Dynamic), c.cast(r, Dynamic), true
 	case lt == Dynamic:
 		return c.cast(l, rt), r, true
 	case rt == Dynamic:
 		return l, c.cast(r, lt), true
-	case lt == rt:
-		return l, r, true
 	case isNumber(lt) && isNumber(rt):
-		if isReal(lt) || isReal(rt) {
-			return c.cast(l, Real), c.cast(r, Real), true
-		}
-		return c.cast(l, Long), c.cast(r, Long), true
+		t := widest(lt, rt)
+		return c.cast(l, t), c.cast(r, t), true
 	case lt == String && rt == GUID || lt == GUID && rt == String:
-		return c.cast(l, String), c.cast(r, String), true
+		return c.cast(l, GUID), c.cast(r, GUID), true
 	case lt == String && (rt == Datetime || rt == Timespan) && l.konst:
 		return c.cast(l, rt), r, true
 	case rt == String && (lt == Datetime || lt == Timespan) && r.konst:
 		return l, c.cast(r, lt), true
-	case lt == Bool && isNumber(rt) || rt == Bool && isNumber(lt):
+	case lt == Bool && isWhole(rt) || rt == Bool && isWhole(lt):
 		return c.cast(l, Long), c.cast(r, Long), true
 	}
 	return l, r, false
 }
 
-func ordering(t Type) func(a, b Value) int {
+func compareInts(a, b int64) int {
 	switch {
-	case isReal(t):
-		return func(a, b Value) int {
-			switch {
-			case a.F < b.F:
-				return -1
-			case a.F > b.F:
-				return 1
-			}
-			return 0
-		}
-	case t == String || t == GUID:
-		return func(a, b Value) int { return bytes.Compare(a.S, b.S) }
+	case a < b:
+		return -1
+	case a > b:
+		return 1
 	}
-	return func(a, b Value) int {
-		switch {
-		case a.N < b.N:
-			return -1
-		case a.N > b.N:
-			return 1
-		}
-		return 0
-	}
+	return 0
 }
 
-func (c *compiler) matches(x *binary, l, r code) (code, error) {
+// compareFloats orders reals; NaN is unequal to everything.
+func compareFloats(a, b float64) int {
+	switch {
+	case a < b:
+		return -1
+	case a == b:
+		return 0
+	}
+	return 1
+}
+
+func ordering(t Type) func(a, b Value) int {
+	switch t {
+	case Real:
+		return func(a, b Value) int { return compareFloats(a.F, b.F) }
+	case Decimal:
+		return func(a, b Value) int { return a.decimal().Cmp(b.decimal()) }
+	case String, GUID, Dynamic:
+		return func(a, b Value) int { return bytes.Compare(a.S, b.S) }
+	}
+	return func(a, b Value) int { return compareInts(a.N, b.N) }
+}
+
+func (c *compiler) matches(x *infix, l, r code) (code, error) {
 	if !r.konst {
-		return code{}, c.errorf(x.pos, "the regular expression has to be a constant")
+		return c.map2(l, r, Bool, func(m *Runner, v, p Value) Value {
+			re := m.regexp(p.S)
+			if re == nil {
+				return m.or(null)
+			}
+			return boolValue(re.Match(v.S))
+		}), nil
 	}
-	re, err := regexp.Compile(string(r.val.S))
+	re, err := c.pattern(r, x.r.position(), "%s")
 	if err != nil {
-		return code{}, c.errorf(x.r.position(), "%v", err)
+		return code{}, err
 	}
-	return c.map1(c.cast(l, String), Bool, func(_ *Runner, v Value) Value { return boolValue(re.Match(v.S)) }), nil
+	return c.map1(l, Bool, func(_ *Runner, v Value) Value { return boolValue(re.Match(v.S)) }), nil
 }
 
 // textOperator compiles contains, has, startswith, … and their variants.
-func (c *compiler) textOperator(x *binary, l, r code) (code, error) {
+func (c *compiler) textOperator(x *infix, l, r code) code {
 	op, not := strings.CutPrefix(x.op, "!")
 	op, cs := strings.CutSuffix(op, "_cs")
 	test := map[string]func(s, sub []byte) bool{
@@ -275,7 +446,7 @@ func (c *compiler) textOperator(x *binary, l, r code) (code, error) {
 		"hassuffix": func(s, sub []byte) bool { return hasTerm(s, sub, false, true) },
 	}[op]
 	if cs || r.konst && bytes.Equal(bytes.ToLower(r.val.S), bytes.ToUpper(r.val.S)) { // no letters: case does not matter
-		return c.map2(l, r, Bool, func(_ *Runner, a, b Value) Value { return boolValue(test(a.S, b.S) != not) }), nil
+		return c.map2(l, r, Bool, func(_ *Runner, a, b Value) Value { return boolValue(test(a.S, b.S) != not) })
 	}
 	if r.konst {
 		r.val.S = bytes.ToLower(r.val.S)
@@ -284,7 +455,7 @@ func (c *compiler) textOperator(x *binary, l, r code) (code, error) {
 	}
 	return c.map2(l, r, Bool, func(m *Runner, a, b Value) Value {
 		return boolValue(test(m.lower(a).S, b.S) != not)
-	}), nil
+	})
 }
 
 // hasTerm reports whether sub occurs in s and is not part of a longer term
@@ -314,136 +485,3 @@ func hasTerm(s, sub []byte, left, right bool) bool {
 }
 
 func isTermRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
-
-func (c *compiler) inList(x *inList) (code, error) {
-	l, err := c.expr(x.x)
-	if err != nil {
-		return l, err
-	}
-	fold, not := strings.HasSuffix(x.op, "~"), strings.HasPrefix(x.op, "!")
-	if x.op == "has_any" || x.op == "has_all" {
-		return c.hasList(x, l)
-	}
-	if l.typ == Dynamic {
-		l = c.cast(l, String)
-	}
-	var items []code
-	for _, e := range x.list {
-		k, err := c.expr(e)
-		if err != nil {
-			return k, err
-		}
-		if k.typ == Dynamic && k.konst { // a list in one constant: in (dynamic(['a', 'b']))
-			eachElement(k.val.S, func(raw []byte) {
-				items = append(items, c.cast(constant(Dynamic, jsonValue(bytes.Clone(raw))), l.typ))
-			})
-			continue
-		}
-		a, b, ok := c.comparable(l, k)
-		if !ok || a.typ != l.typ {
-			return k, c.errorf(e.position(), "%s cannot be in a list with %s", l.typ, k.typ)
-		}
-		items = append(items, b)
-	}
-	if l.typ == String {
-		return c.inTexts(l, items, fold, not), nil
-	}
-	order := ordering(l.typ)
-	le := c.run(l).eval
-	evals := make([]func(*Runner) Value, len(items))
-	for i := range items {
-		evals[i] = c.run(items[i]).eval
-	}
-	return code{typ: Bool, eval: func(m *Runner) Value {
-		v := le(m)
-		for _, e := range evals {
-			if w := e(m); v.OK && w.OK && order(v, w) == 0 {
-				return boolValue(!not)
-			}
-		}
-		return boolValue(not)
-	}}, nil
-}
-
-func (c *compiler) inTexts(l code, items []code, fold, not bool) code {
-	set := map[string]bool{}
-	var rest []func(*Runner) Value
-	for _, k := range items {
-		switch {
-		case k.konst && fold:
-			set[strings.ToLower(string(k.val.S))] = true
-		case k.konst:
-			set[string(k.val.S)] = true
-		default:
-			rest = append(rest, c.run(k).eval)
-		}
-	}
-	return c.map1(l, Bool, func(m *Runner, v Value) Value {
-		s := v.S
-		if fold {
-			s = m.lower(v).S
-		}
-		found := set[string(s)]
-		for i := 0; i < len(rest) && !found; i++ {
-			w := rest[i](m)
-			found = bytes.Equal(v.S, w.S) || fold && bytes.EqualFold(v.S, w.S)
-		}
-		return boolValue(found != not)
-	})
-}
-
-func (c *compiler) hasList(x *inList, l code) (code, error) {
-	var terms [][]byte
-	for _, e := range x.list {
-		k, err := c.expr(e)
-		switch {
-		case err != nil:
-			return k, err
-		case !k.konst:
-			return k, c.errorf(e.position(), "%s needs constants", x.op)
-		case k.typ == Dynamic:
-			eachElement(k.val.S, func(raw []byte) {
-				terms = append(terms, bytes.ToLower(appendText(nil, Dynamic, jsonValue(raw))))
-			})
-		default:
-			terms = append(terms, bytes.ToLower(appendText(nil, k.typ, k.val)))
-		}
-	}
-	all := x.op == "has_all"
-	return c.map1(c.cast(l, String), Bool, func(m *Runner, v Value) Value {
-		s := m.lower(v).S
-		for _, t := range terms {
-			if hasTerm(s, t, true, true) != all {
-				return boolValue(!all)
-			}
-		}
-		return boolValue(all)
-	}), nil
-}
-
-func (c *compiler) between(x *between) (code, error) {
-	var k [3]code
-	for i, e := range []expr{x.x, x.lo, x.hi} {
-		var err error
-		if k[i], err = c.expr(e); err != nil {
-			return k[i], err
-		}
-	}
-	if k[0].typ == Datetime && k[2].typ == Timespan { // between (t .. 1d)
-		k[2] = c.longArithmetic("+", k[1], k[2], Datetime)
-	}
-	v, lo, ok1 := c.comparable(k[0], k[1])
-	w, hi, ok2 := c.comparable(k[0], k[2])
-	if !ok1 || !ok2 {
-		return code{}, c.errorf(x.pos, "between cannot compare %s with %s and %s", k[0].typ, k[1].typ, k[2].typ)
-	}
-	ve, le, we, he := c.run(v).eval, c.run(lo).eval, c.run(w).eval, c.run(hi).eval
-	from, to := ordering(v.typ), ordering(w.typ)
-	return code{typ: Bool, eval: func(m *Runner) Value {
-		a, l, b, h := ve(m), le(m), we(m), he(m)
-		if !a.OK || !l.OK || !h.OK {
-			return null
-		}
-		return boolValue((from(a, l) >= 0 && to(b, h) <= 0) != x.not)
-	}}, nil
-}

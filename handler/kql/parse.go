@@ -5,10 +5,14 @@ import (
 )
 
 type parser struct {
-	text string
-	toks []token
-	at   int
+	text  string
+	toks  []token
+	at    int
+	depth int
 }
+
+// maxNesting is how deep expressions and pipelines may nest.
+const maxNesting = 500
 
 func newParser(text string) (*parser, error) {
 	toks, err := lex(text)
@@ -25,17 +29,14 @@ func parseQuery(text string) (*query, error) {
 		return nil, err
 	}
 	q := &query{text: text}
-	for p.isName("let") {
-		l, err := p.let()
-		if err != nil {
-			return nil, err
-		}
-		q.lets = append(q.lets, l)
-	}
-	if err := p.pipeline(q); err != nil {
+	if q.lets, err = p.lets(); err != nil {
 		return nil, err
 	}
-	p.accept(";")
+	if q.pipe, err = p.pipeline(); err != nil {
+		return nil, err
+	}
+	for p.accept(";") {
+	}
 	if t := p.peek(); t.kind != tokEnd {
 		return nil, p.unexpected(t, "'|' or the end")
 	}
@@ -67,18 +68,27 @@ func (p *parser) next() token {
 	return t
 }
 
-func (p *parser) isName(s string) bool {
-	t := p.peek()
-	return t.kind == tokName && t.text == s
+// ahead is the n-th token after the next one.
+func (p *parser) ahead(n int) token {
+	return p.toks[min(p.at+n, len(p.toks)-1)]
 }
 
-func (p *parser) isPunct(s string) bool {
-	t := p.peek()
-	return t.kind == tokPunct && t.text == s
-}
+func (t token) isPunct(s string) bool { return t.kind == tokPunct && t.text == s }
+func (t token) isName(s string) bool  { return t.kind == tokName && t.text == s }
+
+func (p *parser) isName(s string) bool  { return p.peek().isName(s) }
+func (p *parser) isPunct(s string) bool { return p.peek().isPunct(s) }
 
 func (p *parser) accept(punct string) bool {
 	if p.isPunct(punct) {
+		p.at++
+		return true
+	}
+	return false
+}
+
+func (p *parser) acceptName(word string) bool {
+	if p.isName(word) {
 		p.at++
 		return true
 	}
@@ -92,12 +102,46 @@ func (p *parser) expect(punct string) error {
 	return nil
 }
 
+func (p *parser) expectName(word string) error {
+	if !p.acceptName(word) {
+		return p.unexpected(p.peek(), "'"+word+"'")
+	}
+	return nil
+}
+
 func (p *parser) unexpected(t token, want string) error {
 	got := "the end of the text"
 	if t.kind != tokEnd {
 		got = p.text[t.pos:t.end]
 	}
 	return errorAt(p.text, t.pos, "want %s, got %s", want, got)
+}
+
+// nest guards against texts that nest deeper than the stack is.
+func (p *parser) nest() error {
+	if p.depth++; p.depth > maxNesting {
+		return errorAt(p.text, p.peek().pos, "nested too deep")
+	}
+	return nil
+}
+
+// list calls one for each item up to the closing punctuation, which it takes.
+// A comma after the last item is allowed.
+func (p *parser) list(closing string, one func() error) error {
+	for first := true; !p.accept(closing); first = false {
+		if !first {
+			if err := p.expect(","); err != nil {
+				return err
+			}
+			if p.accept(closing) {
+				return nil
+			}
+		}
+		if err := one(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // identifier reads a plain name or a bracketed one: ['odd name'].
@@ -117,6 +161,23 @@ func (p *parser) identifier() (string, error) {
 	return "", p.unexpected(t, "a name")
 }
 
+// lets reads let statements for as long as there are any.
+func (p *parser) lets() ([]let, error) {
+	var lets []let
+	for {
+		for p.accept(";") {
+		}
+		if !p.isName("let") {
+			return lets, nil
+		}
+		l, err := p.let()
+		if err != nil {
+			return nil, err
+		}
+		lets = append(lets, l)
+	}
+}
+
 func (p *parser) let() (let, error) {
 	l := let{pos: p.next().pos}
 	var err error
@@ -126,126 +187,181 @@ func (p *parser) let() (let, error) {
 	if err = p.expect("="); err != nil {
 		return l, err
 	}
-	if l.isFunc = p.startsFunction(); l.isFunc {
-		if l.params, err = p.params(); err != nil {
+	if l.isFunc = p.startsFunction(); !l.isFunc {
+		if l.body, err = p.body(); err != nil {
 			return l, err
 		}
-		if err = p.expect("{"); err != nil {
-			return l, err
-		}
-		if l.body, err = p.expr(); err != nil {
-			return l, err
-		}
-		p.accept(";")
-		if err = p.expect("}"); err != nil {
-			return l, err
-		}
-	} else if l.body, err = p.expr(); err != nil {
+		return l, p.expect(";")
+	}
+	p.next()
+	if l.params, err = p.params(); err != nil {
+		return l, err
+	}
+	if err = p.expect("{"); err != nil {
+		return l, err
+	}
+	if l.body.lets, err = p.lets(); err != nil {
+		return l, err
+	}
+	lets := l.body.lets
+	if l.body, err = p.body(); err != nil {
+		return l, err
+	}
+	l.body.lets = lets
+	p.accept(";")
+	if err = p.expect("}"); err != nil {
 		return l, err
 	}
 	return l, p.expect(";")
 }
 
+// body reads an expression or a table.
+func (p *parser) body() (b body, err error) {
+	if p.startsTable() {
+		b.table, err = p.pipeline()
+	} else {
+		b.x, err = p.expr()
+	}
+	return b, err
+}
+
 // startsFunction looks ahead for "(name:" or "(){": both begin a function.
 func (p *parser) startsFunction() bool {
-	if !p.isPunct("(") || p.at+2 >= len(p.toks) {
+	if !p.isPunct("(") {
 		return false
 	}
-	a, b := p.toks[p.at+1], p.toks[p.at+2]
-	return a.kind == tokName && b.text == ":" || a.text == ")" && b.text == "{"
+	a, b := p.ahead(1), p.ahead(2)
+	return a.kind == tokName && b.isPunct(":") || a.isPunct(")") && b.isPunct("{")
 }
 
-func (p *parser) params() ([]param, error) {
-	p.next()
-	var ps []param
-	for !p.accept(")") {
-		if len(ps) > 0 {
-			if err := p.expect(","); err != nil {
-				return nil, err
-			}
-		}
-		n, err := p.identifier()
-		if err != nil {
-			return nil, err
-		}
-		if err := p.expect(":"); err != nil {
-			return nil, err
-		}
-		t := p.next()
-		typ, ok := typeNames[t.text]
-		if !ok {
-			return nil, p.unexpected(t, "a type")
-		}
-		ps = append(ps, param{n, typ})
+// startsTable looks ahead for what begins a table and no scalar.
+func (p *parser) startsTable() bool {
+	t, next := p.peek(), p.ahead(1)
+	if t.kind != tokName {
+		return false
 	}
-	return ps, nil
+	switch t.text {
+	case "datatable", "print":
+		return true
+	case "range":
+		return !next.isPunct("(")
+	case "source":
+		return next.isPunct("|") || next.isPunct(";") || next.isPunct(")") || next.isPunct("}")
+	}
+	return next.isPunct("|")
 }
 
-func (p *parser) pipeline(q *query) error {
+// params reads the parameters of a function after the opening parenthesis.
+func (p *parser) params() ([]column, error) {
+	var ps []column
+	err := p.list(")", func() error {
+		c, err := p.column()
+		if err == nil && p.accept("=") {
+			c.def, err = p.unaryExpr()
+		}
+		ps = append(ps, c)
+		return err
+	})
+	return ps, err
+}
+
+// column reads name:type.
+func (p *parser) column() (c column, err error) {
+	if c.name, err = p.identifier(); err != nil {
+		return c, err
+	}
+	if err = p.expect(":"); err != nil {
+		return c, err
+	}
+	if p.isPunct("(") {
+		return c, errorAt(p.text, p.peek().pos, "%s is a table: functions of a transformation take scalars only", c.name)
+	}
+	c.typ, err = p.typeName()
+	return c, err
+}
+
+func (p *parser) typeName() (Type, error) {
 	t := p.next()
-	switch {
-	case t.kind == tokName && t.text == "print":
-		items, err := p.items()
-		if err != nil {
-			return err
-		}
-		q.stages = append(q.stages, stage{pos: t.pos, op: "print", items: items})
-	case t.kind == tokName && t.text == "source":
-		q.stages = append(q.stages, stage{pos: t.pos, op: "source"})
-	default:
-		return p.unexpected(t, "source or print")
+	typ, ok := typeNames[t.text]
+	if t.kind != tokName || !ok {
+		return typ, p.unexpected(t, "a type")
 	}
+	return typ, nil
+}
+
+// columns reads (name:type, …).
+func (p *parser) columns() ([]column, error) {
+	if err := p.expect("("); err != nil {
+		return nil, err
+	}
+	var cols []column
+	err := p.list(")", func() error {
+		c, err := p.column()
+		cols = append(cols, c)
+		return err
+	})
+	return cols, err
+}
+
+// pipeline reads a source and the operators after it.
+func (p *parser) pipeline() (*pipeline, error) {
+	if err := p.nest(); err != nil {
+		return nil, err
+	}
+	defer func() { p.depth-- }()
+	first, err := p.source()
+	if err != nil {
+		return nil, err
+	}
+	pipe := &pipeline{stages: []stage{first}}
 	for p.accept("|") {
 		s, err := p.stage()
 		if err != nil {
-			return err
+			return nil, err
 		}
-		q.stages = append(q.stages, s)
+		pipe.stages = append(pipe.stages, s)
 	}
-	return nil
+	return pipe, nil
 }
 
-// operators that are written here; the rest of KQL works on many rows.
-var operatorNames = []string{"extend", "project", "project-away", "project-keep", "project-rename", "where"}
-
-func (p *parser) stage() (stage, error) {
-	t := p.next()
-	s := stage{pos: t.pos, op: t.text}
-	var err error
-	switch {
-	case t.kind != tokName:
-		return s, p.unexpected(t, "an operator")
-	case t.text == "where" || t.text == "filter":
-		s.op = "where"
-		s.cond, err = p.expr()
-	case t.text == "extend" || t.text == "project" || t.text == "project-rename":
-		s.items, err = p.items()
-	case t.text == "project-away" || t.text == "project-keep":
-		s.items, err = p.names()
-	default:
-		return s, errorAt(p.text, t.pos, "the operator %s is not available in a transformation%s", t.text, nearest.Hint(t.text, operatorNames))
-	}
-	return s, err
+// exprs reads a list up to and including the closing punctuation.
+func (p *parser) exprs(closing string) ([]expr, error) {
+	var list []expr
+	err := p.list(closing, func() error {
+		x, err := p.expr()
+		list = append(list, x)
+		return err
+	})
+	return list, err
 }
 
-// items reads "a = x, y, …".
+// items reads "a = x, (b, c) = y, z, …".
 func (p *parser) items() ([]named, error) {
 	var items []named
 	for {
 		it := named{pos: p.peek().pos}
-		if p.startsAssignment() {
-			n, err := p.identifier()
+		var err error
+		switch {
+		case p.startsAssignment():
+			if it.name, err = p.identifier(); err != nil {
+				return nil, err
+			}
+			p.next()
+		case p.startsTuple():
+			p.next()
+			err = p.list(")", func() error {
+				n, err := p.identifier()
+				it.names = append(it.names, n)
+				return err
+			})
 			if err != nil {
 				return nil, err
 			}
-			it.name = n
 			p.next()
 		}
-		x, err := p.expr()
-		if err != nil {
+		if it.x, err = p.expr(); err != nil {
 			return nil, err
 		}
-		it.x = x
 		items = append(items, it)
 		if !p.accept(",") {
 			return items, nil
@@ -254,14 +370,31 @@ func (p *parser) items() ([]named, error) {
 }
 
 func (p *parser) startsAssignment() bool {
-	rest := p.toks[p.at:]
-	if rest[0].kind == tokName {
-		return rest[1].kind == tokPunct && rest[1].text == "="
+	if p.peek().kind == tokName {
+		return p.ahead(1).isPunct("=")
 	}
-	return len(rest) > 3 && rest[0].text == "[" && rest[1].kind == tokString && rest[2].text == "]" && rest[3].text == "="
+	return p.isPunct("[") && p.ahead(1).kind == tokString && p.ahead(2).isPunct("]") && p.ahead(3).isPunct("=")
 }
 
-// names reads column names, of which project-away and -keep allow patterns (a*).
+// startsTuple looks ahead for "(a, b) =".
+func (p *parser) startsTuple() bool {
+	if !p.isPunct("(") {
+		return false
+	}
+	for i := 1; ; i += 2 {
+		if p.ahead(i).kind != tokName {
+			return false
+		}
+		switch t := p.ahead(i + 1); {
+		case t.isPunct(")"):
+			return p.ahead(i + 2).isPunct("=")
+		case !t.isPunct(","):
+			return false
+		}
+	}
+}
+
+// names reads column names; project-away and project-keep allow patterns (a*).
 func (p *parser) names() ([]named, error) {
 	var items []named
 	for {
@@ -274,9 +407,12 @@ func (p *parser) names() ([]named, error) {
 				return nil, err
 			}
 			it.name = n
-			if p.isPunct("*") && p.peek().pos == p.toks[p.at-1].end {
-				p.next()
-				it.name += "*"
+		}
+		for p.isPunct("*") && p.peek().pos == p.toks[p.at-1].end { // a*, *b, a*b
+			p.next()
+			it.name += "*"
+			if t := p.peek(); t.kind == tokName && t.pos == p.toks[p.at-1].end {
+				it.name += p.next().text
 			}
 		}
 		items = append(items, it)
@@ -284,4 +420,9 @@ func (p *parser) names() ([]named, error) {
 			return items, nil
 		}
 	}
+}
+
+// notRowByRow is the error for an operator that a transformation cannot have.
+func (p *parser) notRowByRow(t token) error {
+	return errorAt(p.text, t.pos, "the operator %s is not available in a transformation%s", t.text, nearest.Hint(t.text, operatorNames()))
 }

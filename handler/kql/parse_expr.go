@@ -14,8 +14,10 @@ func power(op string) int {
 	case "*", "/", "%":
 		return 5
 	}
-	return 3 // comparisons and string operators
+	return comparison
 }
+
+const comparison = 3 // comparisons and string operators
 
 // wordOperators are the comparisons that are spelled as words.
 var wordOperators = map[string]bool{}
@@ -49,7 +51,13 @@ func (p *parser) operator() string {
 	return ""
 }
 
-func (p *parser) expr() (expr, error) { return p.binaryExpr(1) }
+func (p *parser) expr() (expr, error) {
+	if err := p.nest(); err != nil {
+		return nil, err
+	}
+	defer func() { p.depth-- }()
+	return p.binaryExpr(1)
+}
 
 func (p *parser) binaryExpr(least int) (expr, error) {
 	x, err := p.unaryExpr()
@@ -77,11 +85,14 @@ func (p *parser) binaryExpr(least int) (expr, error) {
 		default:
 			var r expr
 			if r, err = p.binaryExpr(power(op) + 1); err == nil {
-				x = &binary{t.pos, op, x, r}
+				x = &infix{t.pos, op, x, r}
 			}
 		}
 		if err != nil {
 			return nil, err
+		}
+		if power(op) == comparison && power(p.operator()) == comparison && p.operator() != "" {
+			return nil, errorAt(p.text, p.peek().pos, "comparisons do not chain: put one of them in parentheses")
 		}
 	}
 }
@@ -90,8 +101,16 @@ func (p *parser) inList(x expr, op string, pos int) (expr, error) {
 	if err := p.expect("("); err != nil {
 		return nil, err
 	}
-	list, err := p.exprs(")")
-	return &inList{pos, op, x, list}, err
+	in := &inList{pos: pos, op: op, x: x}
+	var err error
+	if p.startsTable() {
+		if in.table, err = p.pipeline(); err == nil {
+			err = p.expect(")")
+		}
+	} else {
+		in.list, err = p.exprs(")")
+	}
+	return in, err
 }
 
 func (p *parser) between(x expr, not bool, pos int) (expr, error) {
@@ -112,27 +131,13 @@ func (p *parser) between(x expr, not bool, pos int) (expr, error) {
 	return b, err
 }
 
-// exprs reads a list up to and including the closing punctuation.
-func (p *parser) exprs(closing string) ([]expr, error) {
-	var list []expr
-	for !p.accept(closing) {
-		if len(list) > 0 {
-			if err := p.expect(","); err != nil {
-				return nil, err
-			}
-		}
-		x, err := p.expr()
-		if err != nil {
+func (p *parser) unaryExpr() (expr, error) {
+	if t := p.peek(); t.isPunct("-") || t.isPunct("+") {
+		p.next()
+		if err := p.nest(); err != nil {
 			return nil, err
 		}
-		list = append(list, x)
-	}
-	return list, nil
-}
-
-func (p *parser) unaryExpr() (expr, error) {
-	if t := p.peek(); t.kind == tokPunct && (t.text == "-" || t.text == "+") {
-		p.next()
+		defer func() { p.depth-- }()
 		x, err := p.unaryExpr()
 		if err != nil || t.text == "+" {
 			return x, err
@@ -191,7 +196,7 @@ func (p *parser) primary() (expr, error) {
 			p.next()
 			return &literal{t.pos, lit{Bool, boolValue(t.text == "true")}}, nil
 		}
-		if n := p.toks[p.at+1]; n.kind == tokPunct && n.text == "(" {
+		if p.ahead(1).isPunct("(") {
 			return p.callOrLiteral(t)
 		}
 		id, err := p.identifier()
@@ -200,6 +205,10 @@ func (p *parser) primary() (expr, error) {
 		if t.text == "[" {
 			id, err := p.identifier()
 			return &name{t.pos, id}, err
+		}
+		if t.text == "*" {
+			p.next()
+			return &star{t.pos}, nil
 		}
 		if p.accept("(") {
 			x, err := p.expr()
@@ -216,7 +225,15 @@ func (p *parser) primary() (expr, error) {
 // whose text between the parentheses is not made of tokens.
 func (p *parser) callOrLiteral(t token) (expr, error) {
 	typ, isType := typeNames[t.text]
-	if !isType {
+	switch {
+	case t.text == "toscalar":
+		p.at += 2
+		return p.scalarOf(t.pos)
+	case t.text == "typeof":
+		p.at++
+		typ, err := p.typeInParens()
+		return &typeOf{t.pos, typ}, err
+	case !isType:
 		p.at += 2
 		args, err := p.exprs(")")
 		return &call{t.pos, t.text, args}, err
@@ -229,11 +246,34 @@ func (p *parser) callOrLiteral(t token) (expr, error) {
 	for p.peek().kind != tokEnd && p.peek().pos <= end {
 		p.next()
 	}
-	v, ok := parseTyped(typ, strings.TrimSpace(p.text[open.end:end]))
+	text := strings.TrimSpace(p.text[open.end:end])
+	if typ == Dynamic {
+		raw, err := dynamicLiteral(text)
+		if err != nil {
+			return nil, errorAt(p.text, open.end, "%s is not a dynamic value: %v", shorten(text), err)
+		}
+		return &literal{t.pos, lit{Dynamic, jsonValue(raw)}}, nil
+	}
+	v, ok := parseTyped(typ, text)
 	if !ok {
-		return nil, errorAt(p.text, open.end, "%q is not a %s", p.text[open.end:end], typ)
+		return nil, errorAt(p.text, open.end, "%q is not a %s", text, typ)
 	}
 	return &literal{t.pos, v}, nil
+}
+
+// scalarOf reads the argument of toscalar and the closing parenthesis.
+func (p *parser) scalarOf(pos int) (x expr, err error) {
+	if p.startsTable() || p.peek().kind == tokName && p.ahead(1).isPunct(")") {
+		s := &scalarOf{pos: pos}
+		s.table, err = p.pipeline()
+		x = s
+	} else {
+		x, err = p.expr()
+	}
+	if err == nil {
+		err = p.expect(")")
+	}
+	return x, err
 }
 
 // closingParen finds the parenthesis that closes the one at open, skipping strings.

@@ -1,5 +1,7 @@
 // Package kql is the transformation language: the part of KQL that works on
-// one row at a time, as Azure Monitor runs it in data collection rules.
+// one row at a time, as Azure Monitor runs it in data collection rules, with
+// Microsoft's types and null rules. README.md beside this file lists what it
+// has and what surprises people.
 //
 // A query is compiled once. All paths into the record that its columns,
 // filters and helpers touch form one tree; each record is scanned once, the
@@ -11,9 +13,8 @@ package kql
 import (
 	"fmt"
 	"slices"
-	"strings"
+	"unicode/utf8"
 
-	"github.com/sluice-connectors/sluice/handler/nearest"
 	"github.com/sluice-connectors/sluice/handler/scan"
 )
 
@@ -31,6 +32,8 @@ type Named struct {
 
 // Options tell what a query reads and what is wanted of it.
 type Options struct {
+	// Dialect is what the text may use.
+	Dialect Dialect
 	// Source declares the record's columns, as a DCR stream does. Nil: any
 	// name is a column of the record, of type dynamic.
 	Source []Column
@@ -45,48 +48,80 @@ type Options struct {
 	MaxText int
 	// Rest keeps the record's members that nothing refers to, for Runner.Additional.
 	Rest bool
+
+	noFold bool // leave constant expressions to run time; tests compare both
 }
 
 // Program is a compiled query. It is immutable and shared by its Runners.
 type Program struct {
-	Columns []Column // in the order in which rows have them
-	Dropped []string // columns that the query yields and the table lacks
-	Unused  []string // columns of the table that the query does not yield
+	Columns  []Column // in the order in which rows have them
+	Dropped  []string // columns that the query yields and the table lacks
+	Unused   []string // columns of the table that the query does not yield
+	Warnings []string // what the author should know, such as a function that is empty here
 
-	tree    *scan.Tree
-	regs    int
-	filters []func(*Runner) Value
-	hold    *output
-	id      func(*Runner) Value
-	time    func(*Runner) Value
-	outputs []output
-	rest    bool // members that nothing refers to are part of the row
-	opt     Options
+	tree      *scan.Tree
+	regs      int
+	segments  []segment // operators between those that multiply rows
+	table     *table    // the rows, of a query that reads no record
+	inputless bool
+	hold      *output
+	id        func(*Runner) Value
+	time      func(*Runner) Value
+	outputs   []output
+	rest      bool // members that nothing refers to are part of the row
+	opt       Options
 }
 
-// Compile compiles a query: let statements, then "source | …" or "print …".
+// Inputless reports whether the query makes its rows of nothing: it begins
+// with print, datatable or range, and is run once, with Runner.Each over nil.
+func (p *Program) Inputless() bool { return p.inputless }
+
+// Multiplies reports whether the query may make several rows of one record.
+// Runner.Each runs it; Runner.Map does not.
+func (p *Program) Multiplies() bool {
+	return len(p.segments) > 1 || p.table != nil && len(p.table.rows) != 1
+}
+
+// Compile compiles a query: let statements, then "source | …" or another table.
 func Compile(text string, opt Options) (*Program, error) {
 	q, err := parseQuery(text)
 	if err != nil {
 		return nil, err
 	}
 	c := newCompiler(text, opt)
+	p := &Program{opt: opt}
+	if n := utf8.RuneCountInString(text); opt.Dialect == DCRDialect && n > dcrMaxText {
+		*c.warnings = append(*c.warnings, fmt.Sprintf("the text has %d characters; a data collection rule is documented to take %d", n, dcrMaxText))
+	}
+	cols, open := c.cols, c.open
+	c.cols, c.open = nil, false // let statements see no record
 	if err := c.bindLets(q.lets); err != nil {
 		return nil, err
 	}
-	p := &Program{opt: opt}
-	projected := opt.Source != nil
-	for i := range q.stages {
-		s := &q.stages[i]
-		if err := c.stage(s, p); err != nil {
-			return nil, err
-		}
-		projected = projected || s.op == "project" || s.op == "print" || s.op == "project-keep"
+	c.cols, c.open = cols, open
+	if err := c.pipeline(q.pipe, p); err != nil {
+		return nil, err
 	}
-	if !projected {
+	if c.open {
 		c.passThrough(p)
 	}
 	return p, c.finish(p)
+}
+
+// pipeline compiles operators in their order into p.
+func (c *compiler) pipeline(pipe *pipeline, p *Program) error {
+	if len(p.segments) == 0 {
+		p.segments = make([]segment, 1)
+	}
+	if err := c.source(&pipe.stages[0], p); err != nil {
+		return err
+	}
+	for i := range pipe.stages[1:] {
+		if err := c.stage(&pipe.stages[i+1], p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // TableQuery is the columns of a table as its spec writes them: one expression
@@ -100,7 +135,7 @@ type TableQuery struct {
 // CompileTable compiles the columns of a table. Errors name the column.
 func CompileTable(t TableQuery, opt Options) (*Program, error) {
 	c := newCompiler("", opt)
-	p := &Program{opt: opt}
+	p := &Program{opt: opt, segments: make([]segment, 1)}
 	one := func(n Named) (code, error) {
 		c.text = n.KQL
 		x, err := parseExpr(n.KQL)
@@ -118,10 +153,12 @@ func CompileTable(t TableQuery, opt Options) (*Program, error) {
 	}
 	if t.Where != "" {
 		k, err := one(Named{KQL: t.Where})
+		if err == nil {
+			err = c.filter(p, k, 0)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("where: %w", err)
 		}
-		p.filters = append(p.filters, c.run(c.cast(k, Bool)).eval)
 	}
 	cols := make([]bound, len(t.Columns))
 	for i, n := range t.Columns {
@@ -129,174 +166,23 @@ func CompileTable(t TableQuery, opt Options) (*Program, error) {
 		if err != nil {
 			return nil, fmt.Errorf("column %s: %w", n.Name, err)
 		}
-		cols[i] = bound{n.Name, k}
+		cols[i] = bound{name: n.Name, code: k, text: n.KQL}
 	}
 	c.cols = cols
 	return p, c.finish(p)
 }
 
-func newCompiler(text string, opt Options) *compiler {
-	c := &compiler{text: text, tree: scan.NewTree(), lets: newScope(nil), casts: map[castKey]code{}, open: opt.Source == nil}
-	for _, col := range opt.Source {
-		k := code{typ: Dynamic, path: scan.Key(col.Name)}
-		c.cols = append(c.cols, bound{col.Name, c.cast(k, col.Type)})
-	}
-	return c
-}
-
-func (c *compiler) bindLets(lets []let) error {
-	for i := range lets {
-		l := &lets[i]
-		if l.isFunc {
-			c.lets.funcs[l.name] = l
-			continue
-		}
-		k, err := c.expr(l.body)
-		if err != nil {
-			return err
-		}
-		c.lets.names[l.name] = c.register(k)
-	}
-	return nil
-}
-
-// stage compiles one operator: it changes the columns or adds a filter.
-func (c *compiler) stage(s *stage, p *Program) error {
-	switch s.op {
-	case "where":
-		k, err := c.expr(s.cond)
-		if err != nil {
-			return err
-		}
-		p.filters = append(p.filters, c.run(c.cast(k, Bool)).eval)
-	case "extend", "project", "print":
-		items, err := c.items(s)
-		if err != nil {
-			return err
-		}
-		if s.op == "extend" {
-			items = replaceColumns(c.cols, items)
-		} else {
-			c.open = false
-		}
-		c.cols = items
-	case "project-rename":
-		return c.rename(s)
-	case "project-away", "project-keep":
-		return c.keepColumns(s)
-	}
-	return nil
-}
-
-// items compiles "a = x, …"; all see the columns as they were before.
-func (c *compiler) items(s *stage) ([]bound, error) {
-	var cols []bound
-	for i, it := range s.items {
-		k, err := c.expr(it.x)
-		if err != nil {
-			return nil, err
-		}
-		cols = append(cols, bound{itemName(it, s.op, i), c.register(k)})
-	}
-	return cols, nil
-}
-
-// itemName gives an item without a name the one that Kusto gives it.
-func itemName(it named, op string, i int) string {
-	if it.name != "" {
-		return it.name
-	}
-	if op == "print" {
-		return fmt.Sprintf("print_%d", i)
-	}
-	switch x := it.x.(type) {
-	case *name:
-		return x.id
-	case *member:
-		if inner := itemName(named{x: x.x}, op, i); inner != "" {
-			return inner + "_" + x.key
-		}
-	case *call:
-		if len(x.args) > 0 {
-			if inner, ok := x.args[0].(*name); ok {
-				return inner.id
-			}
-		}
-	}
-	return fmt.Sprintf("Column%d", i+1)
-}
-
-func replaceColumns(cols, items []bound) []bound {
-	out := slices.Clone(cols)
-	for _, it := range items {
-		if i := slices.IndexFunc(out, func(b bound) bool { return b.name == it.name }); i >= 0 {
-			out[i] = it
-		} else {
-			out = append(out, it)
-		}
-	}
-	return out
-}
-
-func (c *compiler) rename(s *stage) error {
-	out := slices.Clone(c.cols)
-	for _, it := range s.items {
-		from, ok := it.x.(*name)
-		if !ok || it.name == "" {
-			return c.errorf(it.pos, "project-rename takes New = Old")
-		}
-		k, ok := c.column(from.id)
-		if !ok {
-			return c.errorf(from.pos, "there is no column %s%s", from.id, nearest.Hint(from.id, c.known()))
-		}
-		if i := slices.IndexFunc(out, func(b bound) bool { return b.name == from.id }); i >= 0 {
-			out[i] = bound{it.name, k}
-		} else { // a column of the open record: its old name is no more
-			out = append(out, bound{it.name, k}, bound{from.id, code{typ: Dynamic, konst: true}})
-		}
-	}
-	c.cols = out
-	return nil
-}
-
-func (c *compiler) keepColumns(s *stage) error {
-	match := func(col string) bool {
-		return slices.ContainsFunc(s.items, func(it named) bool {
-			prefix, isPattern := strings.CutSuffix(it.name, "*")
-			return it.name == col || isPattern && strings.HasPrefix(col, prefix)
-		})
-	}
-	for _, it := range s.items {
-		if _, ok := c.column(it.name); !ok && !strings.HasSuffix(it.name, "*") {
-			return c.errorf(it.pos, "there is no column %s%s", it.name, nearest.Hint(it.name, c.known()))
-		}
-	}
-	if c.open {
-		for _, it := range s.items {
-			if s.op == "project-away" { // hide it: a null constant stands for no column
-				c.cols = replaceColumns(c.cols, []bound{{it.name, code{typ: Dynamic, konst: true}}})
-			} else if !slices.ContainsFunc(c.cols, func(b bound) bool { return b.name == it.name }) {
-				k, _ := c.column(it.name)
-				c.cols = append(c.cols, bound{it.name, k})
-			}
-		}
-		if s.op == "project-away" {
-			return nil
-		}
-		c.open = false
-	}
-	c.cols = slices.DeleteFunc(slices.Clone(c.cols), func(b bound) bool { return match(b.name) == (s.op == "project-away") })
-	return nil
-}
-
 // passThrough keeps the members of an open record that no column replaced.
 func (c *compiler) passThrough(p *Program) {
 	for i := range c.cols {
+		if c.cols[i].hidden {
+			continue
+		}
 		c.cols[i].code = c.run(c.cols[i].code) // its paths are in the tree now
 	}
 	for _, name := range c.tree.RootKeys() {
 		if !slices.ContainsFunc(c.cols, func(b bound) bool { return b.name == name }) {
-			c.cols = append(c.cols, bound{name, code{typ: Dynamic, path: scan.Key(name)}})
+			c.cols = append(c.cols, bound{name: name, code: code{typ: Dynamic, path: scan.Key(name)}, text: quoteName(name)})
 		}
 	}
 	for _, b := range c.cols {
@@ -307,50 +193,48 @@ func (c *compiler) passThrough(p *Program) {
 
 // finish turns the columns into writers.
 func (c *compiler) finish(p *Program) error {
-	helper := func(what, text string, t Type) (func(*Runner) Value, error) {
-		if text == "" {
-			return nil, nil
-		}
-		c.text, c.open = text, c.open || p.opt.Source == nil
-		x, err := parseExpr(text)
-		if err == nil {
-			var k code
-			cols := c.cols
-			c.cols = nil // the record's own columns, not the row's
-			for _, col := range p.opt.Source {
-				c.cols = append(c.cols, bound{col.Name, c.cast(code{typ: Dynamic, path: scan.Key(col.Name)}, col.Type)})
-			}
-			if k, err = c.expr(x); err == nil {
-				c.cols = cols
-				return c.run(c.cast(k, t)).eval, nil
-			}
-		}
-		return nil, fmt.Errorf("%s: %w", what, err)
-	}
 	var err error
-	if p.id, err = helper("id", p.opt.ID, String); err != nil {
+	if p.id, err = c.helper("id", p.opt.ID, String, p.opt.Source); err != nil {
 		return err
 	}
-	if p.time, err = helper("time", p.opt.Time, Datetime); err != nil {
+	if p.time, err = c.helper("time", p.opt.Time, Datetime, p.opt.Source); err != nil {
 		return err
 	}
 	c.fit(p)
 	for _, b := range c.cols {
-		if b.code.konst && !b.code.val.OK && b.code.typ == Dynamic {
-			continue // hidden
+		if b.hidden {
+			continue
 		}
 		o := c.output(b, p.opt.MaxText)
 		if b.name == p.opt.Hold {
-			k := c.run(b.code)
-			o.value = k.eval
+			o.value = c.run(b.code).eval
 			p.hold = &o
 			continue
 		}
 		p.outputs = append(p.outputs, o)
 		p.Columns = append(p.Columns, o.column)
 	}
-	p.tree, p.regs = c.tree, c.regs
+	p.tree, p.regs, p.Warnings = c.tree, *c.regs, *c.warnings
 	return nil
+}
+
+// helper compiles an expression over the record itself, not the row.
+func (c *compiler) helper(what, text string, t Type, source []Column) (func(*Runner) Value, error) {
+	if text == "" {
+		return nil, nil
+	}
+	cols, open := c.cols, c.open
+	c.text, c.open, c.cols = text, source == nil, c.declared(source)
+	defer func() { c.cols, c.open = cols, open }()
+	x, err := parseExpr(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	k, err := c.expr(x)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	return c.run(c.cast(k, t)).eval, nil
 }
 
 // fit brings the columns to those of the table, when one is given.
@@ -360,15 +244,15 @@ func (c *compiler) fit(p *Program) {
 	}
 	var cols []bound
 	for _, col := range p.opt.Table {
-		i := slices.IndexFunc(c.cols, func(b bound) bool { return b.name == col.Name })
+		i := slices.IndexFunc(c.cols, func(b bound) bool { return b.name == col.Name && !b.hidden })
 		if i < 0 {
 			p.Unused = append(p.Unused, col.Name)
 			continue
 		}
-		cols = append(cols, bound{col.Name, c.cast(c.cols[i].code, col.Type)})
+		cols = append(cols, bound{name: col.Name, code: c.cast(c.cols[i].code, col.Type), text: c.cols[i].text})
 	}
 	for _, b := range c.cols {
-		if !slices.ContainsFunc(p.opt.Table, func(col Column) bool { return col.Name == b.name }) {
+		if !b.hidden && !slices.ContainsFunc(p.opt.Table, func(col Column) bool { return col.Name == b.name }) {
 			p.Dropped = append(p.Dropped, b.name)
 		}
 	}

@@ -2,7 +2,7 @@ package kql
 
 import (
 	"bytes"
-	"strconv"
+	"regexp"
 	"time"
 
 	"github.com/sluice-connectors/sluice/handler/scan"
@@ -15,26 +15,29 @@ type Runner struct {
 	// Now is the clock of now() and ago().
 	Now func() time.Time
 
-	p      *Program
-	r      *scan.Reader
-	src    []byte
-	regs   []Value
-	regAt  []uint32
-	epoch  uint32
-	buf    []byte // text that expressions make of a record
-	fixed  []byte // the record again, when it had to be repaired
-	kept   bool
-	id     Value
-	when   Value // event time
-	held   Value
-	extra  []byte
-	cuts   []byte // ,"column":{…} for each text that was cut
-	unfit  []byte // ,"column":value for each value that fits no type
-	tokens map[*scan.Tree]*scan.Reader
+	p        *Program
+	r        *scan.Reader
+	src      []byte
+	row      []Value // of the table that the query reads in the place of records
+	regs     []Value
+	regAt    []uint32
+	regOdd   []bool
+	epoch    uint32
+	stack    []Value // arguments of the functions that are being called
+	buf      []byte  // text that expressions make of a record
+	fixed    []byte  // the record again, when it had to be repaired
+	kept     bool
+	id       Value
+	when     Value // event time
+	held     Value
+	extra    []byte
+	cuts     []byte // ,"column":{…} for each text that was cut
+	unfit    []byte // ,"column":value for each value that fits no type
+	odd      bool   // an expression met something that it made null of
+	odds     []int64
+	tokens   map[*scan.Tree]*scan.Reader
+	patterns map[string]*regexp.Regexp
 }
-
-// newScratch makes a Runner for folding constants.
-func newScratch() *Runner { return &Runner{Now: time.Now} }
 
 // keep copies made text into the arena of this record. The arena only grows
 // between records, so what points into it stays whole.
@@ -51,6 +54,33 @@ func (m *Runner) dynamic(slot int) Value {
 		return null
 	}
 	return Value{S: m.src[sp.Start:sp.End], OK: true}
+}
+
+// make lets f append text to the arena of this record and returns what it
+// appended. f must not evaluate anything: its text would get in between.
+func (m *Runner) make(f func(dst []byte) []byte) Value {
+	from := len(m.buf)
+	m.buf = f(m.buf)
+	return bytesValue(m.buf[from:len(m.buf):len(m.buf)])
+}
+
+// makeJSON is make for JSON text.
+func (m *Runner) makeJSON(f func(dst []byte) []byte) Value {
+	v := m.make(f)
+	return jsonValue(v.S)
+}
+
+// regexp compiles a pattern that is no constant; nil when it is no pattern.
+func (m *Runner) regexp(pattern []byte) *regexp.Regexp {
+	re, ok := m.patterns[string(pattern)]
+	if !ok {
+		if len(m.patterns) >= 100 || m.patterns == nil { // few patterns come again and again, or none does
+			m.patterns = map[string]*regexp.Regexp{}
+		}
+		re, _ = regexp.Compile(string(pattern))
+		m.patterns[string(pattern)] = re
+	}
+	return re
 }
 
 // text is tostring() of the record's value in a slot.
@@ -111,7 +141,10 @@ func (m *Runner) at(v Value, t Type, i Value) Value {
 		})
 		return out
 	}
-	key := appendText(nil, t, i)
+	key := i.S
+	if t != String {
+		key = appendText(nil, t, i)
+	}
 	eachMember(v.S, func(name, raw []byte) {
 		if bytes.Equal(name, key) {
 			out = jsonValue(raw)
@@ -151,7 +184,8 @@ func isASCII(s []byte) bool {
 	return true
 }
 
-// convert implements the to…() functions. What does not fit becomes null.
+// convert implements the to…() functions. What does not fit becomes null, and
+// is noted as odd unless there was nothing to begin with.
 func (m *Runner) convert(v Value, from, t Type) Value {
 	if !v.OK && from != String {
 		if t == String {
@@ -159,33 +193,64 @@ func (m *Runner) convert(v Value, from, t Type) Value {
 		}
 		return null
 	}
+	out := m.converted(v, from, t)
+	if !out.OK && !(isText(from) && (len(v.S) == 0 || string(v.S) == `""`)) {
+		m.odd = true
+	}
+	return out
+}
+
+func isText(t Type) bool { return t == String || t == Dynamic }
+
+func (m *Runner) converted(v Value, from, t Type) Value {
 	switch {
+	case from == t:
+		return v
 	case t == Dynamic:
-		b := appendJSON(nil, from, v)
-		return jsonValue(m.keep(b))
+		if from == String {
+			v.OK = true
+		}
+		return m.makeJSON(func(dst []byte) []byte { return appendJSON(dst, from, v) })
 	case from == Dynamic:
 		return m.fromDynamic(v, t)
 	case t == String:
-		start := len(m.buf)
-		m.buf = appendText(m.buf, from, v)
-		return bytesValue(m.buf[start:len(m.buf):len(m.buf)])
+		return m.make(func(dst []byte) []byte { return appendText(dst, from, v) })
 	case from == String || from == GUID:
 		return parseAs(t, v.S)
-	case isReal(from) && (t == Int || t == Long):
+	case from == Decimal:
+		return fromDecimal(v, t)
+	case t == Decimal:
+		return parseDecimal(appendText(nil, from, v))
+	case from == Real && isWhole(t):
 		n := realToLong(v.F)
 		if t == Int {
 			n = toInt(n)
 		}
 		return n
-	case isReal(t) && (from == Int || from == Long || from == Bool):
-		return realValue(float64(v.N))
-	case t == Int:
-		return toInt(v)
-	case t == Bool:
+	case t == Real:
+		return Value{F: float64(v.N), OK: from == Int || from == Long || from == Bool || from == Timespan}
+	case t == Bool && from == Real:
+		return boolValue(v.F != 0)
+	case t == Bool && isWhole(from):
 		return boolValue(v.N != 0)
-	case t == Datetime && (from == Long || from == Int), t == Timespan && (from == Long || from == Int), isReal(from) && isReal(t),
-		t == Long && (from == Int || from == Bool || from == Datetime || from == Timespan):
+	case t == Int && (from == Long || from == Bool):
+		return toInt(v)
+	case t == Long && from != Real, (t == Datetime || t == Timespan) && isWhole(from):
 		return v
+	}
+	return null
+}
+
+func fromDecimal(v Value, t Type) Value {
+	switch t {
+	case Real:
+		return parseReal(v.S)
+	case Long:
+		return decimalToLong(v)
+	case Int:
+		return toInt(decimalToLong(v))
+	case Bool:
+		return boolValue(!v.decimal().IsZero())
 	}
 	return null
 }
@@ -195,9 +260,7 @@ func (m *Runner) fromDynamic(v Value, t Type) Value {
 	case k == scan.String:
 		s := v.S[1 : len(v.S)-1]
 		if bytes.IndexByte(s, '\\') >= 0 {
-			from := len(m.buf)
-			m.buf = scan.AppendUnquoted(m.buf, s)
-			s = m.buf[from:len(m.buf):len(m.buf)]
+			s = m.make(func(dst []byte) []byte { return scan.AppendUnquoted(dst, s) }).S
 		} else if t == String {
 			return Value{S: s, OK: true, Safe: true}
 		}
@@ -206,10 +269,10 @@ func (m *Runner) fromDynamic(v Value, t Type) Value {
 		return bytesValue(v.S)
 	case k == scan.True || k == scan.False:
 		b := boolValue(k == scan.True)
-		if t == Bool || t == Int || t == Long {
+		if t == Bool || isWhole(t) {
 			return b
 		}
-		if isReal(t) {
+		if t == Real {
 			return realValue(float64(b.N))
 		}
 		return null
@@ -222,13 +285,10 @@ func (m *Runner) fromDynamic(v Value, t Type) Value {
 func fromNumber(s []byte, t Type) Value {
 	switch t {
 	case Bool:
-		v := parseLong(s)
-		return Value{N: min(1, max(v.N, -v.N)), OK: v.OK}
+		v := parseReal(s)
+		return Value{N: boolValue(v.F != 0).N, OK: v.OK}
 	case Datetime, Timespan: // a number is a count of ticks
 		return parseLong(s)
-	case Real, Decimal:
-		f, err := strconv.ParseFloat(string(s), 64)
-		return Value{F: f, OK: err == nil}
 	}
 	return parseAs(t, s)
 }
@@ -252,11 +312,13 @@ func walk(raw []byte, open byte, f func(key, val []byte)) {
 	for p < len(raw) && raw[p] != ']' && raw[p] != '}' {
 		var key []byte
 		if open == '{' {
-			end, _, err := scan.Skip(raw, p)
+			end, flags, err := scan.Skip(raw, p)
 			if err != nil {
 				return
 			}
-			key = scan.AppendUnquoted(nil, raw[p+1:end-1])
+			if key = raw[p+1 : end-1]; flags != 0 {
+				key = scan.AppendUnquoted(nil, key)
+			}
 			p = scan.Space(raw, scan.Space(raw, end)+1)
 		}
 		end, _, err := scan.Skip(raw, p)

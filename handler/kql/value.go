@@ -1,6 +1,7 @@
 package kql
 
 import (
+	"bytes"
 	"encoding/hex"
 	"math"
 	"strconv"
@@ -12,7 +13,7 @@ import (
 // Type is a type of the language.
 type Type uint8
 
-// The scalar types. Of decimal only what real can hold is kept.
+// The scalar types.
 const (
 	Dynamic Type = iota
 	Bool
@@ -49,7 +50,8 @@ func ParseType(s string) (Type, bool) {
 //	bool, int, long  N
 //	datetime         N, ticks of 100 ns since the year 1
 //	timespan         N, ticks of 100 ns
-//	real, decimal    F
+//	real             F
+//	decimal          S, the number in plain notation
 //	string, guid     S, the text; there is no null string
 //	dynamic          S, JSON text
 type Value struct {
@@ -104,19 +106,8 @@ type lit struct {
 
 // parseTyped reads what stands between the parentheses of a typed literal.
 func parseTyped(t Type, s string) (lit, bool) {
-	if s == "null" || s == "" && t != String && t != Dynamic {
+	if s == "null" || s == "" && t != String {
 		return lit{t, null}, true
-	}
-	if t == Dynamic {
-		raw := []byte(s)
-		if len(s) > 1 && s[0] == '\'' { // a string in single quotes
-			tok, err := lexString(s, 0)
-			if err != nil || tok.end != len(s) {
-				return lit{}, false
-			}
-			raw = scan.AppendQuoted(nil, tok.text)
-		}
-		return lit{Dynamic, jsonValue(raw)}, scan.Valid(raw)
 	}
 	if unq, err := lexString(s+" ", 0); s != "" && (s[0] == '"' || s[0] == '\'') && err == nil && unq.end == len(s) {
 		s = unq.text
@@ -142,9 +133,10 @@ func parseAs(t Type, s []byte) Value {
 		return toInt(parseLong(s))
 	case Long:
 		return parseLong(s)
-	case Real, Decimal:
-		f, err := strconv.ParseFloat(strings.TrimSpace(string(s)), 64)
-		return Value{F: f, OK: err == nil}
+	case Real:
+		return parseReal(s)
+	case Decimal:
+		return parseDecimal(s)
 	case Datetime:
 		n, ok := parseDatetime(s)
 		return Value{N: n, OK: ok}
@@ -197,6 +189,14 @@ func parseDigits(s []byte) (n int64, ok bool) {
 	return n, true
 }
 
+func parseReal(s []byte) Value {
+	f, err := strconv.ParseFloat(string(bytes.TrimSpace(s)), 64)
+	if err != nil && !math.IsInf(f, 0) {
+		return null
+	}
+	return realValue(f)
+}
+
 func realToLong(f float64) Value {
 	if f >= -(1<<63) && f < 1<<63 {
 		return longValue(int64(f))
@@ -230,7 +230,7 @@ func appendText(dst []byte, t Type, v Value) []byte {
 		return strconv.AppendBool(dst, v.N != 0)
 	case Int, Long:
 		return strconv.AppendInt(dst, v.N, 10)
-	case Real, Decimal:
+	case Real:
 		return appendReal(dst, v.F)
 	case Datetime:
 		return appendDatetime(dst, v.N, 7)
@@ -276,7 +276,9 @@ func appendJSON(dst []byte, t Type, v Value) []byte {
 	switch t {
 	case Bool, Int, Long:
 		return appendText(dst, t, v)
-	case Real, Decimal:
+	case Decimal:
+		return append(dst, v.S...)
+	case Real:
 		if math.IsNaN(v.F) || math.IsInf(v.F, 0) {
 			return append(append(append(dst, '"'), appendReal(nil, v.F)...), '"')
 		}

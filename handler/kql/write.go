@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -22,13 +23,15 @@ type output struct {
 	value func(*Runner) Value
 	// from is the slot of the record's value that value converts, or -1.
 	from int
+	code code   // for explanations
+	text string // the expression
 }
 
 func (c *compiler) output(b bound, max int) output {
 	o := output{
 		column: Column{Name: b.name, Type: b.code.typ},
 		prefix: append(scan.AppendQuoted([]byte{','}, b.name), ':'),
-		max:    max, slot: -1, from: -1,
+		max:    max, slot: -1, from: -1, code: b.code, text: b.text,
 	}
 	if b.code.from != nil {
 		o.from = *b.code.from
@@ -45,7 +48,7 @@ func (c *compiler) output(b bound, max int) output {
 func (p *Program) Runner() *Runner {
 	r := scan.NewReader(p.tree)
 	r.CollectRest = p.rest || p.opt.Rest
-	return &Runner{Now: time.Now, p: p, r: r, regs: make([]Value, p.regs), regAt: make([]uint32, p.regs)}
+	return &Runner{Now: time.Now, p: p, r: r, regs: make([]Value, p.regs), regAt: make([]uint32, p.regs), regOdd: make([]bool, p.regs), odds: make([]int64, len(p.outputs)+1)}
 }
 
 // Map reads the record at or after src[0] and appends its row to dst: a JSON
@@ -54,18 +57,17 @@ func (p *Program) Runner() *Runner {
 // number of bytes read. An error means that src is no JSON text; anything odd
 // inside a record only makes a column null.
 func (m *Runner) Map(src, dst []byte) (n int, row []byte, err error) {
-	n, err = m.read(src)
-	if err != nil {
+	if m.p.Multiplies() {
+		return 0, dst, errors.New("kql: the query makes several rows of a record: use Each")
+	}
+	if n, err = m.read(src); err != nil {
 		return 0, dst, err
 	}
 	p := m.p
-	m.kept = true
-	for _, f := range p.filters {
-		if v := f(m); !v.OK || v.N == 0 {
-			m.kept = false
-			break
-		}
+	if p.table != nil {
+		m.row = p.table.rows[0]
 	}
+	m.kept = m.passes(&p.segments[0])
 	m.id, m.when, m.held = Value{}, null, null
 	if p.id != nil {
 		m.id = p.id(m)
@@ -82,17 +84,37 @@ func (m *Runner) Map(src, dst []byte) (n int, row []byte, err error) {
 			m.noteUnfit(p.hold)
 		}
 	}
+	return n, m.writeRow(dst), nil
+}
+
+// passes reports whether the row passes the filters of a segment. A filter that
+// is null because of something odd is counted.
+func (m *Runner) passes(seg *segment) bool {
+	for _, f := range seg.filters {
+		m.odd = false
+		v := f(m)
+		if m.odd && !v.OK {
+			m.odds[len(m.odds)-1]++
+		}
+		if !v.OK || v.N == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *Runner) writeRow(dst []byte) []byte {
 	start := len(dst)
 	dst = append(dst, '{')
-	for i := range p.outputs {
-		dst = m.write(&p.outputs[i], dst, start)
+	for i := range m.p.outputs {
+		dst = m.write(i, dst, start)
 	}
-	if p.rest {
+	if m.p.rest {
 		for _, sp := range m.r.Rest {
 			dst = append(separate(dst, start), m.src[sp.Start:sp.End]...)
 		}
 	}
-	return n, dst, nil
+	return dst
 }
 
 // read scans the record, after repairing it when it is not UTF-8.
@@ -130,7 +152,8 @@ func (o *output) name(dst []byte, start int) []byte {
 	return append(dst, o.prefix[1:]...)
 }
 
-func (m *Runner) write(o *output, dst []byte, start int) []byte {
+func (m *Runner) write(i int, dst []byte, start int) []byte {
+	o := &m.p.outputs[i]
 	if o.slot >= 0 {
 		return m.writeToken(o, dst, start)
 	}
@@ -140,8 +163,12 @@ func (m *Runner) write(o *output, dst []byte, start int) []byte {
 			return append(o.name(dst, start), raw...)
 		}
 	}
+	m.odd = false
 	v := o.value(m)
 	if !v.OK || t == String && len(v.S) == 0 {
+		if m.odd {
+			m.odds[i]++
+		}
 		if o.from >= 0 && m.r.Spans[o.from].Kind > scan.Null {
 			m.noteUnfit(o)
 		}
@@ -237,6 +264,23 @@ func (m *Runner) Held() (t time.Time, ok bool) {
 
 // Truncated reports whether a text of the record was cut.
 func (m *Runner) Truncated() bool { return len(m.cuts) > 0 }
+
+// Oddities counts the values that became null because something in a record
+// did not fit: a text that is no number, a division by zero, a date out of
+// range. Column "where" stands for the filters. Runner counts from its making.
+func (m *Runner) Oddities() map[string]int64 {
+	out := map[string]int64{}
+	for i, n := range m.odds {
+		switch {
+		case n == 0:
+		case i < len(m.p.outputs):
+			out[m.p.outputs[i].column.Name] = n
+		default:
+			out["where"] = n
+		}
+	}
+	return out
+}
 
 // Additional is what the row cannot say in its columns, as the members of a
 // JSON object: the record's members that nothing refers to (with

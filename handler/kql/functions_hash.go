@@ -1,0 +1,164 @@
+package kql
+
+import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"io"
+	"math"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/google/uuid"
+)
+
+// The functions that hash, encode and compress.
+
+func init() {
+	digest := func(name string, sum func([]byte) []byte) {
+		built(name+"(value:plain) string", func(c *compiler, _ *call, a []code) (code, error) {
+			return c.map1(c.cast(a[0], String), String, func(m *Runner, v Value) Value {
+				return m.make(func(dst []byte) []byte { return hex.AppendEncode(dst, sum(v.S)) })
+			}), nil
+		})
+	}
+	digest("hash_sha256", func(b []byte) []byte { s := sha256.Sum256(b); return s[:] })
+	digest("hash_sha1", func(b []byte) []byte { s := sha1.Sum(b); return s[:] })
+	digest("hash_md5", func(b []byte) []byte { s := md5.Sum(b); return s[:] })
+	built("hash_xxhash64(value:plain, mod:integer?) long", hash).alias("hash")
+
+	encode := func(m *Runner, a []Value) Value {
+		return m.make(func(dst []byte) []byte { return base64.StdEncoding.AppendEncode(dst, a[0].S) })
+	}
+	pure("base64_encode_tostring(text:string) string", encode).alias("base64_encodestring")
+	pure("base64_decode_tostring(text:string) string", func(m *Runner, a []Value) Value {
+		b, ok := decode64(a[0].S)
+		if !ok || !utf8.Valid(b) {
+			return m.or(null)
+		}
+		return m.keepText(b)
+	}).alias("base64_decodestring")
+	pure("base64_decode_toarray(text:string) dynamic", func(m *Runner, a []Value) Value {
+		b, ok := decode64(a[0].S)
+		if !ok {
+			return m.or(null)
+		}
+		list := make([][]byte, len(b))
+		for i, c := range b {
+			list[i] = appendPadded(nil, int64(c), 1)
+		}
+		return m.arrayOf(list)
+	})
+	pure("base64_encode_fromarray(bytes:array) string", func(m *Runner, a []Value) Value {
+		var b []byte
+		ok := isArray(a[0])
+		for _, raw := range elementsOf(a[0]) {
+			n := parseLong(raw)
+			ok = ok && n.OK && n.N >= 0 && n.N <= 255
+			b = append(b, byte(n.N))
+		}
+		if !ok {
+			return m.or(null)
+		}
+		return encode(m, []Value{bytesValue(b)})
+	})
+	// The bytes of a guid stand in .NET's order.
+	pure("base64_encode_fromguid(guid:guid) string", func(m *Runner, a []Value) Value {
+		u, err := uuid.ParseBytes(a[0].S)
+		if err != nil {
+			return m.or(null)
+		}
+		return encode(m, []Value{bytesValue(swapGUID(u))})
+	})
+	pure("base64_decode_toguid(text:string) guid", func(m *Runner, a []Value) Value {
+		b, ok := decode64(a[0].S)
+		if !ok || len(b) != 16 {
+			return m.or(null)
+		}
+		return m.keepText([]byte(uuid.UUID(swapGUID(uuid.UUID(b))).String()))
+	})
+	id := pure("new_guid() guid", func(*Runner, []Value) Value { return textValue(uuid.NewString()) })
+	id.varies = true
+
+	pure("gzip_compress_to_base64_string(text:string) string", compress(func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }))
+	pure("zlib_compress_to_base64_string(text:string) string", compress(func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) }))
+	pure("gzip_decompress_from_base64_string(text:string) string", decompress(func(r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) }))
+	pure("zlib_decompress_from_base64_string(text:string) string", decompress(zlib.NewReader))
+}
+
+// hash is the 64-bit xxHash of a text, or of the eight bytes of a number or time.
+func hash(c *compiler, _ *call, a []code) (code, error) {
+	t := a[0].typ
+	args := []code{a[0]}
+	if len(a) == 2 {
+		args = append(args, a[1])
+	}
+	return c.apply(&function{result: Long, eval: func(m *Runner, a []Value) Value {
+		var b [8]byte
+		data := a[0].S
+		if !isText(t) && t != GUID && t != Decimal {
+			n := uint64(a[0].N)
+			if t == Real {
+				n = math.Float64bits(a[0].F)
+			}
+			data = binary.LittleEndian.AppendUint64(b[:0], n)
+		}
+		n := int64(xxhash.Sum64(data))
+		if len(a) == 2 {
+			return m.or(wholeArithmetic("%", n, a[1].N))
+		}
+		return longValue(n)
+	}}, args), nil
+}
+
+// decode64 reads base64, padded or not.
+func decode64(s []byte) ([]byte, bool) {
+	b, err := base64.RawStdEncoding.AppendDecode(nil, bytes.TrimRight(s, "="))
+	return b, err == nil
+}
+
+func swapGUID(u uuid.UUID) []byte {
+	b := slices.Clone(u[:])
+	slices.Reverse(b[:4])
+	slices.Reverse(b[4:6])
+	slices.Reverse(b[6:8])
+	return b
+}
+
+func compress(open func(io.Writer) io.WriteCloser) func(m *Runner, a []Value) Value {
+	return func(m *Runner, a []Value) Value {
+		var buf bytes.Buffer
+		w := open(&buf)
+		_, _ = w.Write(a[0].S)
+		_ = w.Close()
+		return m.make(func(dst []byte) []byte { return base64.StdEncoding.AppendEncode(dst, buf.Bytes()) })
+	}
+}
+
+// maxUnpacked bounds what a few compressed bytes may become.
+const maxUnpacked = 1 << 20
+
+func decompress(open func(io.Reader) (io.ReadCloser, error)) func(m *Runner, a []Value) Value {
+	return func(m *Runner, a []Value) Value {
+		b, ok := decode64(a[0].S)
+		if !ok {
+			return m.or(null)
+		}
+		r, err := open(bytes.NewReader(b))
+		if err != nil {
+			return m.or(null)
+		}
+		out, err := io.ReadAll(io.LimitReader(r, maxUnpacked+1))
+		if err != nil || len(out) > maxUnpacked || !utf8.Valid(out) {
+			return m.or(null)
+		}
+		return m.keepText(out)
+	}
+}

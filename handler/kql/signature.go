@@ -1,0 +1,365 @@
+package kql
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sluice-connectors/sluice/handler/nearest"
+)
+
+// kind says which types an argument may have and what it is converted to. The
+// kinds and their rules are those of Microsoft's own parser.
+type kind uint8
+
+const (
+	kindScalar     kind = iota // any type, as it is
+	kindText                   // any type, as text
+	kindString                 // string or dynamic, as string
+	kindInteger                // int or long, as long
+	kindNumber                 // int, long, real or decimal, as it is
+	kindReal                   // the same, as real
+	kindFloat                  // int, long or real, as real
+	kindBool                   // bool
+	kindDatetime               // datetime
+	kindTimespan               // timespan
+	kindGUID                   // guid
+	kindDynamic                // dynamic
+	kindNotDynamic             // any type but dynamic, as it is
+	kindSummable               // a number, a datetime or a timespan, as it is
+	kindType                   // typeof(…)
+)
+
+var kindNames = map[string]kind{
+	"scalar": kindScalar, "text": kindText, "string": kindString, "integer": kindInteger, "number": kindNumber, "real": kindReal, "float": kindFloat,
+	"bool": kindBool, "datetime": kindDatetime, "timespan": kindTimespan, "guid": kindGUID, "array": kindDynamic, "bag": kindDynamic,
+	"plain": kindNotDynamic, "summable": kindSummable, "type": kindType,
+}
+
+var kindWants = [...]string{
+	kindScalar: "a value", kindText: "a value", kindString: "a string", kindInteger: "an integer", kindNumber: "a number", kindReal: "a number", kindFloat: "a real",
+	kindBool: "a bool", kindDatetime: "a datetime", kindTimespan: "a timespan", kindGUID: "a guid", kindDynamic: "a dynamic value",
+	kindNotDynamic: "a value that is not dynamic", kindSummable: "a number, datetime or timespan", kindType: "typeof(…)",
+}
+
+// takes reports whether an argument of type t will do, and what it becomes.
+func (k kind) takes(t Type) (as Type, ok bool) {
+	switch k {
+	case kindScalar, kindType:
+		return t, true
+	case kindText:
+		return String, true
+	case kindString:
+		return String, t == String || t == Dynamic
+	case kindInteger:
+		return Long, t == Int || t == Long
+	case kindNumber:
+		return t, isNumber(t)
+	case kindReal:
+		return Real, isNumber(t)
+	case kindFloat:
+		return Real, isNumber(t) && t != Decimal
+	case kindBool:
+		return Bool, t == Bool
+	case kindDatetime:
+		return Datetime, t == Datetime
+	case kindTimespan:
+		return Timespan, t == Timespan
+	case kindGUID:
+		return GUID, t == GUID
+	case kindDynamic:
+		return Dynamic, t == Dynamic
+	case kindNotDynamic:
+		return t, t != Dynamic
+	}
+	return t, isNumber(t) || t == Datetime || t == Timespan
+}
+
+// param is a parameter of a function.
+type param struct {
+	name     string
+	kind     kind
+	optional bool
+	repeat   bool // one or more times, together with its neighbours that repeat
+	konst    bool // a constant
+}
+
+// naming says how a column is called that gets no name of its own (what
+// Microsoft's parser calls ResultNameKind).
+type naming uint8
+
+const (
+	nameNone       naming = iota // Column1
+	nameArgument                 // as the first argument is
+	nameBoth                     // function_argument
+	nameOnly                     // as the argument is, if there is only one
+	nameTypePrefix               // type_argument, tree_argument, repeat_argument
+)
+
+// function is one scalar function of the language.
+type function struct {
+	name   string
+	params []param
+	// result is the type that eval returns; build decides for itself.
+	result Type
+	naming naming
+	prefix string
+	in     Dialect
+	// Exactly one of the next three. eval gets the arguments in the types of
+	// their kinds; a null among them makes the result null unless nulls is set.
+	eval    func(m *Runner, a []Value) Value
+	build   func(c *compiler, x *call, a []code) (code, error)
+	special func(c *compiler, x *call) (code, error) // takes its arguments unevaluated
+	nulls   bool
+	varies  bool // not the same for the same arguments: never folded
+}
+
+// functions is the table of all functions. It is filled in init, because some
+// of them lead back to it.
+var functions = map[string]*function{}
+
+// declare enters a function. Its signature reads
+//
+//	name(a:kind, b:kind?, c:kind*, d:const kind) type
+//
+// with ? for what may be left out and * for what may be repeated.
+func declare(signature string) *function {
+	head, rest, _ := strings.Cut(signature, "(")
+	list, result, _ := strings.Cut(rest, ")")
+	f := &function{name: head, in: notInDCR}
+	if dcrFunctions[head] {
+		f.in = everywhere
+	}
+	if t, ok := typeNames[strings.TrimSpace(result)]; ok {
+		f.result = t
+	}
+	for _, item := range strings.Split(list, ", ") {
+		name, text, ok := strings.Cut(item, ":")
+		if !ok {
+			continue
+		}
+		p := param{name: name}
+		text, p.optional = strings.CutSuffix(text, "?")
+		text, p.repeat = strings.CutSuffix(text, "*")
+		text, p.konst = strings.CutPrefix(text, "const ")
+		if p.kind, ok = kindNames[text]; !ok {
+			panic("kql: kind " + text + " in " + signature)
+		}
+		f.params = append(f.params, p)
+	}
+	functions[head] = f
+	return f
+}
+
+// pure declares a function of its arguments' values.
+func pure(signature string, eval func(m *Runner, a []Value) Value) *function {
+	f := declare(signature)
+	f.eval = eval
+	return f
+}
+
+// total declares a pure function that has an answer for null arguments too.
+func total(signature string, eval func(m *Runner, a []Value) Value) *function {
+	f := pure(signature, eval)
+	f.nulls = true
+	return f
+}
+
+// built declares a function that looks at its arguments when it is compiled.
+func built(signature string, build func(c *compiler, x *call, a []code) (code, error)) *function {
+	f := declare(signature)
+	f.build = build
+	return f
+}
+
+// named sets how a column is called that f makes.
+func (f *function) named(n naming, prefix string) *function {
+	f.naming, f.prefix = n, prefix
+	return f
+}
+
+// alias enters f under more names.
+func (f *function) alias(names ...string) {
+	for _, n := range names {
+		g := *f
+		g.name, g.in = n, notInDCR
+		if dcrFunctions[n] {
+			g.in = everywhere
+		}
+		functions[n] = &g
+	}
+}
+
+func functionNames() []string { return slices.Sorted(maps.Keys(functions)) }
+
+// usage prints the function as one would call it.
+func (f *function) usage() string {
+	var parts []string
+	for _, p := range f.params {
+		s := p.name
+		if p.optional {
+			s += "?"
+		}
+		if p.repeat {
+			s += " …"
+		}
+		parts = append(parts, s)
+	}
+	return f.name + "(" + strings.Join(parts, ", ") + ")"
+}
+
+// param returns the parameter that argument i of n goes to. Parameters that
+// repeat stand together, after some and before some others.
+func (f *function) param(i, n int) *param {
+	from, to := f.group()
+	if from == to || i < from {
+		return &f.params[i]
+	}
+	after := len(f.params) - to
+	for after > 0 && n-after < to { // optional parameters at the end were left out
+		after--
+	}
+	if i >= n-after {
+		return &f.params[to+i-(n-after)]
+	}
+	return &f.params[from+(i-from)%(to-from)]
+}
+
+// group is the range of the parameters that repeat.
+func (f *function) group() (from, to int) {
+	from = slices.IndexFunc(f.params, func(p param) bool { return p.repeat })
+	if from < 0 {
+		return 0, 0
+	}
+	for to = from; to < len(f.params) && f.params[to].repeat; to++ {
+	}
+	return from, to
+}
+
+// count reports whether f can have n arguments.
+func (f *function) count(n int) bool {
+	least := 0
+	for _, p := range f.params {
+		if !p.optional {
+			least++
+		}
+	}
+	from, to := f.group()
+	if from == to {
+		return n >= least && n <= len(f.params)
+	}
+	size := to - from
+	return n >= least && (size == 1 || (n-len(f.params))%size == 0)
+}
+
+// call compiles a call.
+func (c *compiler) call(x *call) (code, error) {
+	if f := c.lets.function(x.fn); f != nil {
+		return c.inline(f, x)
+	}
+	f, ok := functions[x.fn]
+	if !ok {
+		return code{}, c.errorf(x.pos, "there is no function %s%s", x.fn, nearest.Hint(x.fn, functionNames()))
+	}
+	if !c.dialect.available(f.in) {
+		return code{}, c.errorf(x.pos, "%s", c.dialect.refuse("the function", x.fn))
+	}
+	if !f.count(len(x.args)) {
+		return code{}, c.errorf(x.pos, "%s does not take %s", f.usage(), arguments(len(x.args)))
+	}
+	if f.special != nil {
+		return f.special(c, x)
+	}
+	args := make([]code, len(x.args))
+	for i, a := range x.args {
+		k, err := c.argument(f, f.param(i, len(x.args)), a)
+		if err != nil {
+			return k, err
+		}
+		args[i] = k
+	}
+	if f.build != nil {
+		return f.build(c, x, args)
+	}
+	return c.apply(f, args), nil
+}
+
+func arguments(n int) string {
+	if n == 1 {
+		return "1 argument"
+	}
+	return fmt.Sprintf("%d arguments", n)
+}
+
+// argument compiles an argument and brings it to the type that p wants.
+func (c *compiler) argument(f *function, p *param, x expr) (code, error) {
+	t, isType := x.(*typeOf)
+	if isType != (p.kind == kindType) {
+		return code{}, c.errorf(x.position(), "%s wants %s as %s", f.usage(), kindWants[p.kind], p.name)
+	}
+	if isType {
+		return code{typ: t.typ, konst: true}, nil
+	}
+	k, err := c.expr(x)
+	if err != nil {
+		return k, err
+	}
+	as, ok := p.kind.takes(k.typ)
+	if !ok {
+		return k, c.errorf(x.position(), "%s wants %s as %s, not a %s%s", f.usage(), kindWants[p.kind], p.name, k.typ, converter(p.kind, k.typ))
+	}
+	if p.konst && !k.konst {
+		return k, c.errorf(x.position(), "%s wants a constant as %s", f.usage(), p.name)
+	}
+	return c.cast(k, as), nil
+}
+
+// converter hints at the function that makes what is wanted.
+func converter(k kind, t Type) string {
+	to := map[kind]string{kindString: "tostring", kindInteger: "tolong", kindNumber: "tolong(…) or todouble", kindReal: "todouble", kindFloat: "todouble", kindSummable: "tolong(…) or todouble",
+		kindBool: "tobool", kindDatetime: "todatetime", kindTimespan: "totimespan", kindGUID: "toguid", kindDynamic: "parse_json", kindNotDynamic: "tostring"}[k]
+	if to == "" || k == kindDynamic && t != String {
+		return ""
+	}
+	return ": write " + to + "(…)"
+}
+
+// apply makes the code of a pure function. Constants are applied at once.
+func (c *compiler) apply(f *function, args []code) code {
+	evals := make([]func(*Runner) Value, len(args))
+	needs := make([]bool, len(args)) // a null in this place makes the result null
+	konst := !f.varies && c.fold
+	for i, a := range args {
+		konst = konst && a.konst
+		evals[i] = c.run(a).eval
+		needs[i] = !f.nulls && a.typ != String
+	}
+	eval := f.eval
+	k := code{typ: f.result, eval: func(m *Runner) Value {
+		base, ok := len(m.stack), true
+		for i, e := range evals {
+			v := e(m)
+			ok = ok && (v.OK || !needs[i])
+			m.stack = append(m.stack, v)
+		}
+		out := null
+		if ok {
+			out = eval(m, m.stack[base:])
+		}
+		m.stack = m.stack[:base]
+		return out
+	}}
+	if konst {
+		return c.constant(k)
+	}
+	return k
+}
+
+// constant evaluates k, which reads nothing of the record.
+func (c *compiler) constant(k code) code {
+	m := c.scratch()
+	v := k.eval(m)
+	v.S = slices.Clone(v.S)
+	return code{typ: k.typ, konst: true, val: v, odd: m.odd}
+}

@@ -1,0 +1,283 @@
+package kql
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// segment is a run of operators that keep one row one row.
+type segment struct {
+	filters []func(*Runner) Value
+	expand  *expansion // what ends the segment; nil: the row is done
+}
+
+// stage compiles one operator: it changes the columns or adds a filter.
+func (c *compiler) stage(s *stage, p *Program) error {
+	if op := operators[s.op]; !c.dialect.available(op.in) {
+		return c.errorf(s.pos, "%s", c.dialect.refuse("the operator", s.op))
+	}
+	switch s.op {
+	case "where":
+		k, err := c.expr(s.cond)
+		if err != nil {
+			return err
+		}
+		return c.filter(p, k, s.cond.position())
+	case "extend", "project":
+		items, err := c.items(s)
+		if err != nil {
+			return err
+		}
+		if s.op == "extend" {
+			items = replaceColumns(c.cols, items)
+		} else {
+			c.open = false
+		}
+		c.cols = items
+	case "project-rename":
+		return c.rename(s)
+	case "project-away", "project-keep":
+		return c.keepColumns(s)
+	case "parse", "parse-where":
+		return c.parse(s, p)
+	case "parse-kv":
+		return c.parseKV(s)
+	case "mv-expand":
+		return c.mvExpand(s, p)
+	}
+	return nil
+}
+
+// filter adds a condition to the last segment.
+func (c *compiler) filter(p *Program, k code, pos int) error {
+	if k.typ != Bool {
+		return c.errorf(pos, "a filter is a bool, not a %s%s", k.typ, converter(kindBool, k.typ))
+	}
+	last := &p.segments[len(p.segments)-1]
+	last.filters = append(last.filters, c.run(k).eval)
+	return nil
+}
+
+// items compiles "a = x, …"; all see the columns as they were before.
+func (c *compiler) items(s *stage) ([]bound, error) {
+	var cols []bound
+	n := namer{op: s.op, taken: map[string]bool{}}
+	for _, it := range s.items {
+		if it.name != "" {
+			if n.taken[it.name] && s.op != "extend" {
+				return nil, c.errorf(it.pos, "there are two columns with the name %s", it.name)
+			}
+			n.taken[it.name] = true
+		}
+	}
+	for i, it := range s.items {
+		k, err := c.expr(it.x)
+		if err != nil {
+			return nil, err
+		}
+		if k.tuple == nil {
+			if it.names != nil && len(it.names) != 1 {
+				return nil, c.errorf(it.pos, "there are %d names for one value", len(it.names))
+			}
+			if it.names != nil {
+				it.name = it.names[0]
+			}
+			cols = append(cols, bound{name: n.name(it, i), code: c.register(k), text: exprString(it.x)})
+			continue
+		}
+		for j, part := range k.tuple {
+			one := it
+			switch {
+			case j < len(it.names):
+				one.name = it.names[j]
+			case j > 0:
+				one.name = ""
+			}
+			if one.name == "" {
+				one.name = n.unique(argumentName(it.x.(*call).args[j]) + "_sorted")
+			}
+			cols = append(cols, bound{name: n.name(one, i), code: c.register(part), text: exprString(it.x)})
+		}
+	}
+	if s.op == "project" {
+		for i, b := range cols {
+			if slices.ContainsFunc(cols[:i], func(o bound) bool { return o.name == b.name }) {
+				return nil, c.errorf(s.items[min(i, len(s.items)-1)].pos, "there are two columns with the name %s", b.name)
+			}
+		}
+	}
+	return cols, nil
+}
+
+// namer gives items without a name the ones that Kusto gives them.
+type namer struct {
+	op    string
+	taken map[string]bool
+	auto  int
+}
+
+func (n *namer) name(it named, i int) string {
+	if it.name != "" {
+		return it.name
+	}
+	if n.op == "print" {
+		return fmt.Sprintf("print_%d", i)
+	}
+	id := argumentName(it.x)
+	if id == "" {
+		n.auto++
+		return n.unique(fmt.Sprintf("Column%d", n.auto))
+	}
+	if _, plain := it.x.(*name); plain || n.op == "extend" {
+		n.taken[id] = true
+		return id
+	}
+	return n.unique(id)
+}
+
+// unique makes a name that no other item has.
+func (n *namer) unique(id string) string {
+	out := id
+	for i := 1; n.taken[out]; i++ {
+		out = fmt.Sprintf("%s%d", id, i)
+	}
+	n.taken[out] = true
+	return out
+}
+
+// argumentName is the name that an expression lends to a column, or "".
+func argumentName(x expr) string {
+	switch x := x.(type) {
+	case *name:
+		return x.id
+	case *member:
+		if base := argumentName(x.x); base != "" {
+			return base + "_" + x.key
+		}
+	case *index:
+		if base := argumentName(x.x); base != "" {
+			if l, ok := x.i.(*literal); ok {
+				return base + "_" + string(appendText(nil, l.val.typ, l.val.val))
+			}
+			return base + "_"
+		}
+	case *call:
+		return callName(x)
+	}
+	return ""
+}
+
+func callName(x *call) string {
+	f := functions[x.fn]
+	if f == nil || len(x.args) == 0 {
+		return ""
+	}
+	base := argumentName(x.args[0])
+	switch {
+	case f.naming == nameTypePrefix && base != "":
+		return f.prefix + "_" + base
+	case f.naming == nameBoth && base != "":
+		return f.name + "_" + base
+	case f.naming == nameArgument, f.naming == nameOnly && len(x.args) == 1:
+		return base
+	}
+	return ""
+}
+
+func replaceColumns(cols, items []bound) []bound {
+	out := slices.Clone(cols)
+	for _, it := range items {
+		if i := slices.IndexFunc(out, func(b bound) bool { return b.name == it.name }); i >= 0 {
+			out[i] = it
+		} else {
+			out = append(out, it)
+		}
+	}
+	return out
+}
+
+func (c *compiler) rename(s *stage) error {
+	out := slices.Clone(c.cols)
+	for _, it := range s.items {
+		from, ok := it.x.(*name)
+		if !ok || it.name == "" {
+			return c.errorf(it.pos, "project-rename takes New = Old")
+		}
+		k, ok := c.column(from.id)
+		if !ok {
+			return c.noColumn(from.pos, from.id)
+		}
+		b := bound{name: it.name, code: k, text: quoteName(from.id)}
+		if i := slices.IndexFunc(out, func(b bound) bool { return b.name == from.id }); i >= 0 {
+			out[i] = b
+		} else { // a column of the open record: its old name is no more
+			out = append(out, b, bound{name: from.id, hidden: true})
+		}
+	}
+	for i, b := range out {
+		if slices.ContainsFunc(out[:i], func(o bound) bool { return o.name == b.name && !o.hidden && !b.hidden }) {
+			return c.errorf(s.pos, "there are two columns with the name %s", b.name)
+		}
+	}
+	c.cols = out
+	return nil
+}
+
+// keepColumns compiles project-away and project-keep.
+func (c *compiler) keepColumns(s *stage) error {
+	for _, it := range s.items {
+		if strings.Contains(it.name, "*") {
+			if !c.open && !slices.ContainsFunc(c.cols, func(b bound) bool { return like(b.name, it.name) }) {
+				return c.errorf(it.pos, "there is no column that fits %s", it.name)
+			}
+			continue
+		}
+		if _, ok := c.column(it.name); !ok {
+			return c.noColumn(it.pos, it.name)
+		}
+	}
+	if c.open {
+		for _, it := range s.items {
+			if s.op == "project-away" {
+				if strings.Contains(it.name, "*") {
+					return c.errorf(it.pos, "a pattern needs declared columns: the record's members are not known before it comes")
+				}
+				c.cols = replaceColumns(c.cols, []bound{{name: it.name, hidden: true}})
+			} else if !slices.ContainsFunc(c.cols, func(b bound) bool { return b.name == it.name }) {
+				k, _ := c.column(it.name)
+				c.cols = append(c.cols, bound{name: it.name, code: k, text: quoteName(it.name)})
+			}
+		}
+		if s.op == "project-away" {
+			return nil
+		}
+		c.open = false
+	}
+	c.cols = slices.DeleteFunc(slices.Clone(c.cols), func(b bound) bool {
+		fits := slices.ContainsFunc(s.items, func(it named) bool { return like(b.name, it.name) })
+		return fits == (s.op == "project-away")
+	})
+	return nil
+}
+
+// like reports whether a name fits a pattern, in which * stands for anything.
+func like(s, pattern string) bool {
+	pieces := strings.Split(pattern, "*")
+	if len(pieces) == 1 {
+		return s == pattern
+	}
+	first, last := pieces[0], pieces[len(pieces)-1]
+	if !strings.HasPrefix(s, first) {
+		return false
+	}
+	s = s[len(first):]
+	for _, piece := range pieces[1 : len(pieces)-1] {
+		i := strings.Index(s, piece)
+		if i < 0 {
+			return false
+		}
+		s = s[i+len(piece):]
+	}
+	return strings.HasSuffix(s, last)
+}
