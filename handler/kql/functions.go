@@ -26,19 +26,19 @@ func init() {
 
 	built("iff(if:bool, then:scalar, else:scalar)", choose).alias("iif")
 	built("case(if:bool*, then:scalar*, else:scalar)", choose)
-	built("coalesce(value:scalar*)", coalesce)
+	built("coalesce(value:scalar*)", coalesce).least(2)
 	pure("not(value:bool) bool", func(_ *Runner, a []Value) Value { return boolValue(a[0].N == 0) })
 	built("isnull(value:scalar) bool", isNull(true))
 	built("isnotnull(value:scalar) bool", isNull(false)).alias("notnull")
 	total("isempty(value:text) bool", func(_ *Runner, a []Value) Value { return boolValue(len(a[0].S) == 0) })
 	total("isnotempty(value:text) bool", func(_ *Runner, a []Value) Value { return boolValue(len(a[0].S) > 0) }).alias("notempty")
-	built("max_of(value:scalar*)", extreme(1))
-	built("min_of(value:scalar*)", extreme(-1))
+	built("max_of(value:scalar*)", extreme(1)).least(2)
+	built("min_of(value:scalar*)", extreme(-1)).least(2)
 	built("gettype(value:scalar) string", typeName).named(nameTypePrefix, "type")
-	declare("column_ifexists(name:const string, default:scalar)").special = columnIfExists
+	declare("column_ifexists(name:const string, default:scalar)").named(nameValue, "").special = columnIfExists
 	functions["column_ifexists"].alias("columnifexists")
 	declare("iscolumnexists(name:const string) bool").special = isColumnExists
-	pure("assert(condition:const bool, message:const string) bool", func(_ *Runner, a []Value) Value { return a[0] })
+	pure("assert(condition:bool, message:string) bool", func(_ *Runner, a []Value) Value { return a[0] })
 }
 
 func to(t Type) func(c *compiler, x *call, a []code) (code, error) {
@@ -222,15 +222,20 @@ func typeName(c *compiler, _ *call, a []code) (code, error) {
 	}), nil
 }
 
+// columnIfExists has the type of its default, as Microsoft's parser says.
 func columnIfExists(c *compiler, x *call) (code, error) {
 	id, err := c.columnName(x)
 	if err != nil {
 		return code{}, err
 	}
-	if k, ok := c.column(id); ok {
-		return k, nil
+	def, err := c.expr(x.args[1])
+	if err != nil {
+		return code{}, err
 	}
-	return c.expr(x.args[1])
+	if k, ok := c.column(id); ok {
+		return c.cast(k, def.typ), nil
+	}
+	return def, nil
 }
 
 func isColumnExists(c *compiler, x *call) (code, error) {

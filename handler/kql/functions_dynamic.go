@@ -21,7 +21,7 @@ func init() {
 	declare("bag_pack_columns(column:scalar*) dynamic").special = bagPackColumns
 
 	total("array_concat(array:array*) dynamic", arrayConcat)
-	total("zip(array:array*) dynamic", zip)
+	total("zip(array:array*) dynamic", zip).least(2)
 	pure("array_reverse(array:array) dynamic", arrays(func(_ []Value, list [][]byte) [][]byte { slices.Reverse(list); return list }))
 	pure("array_slice(array:array, start:integer, end:integer) dynamic", arrays(arraySlice))
 	pure("array_rotate_left(array:array, count:integer) dynamic", arrays(func(a []Value, list [][]byte) [][]byte { return rotate(list, a[1].N) }))
@@ -32,25 +32,25 @@ func init() {
 	pure("array_sum(array:array) real", arraySum)
 	built("array_index_of(array:array, value:scalar, start:integer?, length:integer?, occurrence:const integer?) long", arrayIndexOf)
 	built("array_iff(conditions:array, if_true:scalar, if_false:scalar) dynamic", arrayIff).alias("array_iif")
-	built("array_sort_asc(array:scalar*)", arraySort(1))
-	built("array_sort_desc(array:scalar*)", arraySort(-1))
+	built("array_sort_asc(array:scalar*)", arraySort(1)).named(nameSorted, "")
+	built("array_sort_desc(array:scalar*)", arraySort(-1)).named(nameSorted, "")
 	built("range(start:summable, stop:summable, step:summable?) dynamic", rangeFunction)
 	built("repeat(value:scalar, count:integer) dynamic", repeat).named(nameTypePrefix, "repeat")
 	pure("strcat_array(array:array, delimiter:text) string", strcatArray).alias("array_strcat")
 
 	pure("set_union(set:array*) dynamic", sets(func(s *set, lists [][][]byte) [][]byte {
 		return s.distinct(slices.Concat(lists...), func([]byte) bool { return true })
-	}))
+	})).least(2)
 	pure("set_intersect(set:array*) dynamic", sets(func(s *set, lists [][][]byte) [][]byte {
 		return s.distinct(lists[0], func(raw []byte) bool {
 			return !slices.ContainsFunc(lists[1:], func(other [][]byte) bool { return !contains(other, raw) })
 		})
-	}))
+	})).least(2)
 	pure("set_difference(set:array*) dynamic", sets(func(s *set, lists [][][]byte) [][]byte {
 		return s.distinct(lists[0], func(raw []byte) bool {
 			return !slices.ContainsFunc(lists[1:], func(other [][]byte) bool { return contains(other, raw) })
 		})
-	}))
+	})).least(2)
 	pure("set_equals(a:array, b:array) bool", func(_ *Runner, a []Value) Value {
 		x, y := elementsOf(a[0]), elementsOf(a[1])
 		in := func(list [][]byte) func([]byte) bool { return func(raw []byte) bool { return !contains(list, raw) } }
@@ -65,7 +65,7 @@ func init() {
 
 	pure("bag_keys(object:bag) dynamic", bagKeys)
 	pure("bag_has_key(bag:bag, key:string) bool", func(m *Runner, a []Value) Value { return boolValue(m.path(a[0], a[1].S).OK) })
-	total("bag_merge(bag:bag*) dynamic", bagMerge)
+	total("bag_merge(bag:bag*) dynamic", bagMerge).least(2)
 	pure("bag_remove_keys(bag:bag, keys:array) dynamic", bagRemoveKeys)
 	built("bag_set_key(bag:bag, key:const string, value:scalar) dynamic", bagSetKey)
 	pure("bag_zip(keys:array, values:array) dynamic", bagZip)

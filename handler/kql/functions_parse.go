@@ -20,7 +20,7 @@ func init() {
 	pure("parse_xml(text:string) dynamic", parseXML).named(nameArgument, "")
 	pure("parse_path(path:string) dynamic", parsePath)
 	pure("parse_version(version:string) decimal", parseVersion)
-	built("parse_command_line(command:text, parser:const string) dynamic", parseCommandLine)
+	pure("parse_command_line(command:text, parser:string) dynamic", parseCommandLine)
 	pure("parse_cef_dictionary(message:string) dynamic", parseCEF).in = everywhere
 	built("geo_location(ip:string) dynamic", geoLocation).in = everywhere
 }
@@ -228,17 +228,15 @@ func parseVersion(m *Runner, a []Value) Value {
 	return m.keepText([]byte(digits))
 }
 
-// parseCommandLine splits a command line as Windows does.
-func parseCommandLine(c *compiler, x *call, a []code) (code, error) {
-	if p := string(a[1].val.S); !strings.EqualFold(p, "windows") {
-		return code{}, c.errorf(x.args[1].position(), "parse_command_line knows the parser Windows, not %s", p)
+// parseCommandLine splits a command line as Windows does, the one parser there is.
+func parseCommandLine(m *Runner, a []Value) Value {
+	if !bytes.EqualFold(a[1].S, []byte("windows")) {
+		return m.or(null)
 	}
-	return c.map1(a[0], Dynamic, func(m *Runner, v Value) Value {
-		if len(bytes.TrimSpace(v.S)) == 0 {
-			return null
-		}
-		return m.strings(splitCommand(string(v.S)))
-	}), nil
+	if len(bytes.TrimSpace(a[0].S)) == 0 {
+		return null
+	}
+	return m.strings(splitCommand(string(a[0].S)))
 }
 
 // splitCommand follows CommandLineToArgvW: backslashes count only before a

@@ -109,7 +109,7 @@ func init() {
 	puny("punycode_to_string", func(s string) (string, error) { return idna.Punycode.ToUnicode("xn--" + s) })
 	puny("punycode_domain_from_string", idna.Punycode.ToASCII)
 	puny("punycode_domain_to_string", idna.Punycode.ToUnicode)
-	total("format_bytes(size:real, precision:number?, unit:const string?) string", formatBytes).named(nameArgument, "")
+	total("format_bytes(size:real, precision:const number?, unit:const string?) string", formatBytes).named(nameArgument, "")
 }
 
 // keepText is text that was made for the record.
@@ -424,40 +424,48 @@ func extractAll(c *compiler, x *call, a []code) (code, error) {
 	if re.NumSubexp() == 0 {
 		return code{}, c.errorf(x.args[0].position(), "the regular expression of %s needs a group in parentheses", x.fn)
 	}
-	var groups []int
-	for i := range re.NumSubexp() {
-		groups = append(groups, i+1)
+	all := make([]int, re.NumSubexp())
+	for i := range all {
+		all[i] = i + 1
 	}
-	text := a[1]
+	groups, text := constant(Dynamic, null), a[1]
 	if len(a) == 3 {
-		if text = a[2]; a[1].typ != Dynamic || !a[1].konst || !a[1].val.OK {
-			return code{}, c.errorf(x.args[1].position(), "the groups of %s are a constant array, such as dynamic([1, 2])", x.fn)
+		if groups, text = a[1], a[2]; groups.typ != Dynamic {
+			return code{}, c.errorf(x.args[1].position(), "the groups of %s are an array, such as dynamic([1, 2])", x.fn)
 		}
-		groups = nil
-		eachElement(a[1].val.S, func(raw []byte) {
-			g := string(appendText(nil, Dynamic, jsonValue(raw)))
-			if n, err := strconv.Atoi(g); err == nil {
-				groups = append(groups, n)
-			} else {
-				groups = append(groups, re.SubexpIndex(g))
-			}
-		})
 	}
 	if text.typ != String && text.typ != Dynamic {
 		return code{}, c.errorf(x.args[len(x.args)-1].position(), "%s takes a text, not a %s: write tostring(…)", x.fn, text.typ)
 	}
-	for _, g := range groups {
-		if g < 0 || g > re.NumSubexp() {
-			return code{}, c.errorf(x.args[1].position(), "the regular expression has no such group")
+	return c.map2(groups, c.cast(text, String), Dynamic, func(m *Runner, which, s Value) Value {
+		wanted := all
+		if which.OK {
+			wanted = groupNumbers(re, which)
 		}
-	}
-	return c.map1(c.cast(text, String), Dynamic, func(m *Runner, s Value) Value {
 		found := re.FindAllSubmatch(s.S, -1)
-		if found == nil {
+		if found == nil || len(wanted) == 0 {
 			return null
 		}
-		return m.makeJSON(func(dst []byte) []byte { return appendGroups(dst, found, groups) })
+		return m.makeJSON(func(dst []byte) []byte { return appendGroups(dst, found, wanted) })
 	}), nil
+}
+
+// groupNumbers reads an array of numbers or names of groups; it is empty when
+// the expression lacks one of them.
+func groupNumbers(re *regexp.Regexp, which Value) []int {
+	var groups []int
+	for _, raw := range elementsOf(which) {
+		g := string(appendText(nil, Dynamic, jsonValue(raw)))
+		n, err := strconv.Atoi(g)
+		if err != nil {
+			n = re.SubexpIndex(g)
+		}
+		if n < 0 || n > re.NumSubexp() {
+			return nil
+		}
+		groups = append(groups, n)
+	}
+	return groups
 }
 
 func appendGroups(dst []byte, found [][][]byte, groups []int) []byte {

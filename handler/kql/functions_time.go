@@ -347,12 +347,13 @@ func binAt(c *compiler, x *call, a []code) (code, error) {
 			return m.or(Value{N: a[0].N - r.N, OK: r.OK})
 		}}, a), nil
 	case isNumber(v.typ) && isNumber(size.typ) && isNumber(fixed.typ):
+		t := widest(widest(v.typ, size.typ), fixed.typ)
 		for i, k := range a {
 			a[i] = c.cast(k, Real)
 		}
-		return c.apply(&function{result: Real, eval: func(_ *Runner, a []Value) Value {
+		return c.cast(c.apply(&function{result: Real, eval: func(_ *Runner, a []Value) Value {
 			return realValue(a[2].F + math.Floor((a[0].F-a[2].F)/a[1].F)*a[1].F)
-		}}, a), nil
+		}}, a), t), nil
 	}
 	return code{}, c.errorf(x.pos, "%s cannot be applied to %s, %s and %s", x.fn, v.typ, size.typ, fixed.typ)
 }

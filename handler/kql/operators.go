@@ -132,6 +132,10 @@ func (c *compiler) arithmetic(x *infix, l, r code) (code, error) {
 		return c.ticks(x.op, l, c.cast(r, Timespan), lt), nil
 	case (plus || minus) && lt == Dynamic && rt == Timespan:
 		return c.ticks(x.op, c.cast(l, Timespan), r, Timespan), nil
+	case plus && lt == Dynamic && rt == Datetime:
+		return c.ticks(x.op, c.cast(l, Timespan), r, Datetime), nil
+	case minus && lt == Dynamic && rt == Datetime:
+		return c.ticks(x.op, c.cast(l, Datetime), r, Timespan), nil
 	case minus && lt == Datetime && rt == Datetime, (plus || minus) && lt == Timespan && rt == Timespan,
 		x.op == "%" && (lt == Timespan || lt == Datetime) && rt == Timespan:
 		return c.ticks(x.op, l, r, Timespan), nil
@@ -302,14 +306,20 @@ func (m *Runner) number(v Value) num {
 // any other comparison with a null is null.
 func (c *compiler) compare(x *infix, l, r code) (code, error) {
 	equality := x.op == "==" || x.op == "!="
+	lt, rt := l.typ, r.typ
 	l, r, ok := c.comparable(l, r)
 	t := l.typ
-	if !ok || !equality && (t == String || t == GUID) {
+	if !ok || !equality && !ordered(lt, rt) {
 		hint := ""
-		if t == String && ok {
+		switch {
+		case lt == String && rt == String:
 			hint = ": order texts with strcmp(…)"
+		case lt == Dynamic:
+			hint = converter(kindOf(rt), lt)
+		case rt == Dynamic:
+			hint = converter(kindOf(lt), rt)
 		}
-		return code{}, c.errorf(x.pos, "%s cannot compare %s with %s%s", x.op, l.typ, r.typ, hint)
+		return code{}, c.errorf(x.pos, "%s cannot compare %s with %s%s", x.op, lt, rt, hint)
 	}
 	test := map[string]func(int) bool{
 		"==": func(d int) bool { return d == 0 }, "!=": func(d int) bool { return d != 0 },
@@ -333,6 +343,19 @@ func (c *compiler) compare(x *infix, l, r code) (code, error) {
 		}
 		return boolValue(unequal)
 	}), nil
+}
+
+// ordered reports whether < and > mean something between two types that can be
+// compared. A dynamic value has an order among numbers only.
+func ordered(l, r Type) bool {
+	if l == Dynamic || r == Dynamic {
+		return l == r || isNumber(l) || isNumber(r)
+	}
+	return l != String && l != GUID && r != String && r != GUID
+}
+
+func kindOf(t Type) kind {
+	return map[Type]kind{String: kindString, Datetime: kindDatetime, Timespan: kindTimespan, GUID: kindGUID, Bool: kindBool}[t]
 }
 
 // compareDynamic compares two dynamic values: numbers as such, others as text.
@@ -379,8 +402,10 @@ func (c *compiler) comparable(l, r code) (code, code, bool) {
 		return c.cast(l, rt), r, true
 	case rt == String && (lt == Datetime || lt == Timespan) && r.konst:
 		return l, c.cast(r, lt), true
-	case lt == Bool && isWhole(rt) || rt == Bool && isWhole(lt):
-		return c.cast(l, Long), c.cast(r, Long), true
+	case lt == Bool && isNumber(rt):
+		return c.cast(c.cast(l, Long), rt), r, true
+	case rt == Bool && isNumber(lt):
+		return l, c.cast(c.cast(r, Long), lt), true
 	}
 	return l, r, false
 }

@@ -213,8 +213,11 @@ func (c *compiler) between(x *between) (code, error) {
 	}
 	v, lo, ok1 := c.comparable(k[0], k[1])
 	w, hi, ok2 := c.comparable(k[0], k[2])
-	unordered := func(t Type) bool { return t == String || t == GUID || t == Bool }
-	if !ok1 || !ok2 || unordered(v.typ) || unordered(w.typ) {
+	fits := func(bound Type) bool {
+		t := k[0].typ
+		return t != Bool && bound != Bool && ordered(t, bound) && !(t == Dynamic && bound == Dynamic)
+	}
+	if !ok1 || !ok2 || !fits(k[1].typ) || !fits(k[2].typ) {
 		return code{}, c.errorf(x.pos, "%s cannot compare %s with %s and %s", op, k[0].typ, k[1].typ, k[2].typ)
 	}
 	ge := c.compareOrdered(v, lo, func(d int) bool { return d >= 0 })

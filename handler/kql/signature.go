@@ -95,6 +95,8 @@ const (
 	nameBoth                     // function_argument
 	nameOnly                     // as the argument is, if there is only one
 	nameTypePrefix               // type_argument, tree_argument, repeat_argument
+	nameSorted                   // argument_sorted
+	nameValue                    // as the column is that the argument names
 )
 
 // function is one scalar function of the language.
@@ -102,10 +104,11 @@ type function struct {
 	name   string
 	params []param
 	// result is the type that eval returns; build decides for itself.
-	result Type
-	naming naming
-	prefix string
-	in     Dialect
+	result  Type
+	atLeast int // arguments, where parameters repeat
+	naming  naming
+	prefix  string
+	in      Dialect
 	// Exactly one of the next three. eval gets the arguments in the types of
 	// their kinds; a null among them makes the result null unless nulls is set.
 	eval    func(m *Runner, a []Value) Value
@@ -179,6 +182,12 @@ func (f *function) named(n naming, prefix string) *function {
 	return f
 }
 
+// least sets how many arguments f takes at least, where a parameter repeats.
+func (f *function) least(n int) *function {
+	f.atLeast = n
+	return f
+}
+
 // alias enters f under more names.
 func (f *function) alias(names ...string) {
 	for _, n := range names {
@@ -239,9 +248,9 @@ func (f *function) group() (from, to int) {
 
 // count reports whether f can have n arguments.
 func (f *function) count(n int) bool {
-	least := 0
+	least := f.atLeast
 	for _, p := range f.params {
-		if !p.optional {
+		if !p.optional && f.atLeast == 0 {
 			least++
 		}
 	}

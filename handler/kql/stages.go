@@ -174,9 +174,14 @@ func callName(x *call) string {
 		return ""
 	}
 	base := argumentName(x.args[0])
+	if l, ok := x.args[0].(*literal); ok && f.naming == nameValue {
+		return string(l.val.val.S)
+	}
 	switch {
 	case f.naming == nameTypePrefix && base != "":
 		return f.prefix + "_" + base
+	case f.naming == nameSorted && base != "":
+		return base + "_sorted"
 	case f.naming == nameBoth && base != "":
 		return f.name + "_" + base
 	case f.naming == nameArgument, f.naming == nameOnly && len(x.args) == 1:

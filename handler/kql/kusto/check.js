@@ -1,7 +1,7 @@
 // Answers, for each line of standard input, what Microsoft's parser of KQL says
 // of a query. A line is {"query": …, "tables": {"source": "(a:string, …)"}},
 // the answer {"errors": [{"message", "start"}], "columns": [{"name", "type"}]}.
-// The first argument is the folder of the package @kusto/language-service-next.
+// The last argument is the folder of the package @kusto/language-service-next.
 "use strict";
 const fs = require("fs"), path = require("path"), readline = require("readline"), vm = require("vm");
 
@@ -9,12 +9,19 @@ const context = { console, setTimeout, clearTimeout };
 context.global = context.self = context;
 vm.createContext(context);
 for (const file of ["bridge.min.js", "bridge.meta.min.js", "Kusto.Language.Bridge.min.js"]) {
-  vm.runInContext(fs.readFileSync(path.join(process.argv[2], file), "utf8"), context, { filename: file });
+  vm.runInContext(fs.readFileSync(path.join(process.argv.at(-1), file), "utf8"), context, { filename: file });
 }
 const kusto = context.Kusto.Language, symbols = kusto.Symbols;
 
+const known = new Map(); // globals by tables: making them costs more than a check
 
 function globals(tables) {
+  const key = JSON.stringify(tables);
+  if (!known.has(key)) known.set(key, declare(tables));
+  return known.get(key);
+}
+
+function declare(tables) {
   const members = Object.entries(tables || {}).map(([name, schema]) => symbols.TableSymbol.From(schema).WithName(name));
   const database = new symbols.DatabaseSymbol.ctor("db", members);
   return kusto.GlobalState.Default.WithCluster(new symbols.ClusterSymbol.ctor("c", [database])).WithDatabase(database);
