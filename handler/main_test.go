@@ -58,6 +58,7 @@ var imports = map[string][]string{
 	"handler/local":         {"handler/engine"},
 	"handler/demo":          {},
 	"handler/gallery":       {},
+	"handler/kql/kusto":     {},
 	"handler/connectortest": {"handler/engine", "handler/rest", "handler/spec"},
 	"connectors":            {"handler/spec", "handler/nearest"},
 	"scripts/cmd/generate":  {"connectors", "handler/engine", "handler/spec"},
@@ -74,6 +75,8 @@ var sdks = map[string][]string{
 	"github.com/netresearch/go-cron": {"handler/local"},
 	"github.com/klauspost/compress":  {"handler/logsingest"},
 	"github.com/spf13/cobra":         {"handler"},
+	"github.com/cockroachdb/apd":     {"handler/kql"},
+	"github.com/cespare/xxhash":      {"handler/kql"},
 }
 
 const module = "github.com/sluice-connectors/sluice/"

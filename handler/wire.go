@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -223,6 +225,9 @@ func line(rep *engine.Report) string {
 		if x.n > 0 {
 			extra += fmt.Sprintf(", %d %s", x.n, x.what)
 		}
+	}
+	for _, col := range slices.Sorted(maps.Keys(rep.Unfit)) {
+		extra += fmt.Sprintf(", %s null in %d where its value did not fit", col, rep.Unfit[col])
 	}
 	s := fmt.Sprintf("%s: %s to %s%s", key, plural(n.Acknowledged, "row"), rep.Table, extra)
 	switch rep.Outcome {

@@ -99,6 +99,9 @@ func (m *LineMapper) Additional() []byte { return nil }
 // Truncated implements engine.Mapper.
 func (m *LineMapper) Truncated() bool { return false }
 
+// Oddities implements engine.Mapper.
+func (m *LineMapper) Oddities() map[string]int64 { return nil }
+
 // MemSink keeps rows. Fail, when set, is asked before each upload.
 type MemSink struct {
 	Fail   func(b engine.Batch) error

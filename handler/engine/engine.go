@@ -55,6 +55,9 @@ type Mapper interface {
 	Held() (t time.Time, ok bool)      // the value of TimeGenerated
 	Additional() []byte                // members of the column AdditionalFields, or empty
 	Truncated() bool                   // a text was cut to the service's limit
+	// Oddities counts, by column, the values that became null because what the
+	// record has does not fit. It counts anew after each call.
+	Oddities() map[string]int64
 }
 
 // Batch is a JSON array of rows for one table.

@@ -166,6 +166,7 @@ var HealthColumns = []HealthColumn{
 	{"Quarantined", "long", "Records that could not be delivered and are kept."},
 	{"Repeated", "long", "Records that were listed again and known already."},
 	{"Truncated", "long", "Rows sent with a text cut to the service's limit."},
+	{"Unfit", "dynamic", "Columns that became null because a value did not fit, and how often."},
 	{"Pages", "long", "Pages committed."},
 	{"BacklogSeconds", "long", "How far the position is behind now."},
 	{"Position", "datetime", "Every record before this time has been dealt with."},
@@ -201,6 +202,9 @@ func (rep *Report) healthRow(now time.Time) []byte {
 	}
 	if !rep.Position.IsZero() {
 		row["Position"] = rep.Position
+	}
+	if len(rep.Unfit) > 0 {
+		row["Unfit"] = rep.Unfit
 	}
 	if !rep.LastEvent.IsZero() {
 		row["LastEventTime"] = rep.LastEvent

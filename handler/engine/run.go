@@ -34,10 +34,13 @@ type Report struct {
 	LastEvent  time.Time     `json:"last_event,omitzero"`
 	Backlog    time.Duration `json:"backlog_ns"` // how far the position is behind now
 	Stalled    int           `json:"stalled_runs,omitempty"`
-	Recovered  bool          `json:"recovered,omitempty"` // the newest checkpoint was damaged, an older one served
-	Started    time.Time     `json:"started"`
-	Duration   time.Duration `json:"duration_ns"`
-	Version    string        `json:"version,omitempty"`
+	// Unfit counts, by column, the values that became null because they did not
+	// fit; the rows were sent without them.
+	Unfit     map[string]int64 `json:"unfit,omitempty"`
+	Recovered bool             `json:"recovered,omitempty"` // the newest checkpoint was damaged, an older one served
+	Started   time.Time        `json:"started"`
+	Duration  time.Duration    `json:"duration_ns"`
+	Version   string           `json:"version,omitempty"`
 
 	Err error `json:"-"`
 }
@@ -80,6 +83,9 @@ func (e *Engine) Run(ctx context.Context, s *Stream, budget time.Duration) Repor
 	r.rep = Report{Connection: s.Connection, Connector: s.Connector, Stream: s.Name, Table: s.Table, Started: started, Version: e.Version}
 	err := r.do(ctx)
 	r.finish(err)
+	if odd := s.Mapper.Oddities(); len(odd) > 0 {
+		r.rep.Unfit = odd
+	}
 	if r.rep.Outcome != Skipped {
 		e.recordHealth(context.WithoutCancel(ctx), &r.rep)
 	}

@@ -22,6 +22,9 @@ func init() {
 	}
 }
 
+// notRowByRow are words that begin pipelines of many tables, or of other places.
+var notRowByRow = words("union join find search externaldata evaluate cluster database table workspace app resource")
+
 func operatorNames() []string {
 	var names []string
 	for n := range operators {
@@ -48,6 +51,8 @@ func (p *parser) source() (stage, error) {
 		if s.nested, err = p.pipeline(); err == nil {
 			err = p.expect(")")
 		}
+	case t.kind == tokName && notRowByRow[t.text]:
+		return s, p.notRowByRow(t)
 	case t.kind == tokName || t.isPunct("["):
 		p.at--
 		if s.name, err = p.identifier(); err != nil {

@@ -48,7 +48,7 @@ func (c *compiler) output(b bound, max int) output {
 func (p *Program) Runner() *Runner {
 	r := scan.NewReader(p.tree)
 	r.CollectRest = p.rest || p.opt.Rest
-	return &Runner{Now: time.Now, p: p, r: r, regs: make([]Value, p.regs), regAt: make([]uint32, p.regs), regOdd: make([]bool, p.regs), odds: make([]int64, len(p.outputs)+1)}
+	return &Runner{Now: time.Now, p: p, r: r, regs: make([]Value, p.regs), regAt: make([]uint32, p.regs), regOdd: make([]bool, p.regs), odds: make([]int64, len(p.outputs)+2)} // two more: the held column and the filters
 }
 
 // Map reads the record at or after src[0] and appends its row to dst: a JSON
@@ -79,7 +79,10 @@ func (m *Runner) Map(src, dst []byte) (n int, row []byte, err error) {
 		return n, dst, nil
 	}
 	if p.hold != nil {
-		m.held = p.hold.value(m)
+		m.odd = false
+		if m.held = p.hold.value(m); m.odd && !m.held.OK {
+			m.odds[len(p.outputs)]++
+		}
 		if !m.held.OK && p.hold.from >= 0 && m.r.Spans[p.hold.from].Kind > scan.Null {
 			m.noteUnfit(p.hold)
 		}
@@ -267,14 +270,18 @@ func (m *Runner) Truncated() bool { return len(m.cuts) > 0 }
 
 // Oddities counts the values that became null because something in a record
 // did not fit: a text that is no number, a division by zero, a date out of
-// range. Column "where" stands for the filters. Runner counts from its making.
+// range. Column "where" stands for the filters, and a held column is counted
+// too. It counts anew after each call.
 func (m *Runner) Oddities() map[string]int64 {
 	out := map[string]int64{}
 	for i, n := range m.odds {
+		m.odds[i] = 0
 		switch {
 		case n == 0:
 		case i < len(m.p.outputs):
 			out[m.p.outputs[i].column.Name] = n
+		case i == len(m.p.outputs):
+			out[m.p.hold.column.Name] = n
 		default:
 			out["where"] = n
 		}

@@ -48,3 +48,9 @@ func (c *Connector) Secrets() []string {
 	slices.Sort(names)
 	return names
 }
+
+// TransformKQL is the table's let, where and columns as the text of a data
+// collection rule's transformation; members are the record's members it reads.
+func (t *Table) TransformKQL() (text string, members []string, err error) {
+	return t.query().TransformKQL(t.options().Table)
+}
