@@ -2,15 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -138,103 +134,3 @@ func (p *poll) resolve(now time.Time) (*config.Resolved, error) {
 
 // errEnough ends a listing that has printed what was asked for.
 var errEnough = errors.New("enough rows")
-
-// printer is a sink that prints rows.
-type printer struct {
-	w      io.Writer
-	output string
-	limit  int
-	n      int
-	table  []map[string]any
-}
-
-func (p *printer) Has(string) bool { return true }
-func (p *printer) full() bool      { return p.limit > 0 && p.n >= p.limit }
-
-// Upload implements engine.Sink.
-func (p *printer) Upload(_ context.Context, b engine.Batch) error {
-	var rows []json.RawMessage
-	if err := json.Unmarshal(b.Rows, &rows); err != nil {
-		return err
-	}
-	for _, row := range rows {
-		if p.full() {
-			return &engine.Error{Kind: engine.Permanent, Op: "print", Err: errEnough}
-		}
-		if err := p.print(row); err != nil {
-			return &engine.Error{Kind: engine.Permanent, Op: "print", Err: err}
-		}
-		p.n++
-	}
-	return nil
-}
-
-func (p *printer) print(row json.RawMessage) error {
-	switch p.output {
-	case "table":
-		var m map[string]any
-		if err := json.Unmarshal(row, &m); err != nil {
-			return err
-		}
-		p.table = append(p.table, m)
-		return nil
-	case "json":
-		sep := ",\n"
-		if p.n == 0 {
-			sep = "[\n"
-		}
-		_, err := fmt.Fprintf(p.w, "%s%s", sep, row)
-		return err
-	}
-	_, err := fmt.Fprintf(p.w, "%s\n", row)
-	return err
-}
-
-func (p *printer) close() error {
-	switch {
-	case p.output == "table":
-		return printTable(p.w, p.table)
-	case p.output == "json" && p.n == 0:
-		_, err := fmt.Fprintln(p.w, "[]")
-		return err
-	case p.output == "json":
-		_, err := fmt.Fprintln(p.w, "\n]")
-		return err
-	}
-	return nil
-}
-
-// printTable prints the columns that say most: filled in most rows and short.
-func printTable(w io.Writer, rows []map[string]any) error {
-	filled := map[string]int{}
-	for _, r := range rows {
-		for k, v := range r {
-			if s, ok := v.(string); ok && len(s) <= 40 && k != "EventUid" && k != "Connection" && k != "TimeGenerated" {
-				filled[k]++
-			}
-		}
-	}
-	var cols []string
-	for k := range filled {
-		cols = append(cols, k)
-	}
-	slices.SortFunc(cols, func(a, b string) int {
-		if d := filled[b] - filled[a]; d != 0 {
-			return d
-		}
-		return strings.Compare(a, b)
-	})
-	cols = append([]string{"TimeGenerated"}, cols[:min(len(cols), 5)]...)
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, strings.Join(cols, "\t"))
-	for _, r := range rows {
-		cells := make([]string, len(cols))
-		for i, c := range cols {
-			if v := r[c]; v != nil {
-				cells[i] = fmt.Sprint(v)
-			}
-		}
-		fmt.Fprintln(tw, strings.Join(cells, "\t"))
-	}
-	return tw.Flush()
-}

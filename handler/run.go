@@ -73,9 +73,7 @@ func oneOf(flag, value string, allowed ...string) error {
 // printReports prints what runs did, and turns the worst of them into an error.
 func printReports(std *streams, reps []engine.Report, output string) error {
 	if output == "json" {
-		enc := json.NewEncoder(std.out)
-		enc.SetIndent("", "  ")
-		if err := enc.Encode(reps); err != nil {
+		if err := printJSON(std.out, reps); err != nil {
 			return err
 		}
 	}

@@ -100,9 +100,7 @@ func schemaCommand(std *streams) *cobra.Command {
 		Example: "  sluice schema > connector.schema.json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			enc := json.NewEncoder(std.out)
-			enc.SetIndent("", "  ")
-			return enc.Encode(spec.Schema())
+			return printJSON(std.out, spec.Schema())
 		},
 	}
 }
@@ -260,9 +258,7 @@ func printStatus(ctx context.Context, std *streams, e *engine.Engine, output str
 		list = append(list, streamStatus{conn, stream, st})
 	}
 	if output == "json" {
-		enc := json.NewEncoder(std.out)
-		enc.SetIndent("", "  ")
-		if err := enc.Encode(list); err != nil {
+		if err := printJSON(std.out, list); err != nil {
 			return err
 		}
 	} else if err := statusTable(std, list); err != nil {

@@ -220,7 +220,11 @@ func (p *printer) expr(x expr) {
 		p.add(quoteName(x.id))
 	case *member:
 		p.operand(x.x)
-		p.add("[", quoteText(x.key), "]")
+		if quoteName(x.key) == x.key {
+			p.add(".", x.key)
+		} else {
+			p.add("[", quoteText(x.key), "]")
+		}
 	case *index:
 		p.operand(x.x)
 		p.add("[")

@@ -293,3 +293,22 @@ func (t *Tree) RootKeys() []string {
 	}
 	return names
 }
+
+// Paths lists the paths that were asked for, by their numbers.
+func (t *Tree) Paths() [][]Step {
+	paths := make([][]Step, t.slots)
+	var walk func(n int, path []Step)
+	walk = func(n int, path []Step) {
+		if s := t.nodes[n].slot; s >= 0 {
+			paths[s] = path
+		}
+		for _, e := range t.nodes[n].keys {
+			walk(e.node, append(slices.Clip(path), Step{Key: e.name}))
+		}
+		for _, e := range t.nodes[n].elems {
+			walk(e.node, append(slices.Clip(path), Step{Index: e.index, IsIndex: true}))
+		}
+	}
+	walk(0, nil)
+	return paths
+}
