@@ -61,7 +61,7 @@ var imports = map[string][]string{
 	"handler/kql/kusto":     {},
 	"handler/connectortest": {"handler/engine", "handler/rest", "handler/spec"},
 	"connectors":            {"handler/spec", "handler/nearest"},
-	"scripts/cmd/generate":  {"connectors", "handler/engine", "handler/spec"},
+	"scripts/cmd/generate":  {"connectors", "handler/engine", "handler/kql", "handler/spec"},
 	"scripts/cmd/package":   {},
 }
 

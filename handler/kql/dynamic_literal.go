@@ -2,7 +2,6 @@ package kql
 
 import (
 	"fmt"
-	"strconv"
 
 	"github.com/sluice-connectors/sluice/handler/scan"
 )
@@ -77,10 +76,7 @@ func (p *parser) dynamicValue(dst []byte) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("it is made of constants only")
 	}
-	if l.val.typ == Real && l.val.val.OK {
-		return strconv.AppendFloat(dst, l.val.val.F, jsonFormat(l.val.val.F), -1, 64), nil
-	}
-	return appendJSON(dst, l.val.typ, l.val.val), nil
+	return appendDynamic(dst, l.val.typ, l.val.val), nil
 }
 
 func (p *parser) dynamicItems(dst []byte, closing string, one func([]byte) ([]byte, error)) ([]byte, error) {

@@ -12,6 +12,7 @@ import (
 // are in the files beside this one.
 
 func init() {
+	topic = "Conversion, choice and types"
 	for t, names := range map[Type]string{
 		String: "tostring", Bool: "tobool toboolean", Int: "toint", Long: "tolong", Real: "toreal todouble", Decimal: "todecimal",
 		Datetime: "todatetime", Timespan: "totimespan totime",
@@ -34,6 +35,7 @@ func init() {
 	total("isnotempty(value:text) bool", func(_ *Runner, a []Value) Value { return boolValue(len(a[0].S) > 0) }).alias("notempty")
 	built("max_of(value:scalar*)", extreme(1)).least(2)
 	built("min_of(value:scalar*)", extreme(-1)).least(2)
+	built("around(value:scalar, center:scalar, delta:scalar) bool", around)
 	built("gettype(value:scalar) string", typeName).named(nameTypePrefix, "type")
 	declare("column_ifexists(name:const string, default:scalar)").named(nameValue, "").special = columnIfExists
 	functions["column_ifexists"].alias("columnifexists")
@@ -189,6 +191,12 @@ func extreme(sign int) func(*compiler, *call, []code) (code, error) {
 		}
 		return k, nil
 	}
+}
+
+// around compiles around(value, center, delta): center-delta <= value <= center+delta.
+func around(c *compiler, x *call, _ []code) (code, error) {
+	value, center, delta := x.args[0], x.args[1], x.args[2]
+	return c.between(&between{pos: x.pos, x: value, lo: &infix{x.pos, "-", center, delta}, hi: &infix{x.pos, "+", center, delta}})
 }
 
 func typeName(c *compiler, _ *call, a []code) (code, error) {

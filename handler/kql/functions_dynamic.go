@@ -14,6 +14,7 @@ import (
 // The functions over dynamic values: arrays, sets and bags.
 
 func init() {
+	topic = "Arrays, sets and bags"
 	pure("array_length(array:array) long", arrayLength).alias("arraylength")
 	declare("pack_array(value:scalar*) dynamic").special = packArray
 	built("bag_pack(key:string*, value:scalar*) dynamic", bagPack).alias("pack", "pack_dictionary")
@@ -561,7 +562,7 @@ func rangeFunction(c *compiler, x *call, a []code) (code, error) {
 				if n > 0 {
 					dst = append(dst, ',')
 				}
-				if dst = appendJSON(dst, t, v); n >= maxRange {
+				if dst = appendDynamic(dst, t, v); n >= maxRange {
 					break
 				}
 				n++

@@ -22,6 +22,7 @@ import (
 // The functions that hash, encode and compress.
 
 func init() {
+	topic = "Hashes, encodings and compression"
 	digest := func(name string, sum func([]byte) []byte) {
 		built(name+"(value:plain) string", func(c *compiler, _ *call, a []code) (code, error) {
 			return c.map1(c.cast(a[0], String), String, func(m *Runner, v Value) Value {

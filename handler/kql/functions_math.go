@@ -11,6 +11,7 @@ import (
 // The functions over numbers.
 
 func init() {
+	topic = "Numbers"
 	for name, f := range map[string]func(float64) float64{
 		"sqrt": math.Sqrt, "log": math.Log, "log2": math.Log2, "log10": math.Log10, "exp": math.Exp, "exp2": math.Exp2,
 		"exp10": func(x float64) float64 { return math.Pow(10, x) },

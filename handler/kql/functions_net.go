@@ -15,6 +15,7 @@ import (
 // The functions over addresses and URLs.
 
 func init() {
+	topic = "Addresses and URLs"
 	pure("parse_ipv4(ip:string) long", func(m *Runner, a []Value) Value { return m.or(ipv4Value(parseV4(a[0].S, 32))) })
 	pure("parse_ipv4_mask(ip:string, prefix:integer) long", func(m *Runner, a []Value) Value { return m.or(ipv4Value(parseV4(a[0].S, a[1].N))) })
 	pure("parse_ipv6(ip:string) string", func(m *Runner, a []Value) Value { return m.ipv6Text(a[0].S, 128) })

@@ -16,6 +16,7 @@ import (
 // command lines.
 
 func init() {
+	topic = "Other formats"
 	pure("parse_csv(text:string) dynamic", parseCSV).named(nameArgument, "")
 	pure("parse_xml(text:string) dynamic", parseXML).named(nameArgument, "")
 	pure("parse_path(path:string) dynamic", parsePath)
@@ -159,49 +160,28 @@ func parseXML(m *Runner, a []Value) Value {
 // parsePath takes a path of Windows, a share, Unix or a URL apart.
 func parsePath(m *Runner, a []Value) Value {
 	path := string(a[0].S)
-	out := map[string]string{}
-	rest := path
-	if scheme, after, ok := strings.Cut(rest, "://"); ok {
-		out["Scheme"], rest = scheme, after
-	} else if after, ok := strings.CutPrefix(rest, `\\`); ok { // \\host\share
-		_, rest, _ = strings.Cut(after, `\`)
+	scheme, rest, ok := strings.Cut(path, "://")
+	if !ok {
+		scheme, rest = "", path
 	}
-	if stream := strings.LastIndexByte(rest, ':'); stream > 1 && !strings.ContainsAny(rest[stream:], `/\`) && out["Scheme"] == "" {
-		out["AlternateDataStreamName"] = rest[stream+1:]
-		path, rest = strings.TrimSuffix(path, rest[stream:]), rest[:stream]
+	end := strings.LastIndexAny(rest, `/\`)
+	dir, file := rest[:max(end, 0)], rest[end+1:]
+	file, stream, _ := strings.Cut(file, ":") // file.txt:stream, of NTFS
+	root, ext := "", ""
+	if first := dir[:strings.IndexAny(dir+"/", `/\`)]; len(first) == 2 && first[1] == ':' {
+		root = first
 	}
-	folders := strings.FieldsFunc(rest, func(r rune) bool { return r == '/' || r == '\\' })
-	if len(folders) > 1 || strings.HasPrefix(rest, "/") && len(folders) > 0 {
-		out["RootPath"] = root(rest, folders[0])
+	if dot := strings.LastIndexByte(file, '.'); dot >= 0 {
+		ext = file[dot+1:]
 	}
-	end := strings.LastIndexAny(path, `/\`)
-	out["DirectoryPath"] = path[:max(end, 0)]
-	if end > 0 {
-		parent := path[:end]
-		out["DirectoryName"] = parent[strings.LastIndexAny(parent, `/\`)+1:]
-	}
-	out["Filename"] = path[end+1:]
-	if dot := strings.LastIndexByte(out["Filename"], '.'); dot >= 0 {
-		out["Extension"] = out["Filename"][dot+1:]
-	}
+	name := dir[strings.LastIndexAny(dir, `/\`)+1:]
 	return m.makeJSON(func(dst []byte) []byte {
-		for i, k := range []string{"Scheme", "RootPath", "DirectoryPath", "DirectoryName", "Filename", "Extension", "AlternateDataStreamName"} {
+		for i, part := range [][2]string{{"Scheme", scheme}, {"RootPath", root}, {"DirectoryPath", dir}, {"DirectoryName", name}, {"Filename", file}, {"Extension", ext}, {"AlternateDataStreamName", stream}} {
 			dst = append(dst, "{,"[min(i, 1)])
-			dst = scan.AppendQuoted(append(scan.AppendQuoted(dst, k), ':'), out[k])
+			dst = scan.AppendQuoted(append(scan.AppendQuoted(dst, part[0]), ':'), part[1])
 		}
 		return append(dst, '}')
 	})
-}
-
-// root is the drive of a Windows path, or the / of a Unix one.
-func root(rest, first string) string {
-	switch {
-	case len(first) == 2 && first[1] == ':':
-		return first
-	case strings.HasPrefix(rest, "/"):
-		return "/"
-	}
-	return ""
 }
 
 // parseVersion makes one number of up to four parts, so that versions compare.

@@ -19,6 +19,7 @@ import (
 // The functions over text.
 
 func init() {
+	topic = "Text"
 	total("strcat(value:text*) string", func(m *Runner, a []Value) Value { return m.join(nil, a) })
 	total("strcat_delim(delimiter:text, value:text*) string", func(m *Runner, a []Value) Value { return m.join(a[0].S, a[1:]) })
 	pure("tolower(value:text) string", func(m *Runner, a []Value) Value { return m.lower(a[0]) })

@@ -10,6 +10,7 @@ import (
 // The functions over time, and bin, which serves numbers too.
 
 func init() {
+	topic = "Time"
 	now := pure("now(offset:timespan?) datetime", func(m *Runner, a []Value) Value {
 		t := fromTime(m.Now())
 		if len(a) == 1 {

@@ -290,6 +290,9 @@ func (c *compiler) parseKV(s *stage) error {
 			}
 		}
 	}
+	_, hasPair := s.with["pair_delimiter"]
+	_, hasDelim := s.with["kv_delimiter"]
+	kv.anything = !hasPair && !hasDelim && kv.regex == nil
 	if kv.pair == "" || kv.delim == "" {
 		return c.errorf(s.pos, "pair_delimiter and kv_delimiter cannot be empty")
 	}
@@ -303,6 +306,7 @@ type pairs struct {
 	pair, delim string
 	open, close string // quotes; "" for none
 	escape      string
+	anything    bool // whatever is no letter or digit separates
 	greedy      bool // a value goes on until the last delimiter before the next key
 	regex       *regexp.Regexp
 	index       map[string]int
@@ -322,16 +326,27 @@ func (p *pairs) match(m *Runner, text []byte, set func(int, []byte)) bool {
 		}
 		return true
 	}
+	if p.anything {
+		words := bytes.FieldsFunc(text, func(r rune) bool { return !isTermRune(r) && r != '_' })
+		for i := 0; i+1 < len(words); i++ {
+			put(words[i], words[i+1])
+		}
+		return true
+	}
 	for len(text) > 0 {
 		var key, value []byte
-		if key, text = p.token(m, text, p.delim); text == nil {
+		var quoted bool
+		if key, text, quoted = p.token(m, text, p.delim); text == nil {
 			break
 		}
-		if i := bytes.LastIndex(key, []byte(p.pair)); i >= 0 && !p.quoted(key) {
+		if i := bytes.LastIndex(key, []byte(p.pair)); i >= 0 && !quoted {
 			key = key[i+len(p.pair):] // a piece without a value came before it
 		}
+		if !quoted {
+			key = bytes.TrimSpace(key)
+		}
 		value, text = p.value(m, text)
-		put(bytes.TrimSpace(key), value)
+		put(key, value)
 	}
 	return true
 }
@@ -340,21 +355,21 @@ func (p *pairs) quoted(s []byte) bool { return p.open != "" && bytes.HasPrefix(s
 
 // token reads up to a delimiter, or a text in quotes and the delimiter after
 // it. rest is nil where there is no delimiter any more.
-func (p *pairs) token(m *Runner, text []byte, delim string) (tok, rest []byte) {
+func (p *pairs) token(m *Runner, text []byte, delim string) (tok, rest []byte, quoted bool) {
 	if s := bytes.TrimLeft(text, " \t"); p.quoted(s) {
 		if inner, after, ok := p.unquote(m, s); ok {
 			_, rest, found := bytes.Cut(after, []byte(delim))
 			if !found {
 				rest = nil
 			}
-			return inner, rest
+			return inner, rest, true
 		}
 	}
 	tok, rest, found := bytes.Cut(text, []byte(delim))
 	if !found {
 		rest = nil
 	}
-	return tok, rest
+	return tok, rest, false
 }
 
 // unquote reads a text in quotes.
@@ -388,7 +403,8 @@ func (p *pairs) unquote(m *Runner, s []byte) (inner, after []byte, ok bool) {
 // value reads the value after a key.
 func (p *pairs) value(m *Runner, text []byte) (value, rest []byte) {
 	if s := bytes.TrimLeft(text, " \t"); p.quoted(s) {
-		return p.token(m, text, p.pair)
+		value, rest, _ = p.token(m, text, p.pair)
+		return value, rest
 	}
 	if p.greedy {
 		next := bytes.Index(text, []byte(p.delim))
@@ -401,6 +417,6 @@ func (p *pairs) value(m *Runner, text []byte) (value, rest []byte) {
 		}
 		return bytes.TrimSpace(text[:end]), text[min(end+len(p.pair), len(text)):]
 	}
-	value, rest = p.token(m, text, p.pair)
+	value, rest, _ = p.token(m, text, p.pair)
 	return bytes.TrimSpace(value), rest
 }

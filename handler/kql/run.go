@@ -210,7 +210,7 @@ func (m *Runner) converted(v Value, from, t Type) Value {
 		if from == String {
 			v.OK = true
 		}
-		return m.makeJSON(func(dst []byte) []byte { return appendJSON(dst, from, v) })
+		return m.makeJSON(func(dst []byte) []byte { return appendDynamic(dst, from, v) })
 	case from == Dynamic:
 		return m.fromDynamic(v, t)
 	case t == String:

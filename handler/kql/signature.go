@@ -102,9 +102,12 @@ const (
 // function is one scalar function of the language.
 type function struct {
 	name   string
+	topic  string
+	first  string // the name that this one is an alias of
 	params []param
 	// result is the type that eval returns; build decides for itself.
 	result  Type
+	typed   bool
 	atLeast int // arguments, where parameters repeat
 	naming  naming
 	prefix  string
@@ -118,6 +121,9 @@ type function struct {
 	varies  bool // not the same for the same arguments: never folded
 }
 
+// topic is what the functions that are being declared are about.
+var topic string
+
 // functions is the table of all functions. It is filled in init, because some
 // of them lead back to it.
 var functions = map[string]*function{}
@@ -130,12 +136,12 @@ var functions = map[string]*function{}
 func declare(signature string) *function {
 	head, rest, _ := strings.Cut(signature, "(")
 	list, result, _ := strings.Cut(rest, ")")
-	f := &function{name: head, in: notInDCR}
+	f := &function{name: head, topic: topic, in: notInDCR}
 	if dcrFunctions[head] {
 		f.in = everywhere
 	}
 	if t, ok := typeNames[strings.TrimSpace(result)]; ok {
-		f.result = t
+		f.result, f.typed = t, true
 	}
 	for _, item := range strings.Split(list, ", ") {
 		name, text, ok := strings.Cut(item, ":")
@@ -192,7 +198,7 @@ func (f *function) least(n int) *function {
 func (f *function) alias(names ...string) {
 	for _, n := range names {
 		g := *f
-		g.name, g.in = n, notInDCR
+		g.name, g.first, g.in = n, f.name, notInDCR
 		if dcrFunctions[n] {
 			g.in = everywhere
 		}

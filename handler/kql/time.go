@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Times are counted in ticks of 100 ns, as Kusto does; datetimes since the
@@ -290,21 +291,51 @@ func number(s []byte) int {
 	return n
 }
 
-// Layouts that Kusto's documentation names beside ISO 8601 (RFC 822 and 850).
-var layouts = []string{
-	"02 Jan 06 15:04:05", "Mon, 02 Jan 06 15:04:05", "02 Jan 06 15:04:05 MST", "Mon, 02 Jan 06 15:04:05 MST",
-	"02 Jan 06 15:04", "Mon, 02 Jan 06 15:04", "02 Jan 06 15:04 MST", "Mon, 02 Jan 06 15:04 MST",
-	"02 Jan 2006 15:04:05 MST", "Mon, 02 Jan 2006 15:04:05 MST", "02 Jan 2006 15:04:05 -0700", "Mon, 02 Jan 2006 15:04:05 -0700",
-	"Monday, 02-Jan-06 15:04:05 MST", "Mon Jan _2 15:04:05 2006", "1/2/2006", "1/2/2006 15:04:05", "1/2/2006 3:04:05 PM", "2006/01/02", "2006/01/02 15:04:05",
-	"Jan _2 2006 15:04:05", "Jan _2, 2006", "2006-1-2", "2006-1-2 15:4:5", "1-2-2006", "1-2-2006 15:04:05", "2006-01", "2006",
-}
+// Layouts of package time beside ISO 8601: those of RFC 822 and RFC 850, which
+// Kusto's documentation names, and those of .NET that real records have. A
+// layout with a name in it is tried on texts with a name only.
+var wordLayouts, digitLayouts = func() (words, digits []string) {
+	for _, weekday := range []string{"", "Mon, ", "Monday, "} {
+		for _, date := range []string{"2 Jan 06", "2 Jan 2006", "2-Jan-06", "2-Jan-2006"} {
+			for _, clock := range []string{"", " 15:04:05", " 15:04"} {
+				for _, zone := range []string{"", " MST", " -0700"} {
+					words = append(words, weekday+date+clock+zone)
+				}
+			}
+		}
+	}
+	words = append(words, "Mon Jan _2 15:04:05 2006", "Mon Jan _2 15:04:05 MST 2006", "Jan _2 2006 15:04:05", "Jan _2, 2006", "January 2, 2006",
+		"1/2/2006 3:04:05 PM", "1/2/2006 3:04 PM")
+	return words, []string{"1/2/2006", "1/2/2006 15:04:05", "1/2/2006 15:04", "2006/1/2", "2006/1/2 15:04:05", "2006-1-2", "2006-1-2 15:4:5",
+		"1-2-2006", "1-2-2006 15:04:05", "2006-01", "2006"}
+}()
+
+// zones are the abbreviations of RFC 822, in hours from UTC.
+var zones = map[string]int64{"UTC": 0, "GMT": 0, "UT": 0, "Z": 0, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7}
 
 func parseRareDatetime(s string) (int64, bool) {
+	if len(s) < 4 || len(s) > 40 {
+		return 0, false
+	}
+	layouts := digitLayouts
+	if strings.IndexFunc(s, unicode.IsLetter) >= 0 {
+		layouts = wordLayouts
+	}
 	for _, l := range layouts {
-		if t, err := time.Parse(l, s); err == nil {
-			n := fromTime(t)
-			return n, n >= 0
+		t, err := time.ParseInLocation(l, s, time.UTC)
+		if err != nil {
+			continue
 		}
+		n := fromTime(t)
+		if strings.Contains(l, "MST") { // package time knows no abbreviations but those of the machine
+			name, offset := t.Zone()
+			hours, ok := zones[name]
+			if !ok {
+				return 0, false
+			}
+			n += int64(offset)*ticksPerSec - hours*3600*ticksPerSec
+		}
+		return n, n >= 0 && n <= maxDatetime
 	}
 	return 0, false
 }

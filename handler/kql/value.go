@@ -296,6 +296,18 @@ func appendJSON(dst []byte, t Type, v Value) []byte {
 	return scan.AppendQuoted(dst, v.S)
 }
 
+// appendDynamic appends v of type t as a part of a dynamic value. It tells more
+// than appendJSON does: a real keeps its decimal point, a datetime its fraction.
+func appendDynamic(dst []byte, t Type, v Value) []byte {
+	switch {
+	case v.OK && t == Datetime:
+		return append(appendDatetime(append(dst, '"'), v.N, 7), '"')
+	case v.OK && t == Real && v.F == math.Trunc(v.F) && math.Abs(v.F) < 1e15:
+		return append(strconv.AppendFloat(dst, v.F, 'f', -1, 64), ".0"...)
+	}
+	return appendJSON(dst, t, v)
+}
+
 func jsonFormat(f float64) byte {
 	if a := math.Abs(f); a != 0 && (a < 1e-6 || a >= 1e21) {
 		return 'e'

@@ -1,8 +1,8 @@
-// Command generate writes what repeats the connectors' specs: the functions of
-// the Azure Functions host, the templates of tables and data collection rules,
-// and the tables in the connectors' READMEs. Run it
-// as scripts/generate after a change to a connector.yaml; a test
-// says when it was forgotten.
+// Command generate writes what repeats something else: of the connectors'
+// specs the functions of the Azure Functions host, the templates of tables and
+// data collection rules, and the tables in their READMEs; of the transformation
+// language the reference in its README. Run it as scripts/generate after a
+// change to one of them; a test says when it was forgotten.
 package main
 
 import (
@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/sluice-connectors/sluice/connectors"
+	"github.com/sluice-connectors/sluice/handler/kql"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
@@ -40,6 +41,9 @@ func generate(root string) (map[string]string, error) {
 		return nil, err
 	}
 	files := map[string]string{}
+	if err := renew(files, filepath.Join(root, "handler", "kql", "README.md"), "\n"+kql.Reference()); err != nil {
+		return nil, err
+	}
 	for _, c := range cs {
 		text, err := functionJSON(c)
 		if err != nil {
@@ -50,16 +54,26 @@ func generate(root string) (map[string]string, error) {
 			return nil, err
 		}
 		files[filepath.Join(root, "infra", "connectors", c.Name+".json")] = text
-		path := filepath.Join(root, "connectors", c.Name, "README.md")
-		readme, err := os.ReadFile(path)
-		if err != nil {
+		if err := renew(files, filepath.Join(root, "connectors", c.Name, "README.md"), tables(c)); err != nil {
 			return nil, err
-		}
-		if files[path], err = withTables(string(readme), c); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
 	return files, nil
+}
+
+// renew replaces the generated part of a README.
+func renew(files map[string]string, path, text string) error {
+	readme, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	head, rest, ok1 := strings.Cut(string(readme), begin)
+	_, tail, ok2 := strings.Cut(rest, end)
+	if !ok1 || !ok2 {
+		return fmt.Errorf("%s: want the lines %q and %q", path, begin, end)
+	}
+	files[path] = head + begin + "\n" + text + end + tail
+	return nil
 }
 
 // functionJSON is the timer function of a connector. generatedBy is a key that
@@ -85,15 +99,9 @@ const (
 	end   = "<!-- end of the generated part -->"
 )
 
-// withTables replaces the generated part of a README.
-func withTables(readme string, c *spec.Connector) (string, error) {
-	head, rest, ok1 := strings.Cut(readme, begin)
-	_, tail, ok2 := strings.Cut(rest, end)
-	if !ok1 || !ok2 {
-		return "", fmt.Errorf("want the lines %q and %q", begin, end)
-	}
+// tables describes the streams, settings and tables of a connector.
+func tables(c *spec.Connector) string {
 	var b strings.Builder
-	b.WriteString(head + begin + "\n")
 	b.WriteString("\n| Stream | Table | Lag | Overlap | Kept by the provider |\n|---|---|---|---|---|\n")
 	for _, s := range c.Streams {
 		fmt.Fprintf(&b, "| %s | `%s` | %s | %s | %s |\n", s.Name, s.Table, s.Position.Lag, s.Position.Overlap, s.Position.Retention)
@@ -120,6 +128,5 @@ func withTables(readme string, c *spec.Connector) (string, error) {
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", col.Name, col.Type, strings.TrimSpace(value))
 		}
 	}
-	b.WriteString(end)
-	return b.String() + tail, nil
+	return b.String()
 }
