@@ -140,7 +140,7 @@ func lenient(f *function, call string) bool {
 	switch f.name {
 	case "parse_cef_dictionary", "geo_location":
 		return true // it only knows what monitorFunctions says
-	case "range":
+	case "range", "around":
 		return true // it takes a range from a number to a time by anything
 	case "strcat_delim":
 		return strings.Count(call, ",") == 1 // it wants three; Valimail's package has two, and works

@@ -2,12 +2,14 @@ package kql
 
 import (
 	"encoding/json"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/sluice-connectors/sluice/handler/kql/kusto"
+	"github.com/sluice-connectors/sluice/handler/scan"
 )
 
 // pipelines are texts over everyType on which both have to agree, good and bad.
@@ -127,26 +129,79 @@ func TestExamplesAgreeWithMicrosoftsParser(t *testing.T) {
 // of the codeless framework, with the stream that it reads.
 func TestPackagesAgreeWithMicrosoftsParser(t *testing.T) {
 	k := kusto.Start(t)
+	n := 0
+	for file, text := range packageTexts(t) {
+		n++
+		report(t, file+"\n"+text.kql, disagreement(t, k, text.kql, text.source, Options{Dialect: text.dialect}), looser[filepath.Base(file)])
+	}
+	t.Logf("%d texts", n)
+}
+
+// TestPackageTextsRun runs every text of the packages over a record that fits
+// its stream and over one that does not: rows have the types of their columns.
+func TestPackageTextsRun(t *testing.T) {
+	n := 0
+	for file, text := range packageTexts(t) {
+		n++
+		p, err := Compile(text.kql, Options{Source: text.source, Dialect: text.dialect})
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+			continue
+		}
+		records := []string{fitting(ccfPackage{source: text.source}), `{"data":"[{\"id\":1},{\"id\":\"2\"}]"}`, "{}"}
+		var odd []string
+		for _, c := range text.source {
+			odd = append(odd, string(scan.AppendQuoted(nil, c.Name))+`:[{"x":"\ud800"}]`)
+		}
+		records = append(records, "{"+strings.Join(odd, ",")+"}")
+		m, rows := p.Runner(), 0
+		for _, rec := range records {
+			_, err := m.Each([]byte(rec), func(row []byte) error {
+				rows++
+				var got map[string]any
+				if err := json.Unmarshal(row, &got); err != nil {
+					return err
+				}
+				fits(t, p, got)
+				return nil
+			})
+			if err != nil {
+				t.Errorf("%s over %s: %v", file, rec, err)
+			}
+		}
+		if rows == 0 {
+			t.Errorf("%s makes no rows\n%s", file, text.kql)
+		}
+	}
+	if n < 16 {
+		t.Errorf("%d texts", n)
+	}
+}
+
+// packageTexts yields the KQL texts of all packages, with their files.
+func packageTexts(t *testing.T) iter.Seq2[string, packageText] {
+	t.Helper()
 	files, err := filepath.Glob(filepath.Join(shared, "ccf", "*", "*.json"))
 	if err != nil || len(files) == 0 {
 		t.Skip("the packages are not at hand")
 	}
-	n := 0
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var doc any
-		if err := json.Unmarshal([]byte(strings.TrimPrefix(string(data), "\ufeff")), &doc); err != nil {
-			t.Fatal(file, err)
-		}
-		for _, text := range textsOf(t, doc) {
-			n++
-			report(t, file+"\n"+text.kql, disagreement(t, k, text.kql, text.source, Options{Dialect: text.dialect}), looser[filepath.Base(file)])
+	return func(yield func(string, packageText) bool) {
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var doc any
+			if err := json.Unmarshal([]byte(strings.TrimPrefix(string(data), "\ufeff")), &doc); err != nil {
+				t.Fatal(file, err)
+			}
+			for _, text := range textsOf(t, doc) {
+				if !yield(file, text) {
+					return
+				}
+			}
 		}
 	}
-	t.Logf("%d texts", n)
 }
 
 // looser are files with a text that we accept and the parser does not, with the reason.

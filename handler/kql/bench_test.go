@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/sluice-connectors/sluice/handler/scan"
 )
 
 // oktaRecords are real records, one after the other.
@@ -18,11 +20,7 @@ func oktaRecords(b *testing.B) [][]byte {
 	if err := json.Unmarshal(data, &recs); err != nil {
 		b.Fatal(err)
 	}
-	out := make([][]byte, len(recs))
-	for i, r := range recs {
-		out[i] = r
-	}
-	return out
+	return asBytes(recs)
 }
 
 // BenchmarkOkta runs the transform of Microsoft's Okta connector (57 columns).
@@ -56,30 +54,86 @@ func BenchmarkPlain(b *testing.B) {
 	run(b, p, oktaRecords(b))
 }
 
-// BenchmarkMaps decodes into maps, as a comparison: no row is made.
-func BenchmarkMaps(b *testing.B) {
-	recs := oktaRecords(b)
-	size := 0
-	for _, r := range recs {
-		size += len(r)
+// BenchmarkComputed makes columns of the kinds that normalization has: choices,
+// parts of texts, patterns, lists, times.
+func BenchmarkComputed(b *testing.B) {
+	p, err := Compile(`let levels = parse_json('{"INFO":"Informational","WARN":"Medium","ERROR":"High"}');
+source
+| where eventType !startswith "system.noise" and tostring(outcome.result) in~ ("success", "failure", "allow", "deny", "challenge", "skipped", "unknown")
+| parse tostring(client.userAgent.rawUserAgent) with * "(" Platform ")" *
+| project TimeGenerated = todatetime(published), Day = startofday(todatetime(published)), Severity = tostring(levels[severity]),
+    Domain = tostring(split(actor.alternateId, "@")[1]), User = tolower(actor.alternateId), Full = strcat(actor.displayName, " <", actor.alternateId, ">"),
+    Result = case(outcome.result == "SUCCESS", "Success", outcome.result == "ALLOW", "Success", "Failure"), Lat = toreal(client.geographicalContext.geolocation.lat),
+    Targets = array_length(target), FirstTarget = tostring(target[0].alternateId), Version = extract("/([0-9.]+)", 1, client.userAgent.rawUserAgent),
+    Private = ipv4_is_private(client.ipAddress), Where = bag_pack("city", client.geographicalContext.city, "country", client.geographicalContext.country),
+    Message = replace_string(displayMessage, "user", "account"), Age = datetime_diff("day", now(), todatetime(published)), Platform`, Options{})
+	if err != nil {
+		b.Fatal(err)
 	}
-	b.SetBytes(int64(size))
-	b.ReportAllocs()
-	for b.Loop() {
-		for _, r := range recs {
-			var m map[string]any
-			if err := json.Unmarshal(r, &m); err != nil {
-				b.Fatal(err)
-			}
+	run(b, p, oktaRecords(b))
+}
+
+// BenchmarkSamples passes the first columns of other providers' records through.
+func BenchmarkSamples(b *testing.B) {
+	for _, name := range []string{"okta/system_log.json", "auth0/logs.json", "cloudflare/http_requests.json", "sentinelone/activities.json", "proofpoint-tap/messages_blocked.json", "trend-vision-one/oat.json"} {
+		data, err := os.ReadFile(filepath.Join(shared, "samples", filepath.FromSlash(name)))
+		if err != nil {
+			continue // another set of samples
 		}
+		var recs []json.RawMessage
+		if err := json.Unmarshal(data, &recs); err != nil || len(recs) == 0 {
+			continue
+		}
+		p, err := Compile("source", Options{Source: firstColumns(b, recs[0]), Rest: true})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(name, func(b *testing.B) { run(b, p, asBytes(recs)) })
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(recs)), "ns/record")
+}
+
+// firstColumns declares the members of a record as text columns.
+func firstColumns(b *testing.B, rec []byte) []Column {
+	b.Helper()
+	var cols []Column
+	eachMember(rec[scan.Space(rec, 0):], func(name, _ []byte) { cols = append(cols, Column{string(name), String}) })
+	return cols
+}
+
+func asBytes(recs []json.RawMessage) [][]byte {
+	out := make([][]byte, len(recs))
+	for i, r := range recs {
+		out[i] = r
+	}
+	return out
+}
+
+// BenchmarkMaps decodes into maps, as a comparison: no row is made.
+func BenchmarkMaps(b *testing.B) { decode(b, json.Unmarshal) }
+
+// decode reads records into maps.
+func decode(b *testing.B, unmarshal func([]byte, any) error) {
+	b.Helper()
+	recs := oktaRecords(b)
+	measure(b, recs, func(rec []byte) error {
+		var m map[string]any
+		return unmarshal(rec, &m)
+	})
 }
 
 func run(b *testing.B, p *Program, recs [][]byte) {
 	b.Helper()
 	m := p.Runner()
 	var row []byte
+	measure(b, recs, func(rec []byte) (err error) {
+		_, row, err = m.Map(rec, row[:0])
+		return err
+	})
+}
+
+// measure reports bytes of JSON and time for each record.
+func measure(b *testing.B, recs [][]byte, f func(rec []byte) error) {
+	b.Helper()
 	size := 0
 	for _, r := range recs {
 		size += len(r)
@@ -88,8 +142,7 @@ func run(b *testing.B, p *Program, recs [][]byte) {
 	b.ReportAllocs()
 	for b.Loop() {
 		for _, r := range recs {
-			var err error
-			if _, row, err = m.Map(r, row[:0]); err != nil {
+			if err := f(r); err != nil {
 				b.Fatal(err)
 			}
 		}

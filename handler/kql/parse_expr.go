@@ -158,18 +158,16 @@ func (p *parser) postfix() (expr, error) {
 				x = &member{t.pos, x, key}
 			}
 		case p.accept("["):
-			if s := p.peek(); s.kind == tokString && p.toks[p.at+1].text == "]" {
-				p.next()
-				x = &member{t.pos, x, s.text}
+			var i expr
+			if i, err = p.expr(); err != nil {
+				break
+			}
+			if l, ok := i.(*literal); ok && l.val.typ == String {
+				x = &member{t.pos, x, string(l.val.val.S)}
 			} else {
-				var i expr
-				if i, err = p.expr(); err == nil {
-					x = &index{t.pos, x, i}
-				}
+				x = &index{t.pos, x, i}
 			}
-			if err == nil {
-				err = p.expect("]")
-			}
+			err = p.expect("]")
 		default:
 			return x, nil
 		}

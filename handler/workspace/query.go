@@ -105,7 +105,7 @@ func splitPipes(text string) []string {
 	return append(parts, text[start:])
 }
 
-var rowOperators = []string{"where", "filter", "extend", "project", "project-away", "project-keep", "project-rename"}
+var rowOperators = []string{"where", "filter", "extend", "project", "project-away", "project-keep", "project-rename", "parse", "parse-where", "parse-kv"}
 
 // rowStages counts the leading stages that work on one row at a time.
 func rowStages(stages []string) int {
