@@ -19,7 +19,8 @@ type code struct {
 	// text is set on tostring(path): the text of the value in that slot can be
 	// copied from the record into a string column as it stands.
 	text *int
-	from *int // the slot of the record's value that a conversion reads
+	from *int  // the slot of the record's value that a conversion reads
+	memo *memo // set on what is evaluated once for several users
 	// tuple holds the values of a function that yields several columns.
 	tuple []code
 }
@@ -159,18 +160,30 @@ func (c *compiler) run(k code) code {
 	return k
 }
 
-// register evaluates k at most once for each row, however often it is used.
+// memo is an expression that several others may use. It is evaluated once for
+// each row if they do; if only one does, remembering its value costs more.
+type memo struct {
+	eval func(*Runner) Value
+	uses int
+	slot int // the register
+}
+
+// register makes k a memo. Whoever uses it says so with used.
 func (c *compiler) register(k code) code {
-	if k.konst || k.eval == nil || k.text != nil {
+	if k.konst || k.eval == nil || k.text != nil || k.memo != nil {
 		return k
 	}
-	r, eval := *c.regs, k.eval
-	*c.regs++
+	o := &memo{eval: k.eval, slot: c.newRegister()}
+	k.memo = o
 	k.eval = func(m *Runner) Value {
+		if o.uses < 2 {
+			return o.eval(m)
+		}
+		r := o.slot
 		if m.regAt[r] != m.epoch {
 			before := m.odd
 			m.odd = false
-			m.regs[r] = eval(m)
+			m.regs[r] = o.eval(m)
 			m.regAt[r], m.regOdd[r] = m.epoch, m.odd
 			m.odd = before
 		}
@@ -178,6 +191,20 @@ func (c *compiler) register(k code) code {
 		return m.regs[r]
 	}
 	return k
+}
+
+// used counts a use of k by an expression or an output.
+func (k code) used() code {
+	if k.memo != nil {
+		k.memo.uses++
+	}
+	return k
+}
+
+// newRegister reserves a place for a value of the row.
+func (c *compiler) newRegister() int {
+	*c.regs++
+	return *c.regs - 1
 }
 
 func (c *compiler) expr(x expr) (code, error) {
@@ -223,15 +250,15 @@ func (c *compiler) expr(x expr) (code, error) {
 
 func (c *compiler) name(x *name) (code, error) {
 	if k, ok := c.lets.lookup(x.id); ok && c.lets.outer != nil { // a function's parameter hides a column
-		return k, nil
+		return k.used(), nil
 	}
 	for i := range c.cols {
 		if c.cols[i].name == x.id && !c.cols[i].hidden {
-			return c.cols[i].code, nil
+			return c.cols[i].code.used(), nil
 		}
 	}
 	if k, ok := c.lets.lookup(x.id); ok {
-		return k, nil
+		return k.used(), nil
 	}
 	if c.lets.table(x.id) != nil {
 		return code{}, c.errorf(x.pos, "%s is a table: look a value up in it with in (%s) or toscalar(%s | …)", x.id, x.id, x.id)
@@ -363,12 +390,12 @@ func (c *compiler) cast(k code, t Type) code {
 	}
 	slot := c.tree.Add(k.path)
 	if known, ok := c.casts[castKey{slot, t}]; ok { // converted elsewhere: once is enough
-		return known
+		return known.used()
 	}
 	out.from = &slot
 	out = c.register(out)
 	c.casts[castKey{slot, t}] = out
-	return out
+	return out.used()
 }
 
 // castKey names the conversion of a value of the record to a type.

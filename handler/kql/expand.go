@@ -58,12 +58,6 @@ func (c *compiler) mvExpand(s *stage, p *Program) error {
 	return nil
 }
 
-// newRegister reserves a register that something else than an expression fills.
-func (c *compiler) newRegister() int {
-	*c.regs++
-	return *c.regs - 1
-}
-
 func (c *compiler) registerColumn(name string, r int, t Type) bound {
 	return bound{name: name, text: quoteName(name), code: code{typ: t, eval: func(m *Runner) Value { return m.regs[r] }}}
 }

@@ -447,7 +447,7 @@ func arraySort(sign int) func(*compiler, *call, []code) (code, error) {
 			return c.step(sorted, scan.Step{IsIndex: true}), nil
 		}
 		for i := range a {
-			sorted.tuple = append(sorted.tuple, c.step(code{typ: Dynamic, eval: c.run(sorted).eval}, scan.Step{Index: i, IsIndex: true}))
+			sorted.tuple = append(sorted.tuple, c.step(code{typ: Dynamic, eval: c.run(sorted.used()).eval}, scan.Step{Index: i, IsIndex: true}))
 		}
 		return sorted, nil
 	}

@@ -205,6 +205,9 @@ func (c *compiler) finish(p *Program) error {
 		if b.hidden {
 			continue
 		}
+		if b.code.from == nil { // a conversion was counted when it was made
+			b.code.used()
+		}
 		o := c.output(b, p.opt.MaxText)
 		if b.name == p.opt.Hold {
 			o.value = c.run(b.code).eval

@@ -72,7 +72,7 @@ func (c *compiler) items(s *stage) ([]bound, error) {
 		}
 	}
 	for i, it := range s.items {
-		k, err := c.expr(it.x)
+		k, err := c.item(it.x)
 		if err != nil {
 			return nil, err
 		}
@@ -108,6 +108,16 @@ func (c *compiler) items(s *stage) ([]bound, error) {
 		}
 	}
 	return cols, nil
+}
+
+// item compiles an item. One that only gives a column another name, or the
+// same, is no use of it yet.
+func (c *compiler) item(x expr) (code, error) {
+	k, err := c.expr(x)
+	if _, move := x.(*name); move && k.memo != nil {
+		k.memo.uses--
+	}
+	return k, err
 }
 
 // namer gives items without a name the ones that Kusto gives them.
