@@ -77,6 +77,7 @@ var sdks = map[string][]string{
 	"github.com/spf13/cobra":         {"handler"},
 	"github.com/cockroachdb/apd":     {"handler/kql"},
 	"github.com/cespare/xxhash":      {"handler/kql"},
+	"github.com/ua-parser/uap-go":    {"handler/kql"},
 }
 
 const module = "github.com/sluice-connectors/sluice/"

@@ -293,11 +293,8 @@ func parseURL(m *Runner, a []Value) Value {
 		path = u.Opaque
 	}
 	return m.makeJSON(func(dst []byte) []byte {
-		for i, part := range [][2]string{{"Scheme", u.Scheme}, {"Host", u.Hostname()}, {"Port", u.Port()}, {"Path", path}, {"Username", u.User.Username()}, {"Password", password}} {
-			dst = append(dst, "{,"[min(i, 1)])
-			dst = append(scan.AppendQuoted(dst, part[0]), ':')
-			dst = scan.AppendQuoted(dst, part[1])
-		}
+		parts := texts("Scheme", u.Scheme, "Host", u.Hostname(), "Port", u.Port(), "Path", path, "Username", u.User.Username(), "Password", password)
+		dst = append(dst, parts[:len(parts)-1]...)
 		dst = appendQuery(append(dst, `,"Query Parameters":`...), u.RawQuery)
 		dst = scan.AppendQuoted(append(dst, `,"Fragment":`...), u.Fragment)
 		return append(dst, '}')

@@ -176,11 +176,7 @@ func parsePath(m *Runner, a []Value) Value {
 	}
 	name := dir[strings.LastIndexAny(dir, `/\`)+1:]
 	return m.makeJSON(func(dst []byte) []byte {
-		for i, part := range [][2]string{{"Scheme", scheme}, {"RootPath", root}, {"DirectoryPath", dir}, {"DirectoryName", name}, {"Filename", file}, {"Extension", ext}, {"AlternateDataStreamName", stream}} {
-			dst = append(dst, "{,"[min(i, 1)])
-			dst = scan.AppendQuoted(append(scan.AppendQuoted(dst, part[0]), ':'), part[1])
-		}
-		return append(dst, '}')
+		return append(dst, texts("Scheme", scheme, "RootPath", root, "DirectoryPath", dir, "DirectoryName", name, "Filename", file, "Extension", ext, "AlternateDataStreamName", stream)...)
 	})
 }
 
@@ -281,10 +277,8 @@ func parseCEF(m *Runner, a []Value) Value {
 		return m.or(null)
 	}
 	return m.makeJSON(func(dst []byte) []byte {
-		for i, name := range []string{"Version", "DeviceVendor", "DeviceProduct", "DeviceVersion", "DeviceEventClassID", "Name", "Severity"} {
-			dst = append(dst, "{,"[min(i, 1)])
-			dst = scan.AppendQuoted(append(scan.AppendQuoted(dst, name), ':'), fields[i])
-		}
+		header := texts("Version", fields[0], "DeviceVendor", fields[1], "DeviceProduct", fields[2], "DeviceVersion", fields[3], "DeviceEventClassID", fields[4], "Name", fields[5], "Severity", fields[6])
+		dst = append(dst, header[:len(header)-1]...)
 		return append(appendCEFExtension(append(dst, `,"Extension":`...), rest), '}')
 	})
 }
