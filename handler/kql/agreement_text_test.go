@@ -5,6 +5,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -113,6 +114,21 @@ func report(t *testing.T, text, disagreement, reason string) {
 	if (disagreement == "") != (reason == "") {
 		t.Errorf("%s\ndisagreement: %s\nreason: %s", text, disagreement, reason)
 	}
+}
+
+func TestWrittenDownExpressionsAgreeWithMicrosoftsParser(t *testing.T) {
+	k := kusto.Start(t)
+	data, err := os.ReadFile("testdata/functions.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, m := range regexp.MustCompile(`(?m)^([^#\n].*)\n  =`).FindAllStringSubmatch(string(data), -1) {
+		if !strings.HasPrefix(m[1], "parse_cef_dictionary") {
+			list = append(list, m[1])
+		}
+	}
+	expressions(t, k, list)
 }
 
 func TestExamplesAgreeWithMicrosoftsParser(t *testing.T) {

@@ -73,6 +73,25 @@ source
 	run(b, p, oktaRecords(b))
 }
 
+// TestPlainColumnsAllocateNothing holds what the benchmarks measure.
+func TestPlainColumnsAllocateNothing(t *testing.T) {
+	for query, most := range map[string]float64{
+		`source | project a = tostring(a.b), n = toint(a.n), t = todatetime(t), s, big, m = unixtime_milliseconds_todatetime(tolong(ms))`:                                                                                 0,
+		`source | where s has "world" | project a = tolower(s), b = iff(a.n > 5, "x", s), c = strcat(a.b, "-", s), d = case(s == "a", 1, 2), e = s in ("x", "y")`:                                                         0,
+		`source | project split(s, " "), bag_pack("k", s), pack_array(1, s), substring(s, 2), datetime_add("day", 1, todatetime(t)), format_datetime(todatetime(t), "yyyy"), replace_string(s, "o", "0"), hash_sha256(tostring(s))`: 2,
+	} {
+		p, err := Compile(query, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, row := p.Runner(), make([]byte, 0, 4096)
+		rec := []byte(record)
+		if n := testing.AllocsPerRun(100, func() { _, row, _ = m.Map(rec, row[:0]) }); n > most {
+			t.Errorf("%s: %v allocations a record, want at most %v", query, n, most)
+		}
+	}
+}
+
 // BenchmarkSamples passes the first columns of other providers' records through.
 func BenchmarkSamples(b *testing.B) {
 	for _, name := range []string{"okta/system_log.json", "auth0/logs.json", "cloudflare/http_requests.json", "sentinelone/activities.json", "proofpoint-tap/messages_blocked.json", "trend-vision-one/oat.json"} {

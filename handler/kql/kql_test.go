@@ -87,6 +87,34 @@ func TestPipelines(t *testing.T) {
 	}
 }
 
+// TestFunctionsGiveWhatIsWrittenDown evaluates the expressions of
+// testdata/functions.txt, as constants and at run time.
+func TestFunctionsGiveWhatIsWrittenDown(t *testing.T) {
+	data, err := os.ReadFile("testdata/functions.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, m := range regexp.MustCompile(`(?m)^([^#\n].*)\n  =(?: (.*))?$`).FindAllStringSubmatch(string(data), -1) {
+		want := "{}"
+		if m[2] != "" {
+			want = `{"x":` + m[2] + "}"
+		}
+		for _, opt := range []Options{{}, {noFold: true}} {
+			if _, err := Compile("print x = "+m[1], opt); opt.noFold && err != nil {
+				continue // an argument has to be a constant, and is one when folded only
+			}
+			if got := evaluate(t, "print x = "+m[1], "{}", opt); got != want {
+				t.Errorf("%s\n gives %s\n  want %s", m[1], got, want)
+			}
+		}
+		n++
+	}
+	if n < 200 {
+		t.Errorf("%d expressions", n)
+	}
+}
+
 // TestSurprisesOfTheReadme evaluates the lines of the table in the README.
 func TestSurprisesOfTheReadme(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
