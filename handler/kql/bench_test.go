@@ -76,8 +76,8 @@ source
 // TestPlainColumnsAllocateNothing holds what the benchmarks measure.
 func TestPlainColumnsAllocateNothing(t *testing.T) {
 	for query, most := range map[string]float64{
-		`source | project a = tostring(a.b), n = toint(a.n), t = todatetime(t), s, big, m = unixtime_milliseconds_todatetime(tolong(ms))`:                                                                                 0,
-		`source | where s has "world" | project a = tolower(s), b = iff(a.n > 5, "x", s), c = strcat(a.b, "-", s), d = case(s == "a", 1, 2), e = s in ("x", "y")`:                                                         0,
+		`source | project a = tostring(a.b), n = toint(a.n), t = todatetime(t), s, big, m = unixtime_milliseconds_todatetime(tolong(ms))`:                                                                                           0,
+		`source | where s has "world" | project a = tolower(s), b = iff(a.n > 5, "x", s), c = strcat(a.b, "-", s), d = case(s == "a", 1, 2), e = s in ("x", "y")`:                                                                   0,
 		`source | project split(s, " "), bag_pack("k", s), pack_array(1, s), substring(s, 2), datetime_add("day", 1, todatetime(t)), format_datetime(todatetime(t), "yyyy"), replace_string(s, "o", "0"), hash_sha256(tostring(s))`: 2,
 	} {
 		p, err := Compile(query, Options{})

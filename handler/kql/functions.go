@@ -1,8 +1,6 @@
 package kql
 
 import (
-	"fmt"
-	"regexp"
 	"slices"
 
 	"github.com/sluice-connectors/sluice/handler/scan"
@@ -308,29 +306,4 @@ func sortedKeys[T any](m map[string]T) []string {
 	}
 	slices.Sort(keys)
 	return keys
-}
-
-// pattern compiles a constant regular expression (RE2, as in Kusto).
-func (c *compiler) pattern(k code, pos int, format string) (*regexp.Regexp, error) {
-	if !k.konst || k.typ != String {
-		return nil, c.errorf(pos, "the regular expression has to be a constant")
-	}
-	if _, err := regexp.Compile(string(k.val.S)); err != nil {
-		return nil, c.errorf(pos, "%v", err)
-	}
-	return regexp.MustCompile(fmt.Sprintf(format, k.val.S)), nil
-}
-
-// patterned declares a function that has a constant regular expression as its
-// n-th argument.
-func patterned(signature string, n int, eval func(m *Runner, re *regexp.Regexp, a []Value) Value) *function {
-	f := declare(signature)
-	f.build = func(c *compiler, x *call, a []code) (code, error) {
-		re, err := c.pattern(a[n], x.args[n].position(), "%s")
-		if err != nil {
-			return code{}, err
-		}
-		return c.apply(&function{result: f.result, eval: func(m *Runner, a []Value) Value { return eval(m, re, a) }}, a), nil
-	}
-	return f
 }
