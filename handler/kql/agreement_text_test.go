@@ -31,6 +31,10 @@ source | project parse_json(s).a, not(b), iff(b, 1, 2), max_of(1, 2), tostring(d
 source | project tostring(tolower(s)), tostring(strlen(s)), gettype(s), treepath(d), repeat(s, 2), make_datetime(t)
 source | extend (p, q) = array_sort_asc(d, d)
 source | extend array_sort_asc(d, d)
+source | project array_sort_asc(d, d, d)
+source | project x = array_sort_desc(d, parse_json(s)), y = 1
+source | extend (p, q, r2) = array_sort_asc(d, d)
+source | project d_sorted = 1, array_sort_asc(d, d)
 source | extend x = array_sort_asc(d, d)
 source | project-away zz
 source | project-away x*
@@ -52,6 +56,8 @@ let f = (x:long) { let y = x * 2; y + l }; source | project z = f(l)
 let f = (x:long) { let y = x * 2; y + 1 }; source | project z = f(l)
 let T = datatable(a:string)['x', 'y']; source | where s in (T)
 let T = datatable(a:string, n:long)['x', 1, 'y', 2]; source | extend z = toscalar(T | where a == 'x' | project n)
+let R = view () { range y from 1 to 3 step 1 }; R | where y == 2
+let R = () { print y = 1 }; R()
 let c = 1; let e = c + 1; source | extend c, e
 let d2 = dynamic({'a': 1}); source | project x = d2.a, y = d2[s]
 print 1, a = 2, 3

@@ -118,6 +118,7 @@ type stage struct {
 	// of operators: extend, project, project-away, project-keep,
 	// project-rename, where, parse, parse-where, parse-kv, mv-expand.
 	op     string
+	word   string    // op as it is written: filter for where
 	items  []named   // columns; of range the three bounds; of a call its arguments
 	name   string    // of table and call; of range the column
 	cond   expr      // of where; of parse and parse-kv what is parsed

@@ -2,6 +2,7 @@ package kql
 
 import (
 	"bytes"
+	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
 	"crypto/md5"
@@ -10,6 +11,8 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
+	"hash/adler32"
+	"hash/crc32"
 	"io"
 	"math"
 	"slices"
@@ -88,8 +91,16 @@ func init() {
 	id := pure("new_guid() guid", func(*Runner, []Value) Value { return textValue(uuid.NewString()) })
 	id.varies = true
 
-	pure("gzip_compress_to_base64_string(text:string) string", compress(func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }))
-	pure("zlib_compress_to_base64_string(text:string) string", compress(func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) }))
+	pure("gzip_compress_to_base64_string(text:string) string", compress(func(dst, text []byte) []byte {
+		dst = append(dst, "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"...) // RFC 1952: deflate, no time, no system
+		dst = appendDeflated(dst, text)
+		dst = binary.LittleEndian.AppendUint32(dst, crc32.ChecksumIEEE(text))
+		return binary.LittleEndian.AppendUint32(dst, uint32(len(text)))
+	}))
+	pure("zlib_compress_to_base64_string(text:string) string", compress(func(dst, text []byte) []byte {
+		dst = appendDeflated(append(dst, 0x78, 0x9c), text) // RFC 1950: deflate, usual level
+		return binary.BigEndian.AppendUint32(dst, adler32.Checksum(text))
+	}))
 	pure("gzip_decompress_from_base64_string(text:string) string", decompress(func(r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) }))
 	pure("zlib_decompress_from_base64_string(text:string) string", decompress(zlib.NewReader))
 }
@@ -133,14 +144,25 @@ func swapGUID(u uuid.UUID) []byte {
 	return b
 }
 
-func compress(open func(io.Writer) io.WriteCloser) func(m *Runner, a []Value) Value {
+func compress(pack func(dst, text []byte) []byte) func(m *Runner, a []Value) Value {
 	return func(m *Runner, a []Value) Value {
-		var buf bytes.Buffer
-		w := open(&buf)
-		_, _ = w.Write(a[0].S)
-		_ = w.Close()
-		return m.make(func(dst []byte) []byte { return base64.StdEncoding.AppendEncode(dst, buf.Bytes()) })
+		packed := pack(nil, a[0].S)
+		return m.make(func(dst []byte) []byte { return base64.StdEncoding.AppendEncode(dst, packed) })
 	}
+}
+
+// appendDeflated packs text; what does not get shorter is stored as it is, in
+// one block, as the service does.
+func appendDeflated(dst, text []byte) []byte {
+	var buf bytes.Buffer
+	w, _ := flate.NewWriter(&buf, flate.DefaultCompression)
+	_, _ = w.Write(text)
+	_ = w.Close()
+	if n := len(text); buf.Len() >= n+5 && n <= math.MaxUint16 {
+		dst = binary.LittleEndian.AppendUint16(append(dst, 1), uint16(n))
+		return append(binary.LittleEndian.AppendUint16(dst, ^uint16(n)), text...)
+	}
+	return append(dst, buf.Bytes()...)
 }
 
 // maxUnpacked bounds what a few compressed bytes may become.

@@ -187,6 +187,9 @@ func (p *parser) let() (let, error) {
 	if err = p.expect("="); err != nil {
 		return l, err
 	}
+	if p.isName("view") && p.ahead(1).isPunct("(") { // a function that search would find: no difference here
+		p.next()
+	}
 	if l.isFunc = p.startsFunction(); !l.isFunc {
 		if l.body, err = p.body(); err != nil {
 			return l, err

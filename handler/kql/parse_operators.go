@@ -111,7 +111,7 @@ func (p *parser) rangeSource(s *stage) (err error) {
 // stage reads one operator after a |.
 func (p *parser) stage() (stage, error) {
 	t := p.next()
-	s := stage{pos: t.pos, op: t.text}
+	s := stage{pos: t.pos, op: t.text, word: t.text}
 	if t.kind != tokName {
 		return s, p.unexpected(t, "an operator")
 	}

@@ -14,8 +14,8 @@ type segment struct {
 
 // stage compiles one operator: it changes the columns or adds a filter.
 func (c *compiler) stage(s *stage, p *Program) error {
-	if op := operators[s.op]; !c.dialect.available(op.in) {
-		return c.errorf(s.pos, "%s", c.dialect.refuse("the operator", s.op))
+	if op := operators[s.word]; !c.dialect.available(op.in) {
+		return c.errorf(s.pos, "%s", c.dialect.refuse("the operator", s.word))
 	}
 	switch s.op {
 	case "where":
@@ -64,50 +64,52 @@ func (c *compiler) items(s *stage) ([]bound, error) {
 	var cols []bound
 	n := namer{op: s.op, taken: map[string]bool{}}
 	for _, it := range s.items {
-		if it.name != "" {
-			if n.taken[it.name] && s.op != "extend" {
-				return nil, c.errorf(it.pos, "there are two columns with the name %s", it.name)
-			}
-			n.taken[it.name] = true
+		if it.name != "" && s.op != "extend" && n.taken[it.name] {
+			return nil, c.errorf(it.pos, "there are two columns with the name %s", it.name)
 		}
+		n.taken[it.name] = it.name != ""
 	}
 	for i, it := range s.items {
 		k, err := c.item(it.x)
 		if err != nil {
 			return nil, err
 		}
-		if k.tuple == nil {
-			if it.names != nil && len(it.names) != 1 {
-				return nil, c.errorf(it.pos, "there are %d names for one value", len(it.names))
-			}
-			if it.names != nil {
-				it.name = it.names[0]
-			}
-			cols = append(cols, bound{name: n.name(it, i), code: c.register(k), text: exprString(it.x)})
-			continue
+		parts, names := c.parts(it, k)
+		if len(names) < len(it.names) {
+			return nil, c.errorf(it.pos, "there are %d names for %d values", len(it.names), len(parts))
 		}
-		for j, part := range k.tuple {
+		for j, part := range parts {
 			one := it
-			switch {
-			case j < len(it.names):
-				one.name = it.names[j]
-			case j > 0:
-				one.name = ""
-			}
-			if one.name == "" {
-				one.name = n.unique(argumentName(it.x.(*call).args[j]) + "_sorted")
+			if one.name = names[j]; one.name != "" && j >= len(it.names) && it.name == "" {
+				one.name = n.unique(one.name)
 			}
 			cols = append(cols, bound{name: n.name(one, i), code: c.register(part), text: exprString(it.x)})
-		}
-	}
-	if s.op == "project" {
-		for i, b := range cols {
-			if slices.ContainsFunc(cols[:i], func(o bound) bool { return o.name == b.name }) {
-				return nil, c.errorf(s.items[min(i, len(s.items)-1)].pos, "there are two columns with the name %s", b.name)
+			if s.op == "project" && slices.ContainsFunc(cols[:len(cols)-1], func(b bound) bool { return b.name == cols[len(cols)-1].name }) {
+				return nil, c.errorf(it.pos, "there are two columns with the name %s", cols[len(cols)-1].name)
 			}
 		}
 	}
 	return cols, nil
+}
+
+// parts are the columns that an item makes and their names, "" where the item
+// does not tell: one, or as many as a function such as array_sort_asc sorts.
+func (c *compiler) parts(it named, k code) (parts []code, names []string) {
+	x, isCall := it.x.(*call)
+	if k.tuple == nil || !isCall || c.lets.function(x.fn) != nil {
+		return []code{k}, append(slices.Clone(it.names), it.name)[:1]
+	}
+	for j, part := range k.tuple {
+		name := argumentName(x.args[j]) + "_sorted"
+		switch {
+		case j < len(it.names):
+			name = it.names[j]
+		case j == 0 && it.name != "":
+			name = it.name
+		}
+		parts, names = append(parts, part), append(names, name)
+	}
+	return parts, names
 }
 
 // item compiles an item. One that only gives a column another name, or the

@@ -122,9 +122,10 @@ func (c *compiler) source(s *stage, p *Program) error {
 		}
 		t, err = c.rangeTable(s)
 	case "table":
-		if t = c.lets.table(s.name); t == nil {
-			return c.noTable(s)
+		if t = c.lets.table(s.name); t != nil {
+			break
 		}
+		fallthrough // a function without parameters needs no parentheses
 	case "call":
 		t, err = c.callTable(s)
 	}

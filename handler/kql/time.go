@@ -47,7 +47,7 @@ func parseUnit(s string) (int64, bool) {
 	return int64(f * float64(unit)), err == nil
 }
 
-// parseTimespan reads [-][d.]hh:mm[:ss[.fffffff]], a number of days, or a number with a unit.
+// parseTimespan reads [-][d.]hh:mm[:ss[.fffffff]], d:hh:mm:ss, a number of days, or a number with a unit.
 func parseTimespan(s string) (int64, bool) {
 	s = strings.TrimSpace(s)
 	neg := strings.HasPrefix(s, "-")
@@ -76,6 +76,13 @@ func parseSpan(s string) (int64, bool) {
 	}
 	s, frac, _ := strings.Cut(s, ".")
 	parts := strings.Split(s, ":")
+	if len(parts) == 4 && days == 0 { // d:hh:mm:ss
+		d, err := strconv.ParseInt(parts[0], 10, 32)
+		if err != nil {
+			return 0, false
+		}
+		days, parts = d, parts[1:]
+	}
 	if len(parts) > 3 || len(frac) > 7 {
 		return 0, false
 	}
