@@ -125,11 +125,9 @@ func (m *Runner) flow(i int, visit func() error) error {
 		if e.index >= 0 {
 			m.regs[e.index] = longValue(int64(k))
 		}
-
 		if err := m.flow(i+1, visit); err != nil {
 			return err
 		}
-
 	}
 	return nil
 }

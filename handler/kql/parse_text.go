@@ -204,7 +204,7 @@ func (p *pattern) match(_ *Runner, text []byte, set func(int, []byte)) bool {
 			col = n
 			n++
 		default:
-			at := find1(text[pos:], pt.text, col == -1, i == len(p.parts)-1)
+			at := findPiece(text[pos:], []byte(pt.text), col == -1, i == len(p.parts)-1)
 			if at < 0 {
 				return false
 			}
@@ -232,26 +232,40 @@ func (p *pattern) column(n int) column {
 	return column{}
 }
 
-// find1 finds a piece of a pattern: here, at the end, or the first one.
-func find1(text []byte, piece string, here, last bool) int {
+// findPiece finds a piece of a pattern: here, at the end, or the first one.
+func findPiece(text, piece []byte, here, last bool) int {
 	switch {
+	case here && !bytes.HasPrefix(text, piece), last && !bytes.HasSuffix(text, piece):
+		return -1
+	case here && last && len(text) != len(piece):
+		return -1
 	case here:
-		if !bytes.HasPrefix(text, []byte(piece)) {
-			return -1
-		}
 		return 0
 	case last:
-		if !bytes.HasSuffix(text, []byte(piece)) {
-			return -1
-		}
 		return len(text) - len(piece)
 	}
-	return strings.Index(string(text), piece)
+	return bytes.Index(text, piece)
 }
 
-var numberStart = regexp.MustCompile(`^-?\d+(\.\d+)?`)
-
-func numberLength(text []byte) int { return len(numberStart.Find(text)) }
+// numberLength is how much of text is a number, with a fraction or without.
+func numberLength(text []byte) int {
+	n := 0
+	if n < len(text) && text[n] == '-' {
+		n++
+	}
+	from := n
+	for n < len(text) && '0' <= text[n] && text[n] <= '9' {
+		n++
+	}
+	if n == from {
+		return 0
+	}
+	if n+1 < len(text) && text[n] == '.' && '0' <= text[n+1] && text[n+1] <= '9' {
+		for n++; n < len(text) && '0' <= text[n] && text[n] <= '9'; n++ {
+		}
+	}
+	return n
+}
 
 // parseKV compiles parse-kv.
 func (c *compiler) parseKV(s *stage) error {

@@ -321,8 +321,13 @@ func (v *validator) table(t *Table, path string) {
 	if !hasTime {
 		v.errorf(path+".columns", "a table needs the column TimeGenerated of type datetime")
 	}
-	if _, err := kql.CompileTable(t.query(), t.options()); err != nil {
+	prog, err := kql.CompileTable(t.query(), t.options())
+	if err != nil {
 		v.errorf(v.exprPath(t, path, err), "%s", indent(err))
+		return
+	}
+	for _, w := range prog.Warnings { // such as a function that is always empty here: no column should be
+		v.errorf(path+".columns", "%s", strings.ReplaceAll(w, "\n", "\n    "))
 	}
 }
 
