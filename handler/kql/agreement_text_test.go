@@ -137,6 +137,25 @@ func TestWrittenDownExpressionsAgreeWithMicrosoftsParser(t *testing.T) {
 	expressions(t, k, list)
 }
 
+// TestTextOfTheReadmeAgreesWithMicrosoftsParser checks the example at the top of
+// the README, in the dialect of data collection rules.
+func TestTextOfTheReadmeAgreesWithMicrosoftsParser(t *testing.T) {
+	k := kusto.Start(t)
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile("(?s)```kql\n(.*?)```").FindSubmatch(readme)
+	if m == nil {
+		t.Fatal("there is no example")
+	}
+	source := []Column{{"eventType", String}, {"client", Dynamic}, {"message", String}, {"severity", String}, {"published", String}}
+	report(t, string(m[1]), disagreement(t, k, string(m[1]), source, Options{Dialect: DCRDialect}), "")
+	if _, err := Compile(string(m[1]), Options{Dialect: DCRDialect}); err != nil { // and without declared columns
+		t.Error(err)
+	}
+}
+
 func TestExamplesAgreeWithMicrosoftsParser(t *testing.T) {
 	k := kusto.Start(t)
 	for _, ex := range append(readExamples(t, "transform-examples.json"), readExamples(t, "query-examples.json")...) {
