@@ -204,7 +204,9 @@ func (f *storeFlags) engine(ctx context.Context) (*engine.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return engine.New(store, nil, nil), nil
+	e := engine.New(store, nil, nil)
+	e.Holder, e.Alive = holder(), alive
+	return e, nil
 }
 
 func statusCommand(std *streams) *cobra.Command {

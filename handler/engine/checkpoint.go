@@ -156,7 +156,7 @@ func LoadCheckpoint(ctx context.Context, st Store, key string) (c *Checkpoint, n
 		}
 	}
 	return nil, 0, false, &Error{Kind: Permanent, Op: "read checkpoint of " + key, Reason: "checkpoint_unreadable",
-		Hint: fmt.Sprintf("none of its %d generations is valid; restore one from a backup of the store, or delete them all to begin at the connection's start again", len(gens)), Err: first}
+		Hint: fmt.Sprintf("none of its %d generations is valid; put a copy back with sluice state import, or delete them all to begin at the connection's start again", len(gens)), Err: first}
 }
 
 // claim takes the stream for this engine: it raises the fencing number with a
@@ -166,15 +166,14 @@ func (e *Engine) claim(ctx context.Context, s *Stream) (c *Checkpoint, gen int64
 	if err != nil {
 		return nil, 0, false, err
 	}
-	now := e.Clock.Now()
 	if c == nil {
 		c = &Checkpoint{Connection: s.Connection, Stream: s.Name, Position: s.Start.UTC()}
 		if g := s.Position.Granularity; g > 0 {
 			c.Position = c.Position.Truncate(g)
 		}
 	}
-	if l := c.Lease; l != nil && l.Until.After(now) && (e.Alive == nil || e.Alive(l.Holder)) {
-		return nil, 0, false, fmt.Errorf("%w: %s, until %s", ErrHeld, l.Holder, l.Until.Format(time.RFC3339))
+	if err := e.free(c); err != nil {
+		return nil, 0, false, err
 	}
 	c.Fence++
 	if gen, err = e.save(ctx, s.Key(), c, gen); errors.Is(err, ErrConflict) {

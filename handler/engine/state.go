@@ -1,0 +1,212 @@
+package engine
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// A person may look at a stream's checkpoint, take a copy, put one back, or
+// have records fetched again. Whoever does so leaves a line in the audit log.
+
+// Change is such a line: what was done to a stream's checkpoint, by whom.
+type Change struct {
+	At     time.Time `json:"at"`
+	By     string    `json:"by"`     // host/process/start, as in leases
+	Action string    `json:"action"` // rewind, export or import
+	Stream string    `json:"stream"` // CONNECTION/STREAM
+	// From and To are the position before and after.
+	From  time.Time `json:"from,omitzero"`
+	To    time.Time `json:"to,omitzero"`
+	Fence int64     `json:"fence,omitempty"` // of the checkpoint that was written or copied
+	// Failed says why nothing was changed after all.
+	Failed string `json:"failed,omitempty"`
+}
+
+// StoredGeneration is one of the kept generations of a checkpoint.
+type StoredGeneration struct {
+	Number     int64       `json:"number"`
+	Bytes      int         `json:"bytes"`
+	Problem    string      `json:"problem,omitempty"` // why it cannot be read
+	Checkpoint *Checkpoint `json:"-"`
+}
+
+// State is what the store has of a stream's checkpoint.
+type State struct {
+	Stream      string             `json:"stream"`
+	Checkpoint  *Checkpoint        `json:"checkpoint,omitempty"` // the newest that can be read
+	KnownIDs    int                `json:"known_ids"`
+	Generations []StoredGeneration `json:"generations"` // newest first
+	Changes     []Change           `json:"changes,omitempty"`
+}
+
+func auditName(key string) string { return "audit/" + key + ".ndjson" }
+
+// State reads the checkpoint of the stream key (CONNECTION/STREAM) in all its
+// generations, and the audit log. What is damaged is described, not an error.
+func (e *Engine) State(ctx context.Context, key string) (*State, error) {
+	gens, err := e.Store.Generations(ctx, checkpointName(key))
+	if err != nil {
+		return nil, fmt.Errorf("read checkpoint of %s: %w", key, err)
+	}
+	if len(gens) == 0 {
+		return nil, fmt.Errorf("%s has no checkpoint: %w", key, ErrNotFound)
+	}
+	st := &State{Stream: key}
+	for _, g := range gens {
+		sg := StoredGeneration{Number: g.Number, Bytes: len(g.Data)}
+		if sg.Checkpoint, err = DecodeCheckpoint(g.Data); err != nil {
+			sg.Problem = err.Error()
+		} else if st.Checkpoint == nil {
+			st.Checkpoint, st.KnownIDs = sg.Checkpoint, len(sg.Checkpoint.Seen)
+			st.Checkpoint.Seen = nil // they are many, and say nothing to a person
+		}
+		st.Generations = append(st.Generations, sg)
+	}
+	st.Changes, err = e.changes(ctx, key)
+	return st, err
+}
+
+func (e *Engine) changes(ctx context.Context, key string) ([]Change, error) {
+	data, err := e.Store.Get(ctx, auditName(key))
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the audit log of %s: %w", key, err)
+	}
+	var list []Change
+	for sc := bufio.NewScanner(bytes.NewReader(data)); sc.Scan(); {
+		var c Change
+		if json.Unmarshal(sc.Bytes(), &c) == nil { // a line that a crash cut short says nothing
+			list = append(list, c)
+		}
+	}
+	return list, nil
+}
+
+// Rewind has every record since a time fetched and sent again. The position
+// goes back, and what was known of ids is forgotten; the rows that come twice
+// have the same EventUid. It refuses to go forward, for that would skip
+// records, and while a run holds the stream (ErrHeld).
+func (e *Engine) Rewind(ctx context.Context, key string, to time.Time) (Change, error) {
+	c, gen, _, err := LoadCheckpoint(ctx, e.Store, key)
+	switch {
+	case err != nil:
+		return Change{}, err
+	case c == nil:
+		return Change{}, fmt.Errorf("%s has no checkpoint: %w", key, ErrNotFound)
+	}
+	to = to.UTC().Truncate(time.Second)
+	if to.After(c.Position) {
+		return Change{}, fmt.Errorf("%s is at %s: going on to %s would skip the records in between", key, c.Position.Format(time.RFC3339), to.Format(time.RFC3339))
+	}
+	if err := e.free(c); err != nil {
+		return Change{}, err
+	}
+	change := e.change("rewind", key, c.Position, to, c.Fence+1)
+	c.Position, c.Window, c.Seen, c.StalledRuns = to, nil, nil, 0
+	return change, e.replace(ctx, change, c, gen)
+}
+
+// Export returns the newest checkpoint that can be read, as Import takes it.
+func (e *Engine) Export(ctx context.Context, key string) ([]byte, error) {
+	c, _, _, err := LoadCheckpoint(ctx, e.Store, key)
+	switch {
+	case err != nil:
+		return nil, err
+	case c == nil:
+		return nil, fmt.Errorf("%s has no checkpoint: %w", key, ErrNotFound)
+	}
+	data, err := EncodeCheckpoint(c)
+	if err != nil {
+		return nil, err
+	}
+	return data, e.audit(ctx, e.change("export", key, c.Position, c.Position, c.Fence))
+}
+
+// Import makes an exported checkpoint the newest one, also where none of the
+// stored ones can be read any more. The document has to be whole and of this
+// stream. Records since its position come again.
+func (e *Engine) Import(ctx context.Context, key string, data []byte) (Change, error) {
+	c, err := DecodeCheckpoint(data)
+	if err != nil {
+		return Change{}, err
+	}
+	if of := c.Connection + "/" + c.Stream; of != key {
+		return Change{}, fmt.Errorf("the checkpoint is of %s, not of %s", of, key)
+	}
+	gens, err := e.Store.Generations(ctx, checkpointName(key))
+	if err != nil {
+		return Change{}, fmt.Errorf("read checkpoint of %s: %w", key, err)
+	}
+	var from time.Time
+	var newest int64
+	for i, g := range gens {
+		if i == 0 {
+			newest = g.Number
+		}
+		old, err := DecodeCheckpoint(g.Data)
+		if err != nil {
+			continue
+		}
+		c.Fence = max(c.Fence, old.Fence) // above every holder so far
+		if from.IsZero() {
+			from = old.Position
+			if err := e.free(old); err != nil {
+				return Change{}, err
+			}
+			if c.Position.After(old.Position) {
+				return Change{}, fmt.Errorf("%s is at %s, the checkpoint is ahead of that, at %s: the records in between would be skipped",
+					key, old.Position.Format(time.RFC3339), c.Position.Format(time.RFC3339))
+			}
+		}
+	}
+	change := e.change("import", key, from, c.Position, c.Fence+1)
+	return change, e.replace(ctx, change, c, newest)
+}
+
+// free is an error while somebody holds the stream.
+func (e *Engine) free(c *Checkpoint) error {
+	if l := c.Lease; l != nil && l.Until.After(e.Clock.Now()) && (e.Alive == nil || e.Alive(l.Holder)) {
+		return fmt.Errorf("%w: %s, until %s", ErrHeld, l.Holder, l.Until.Format(time.RFC3339))
+	}
+	return nil
+}
+
+func (e *Engine) change(action, key string, from, to time.Time, fence int64) Change {
+	return Change{At: e.Clock.Now(), By: e.Holder, Action: action, Stream: key, From: from, To: to, Fence: fence}
+}
+
+// replace writes c as a person wants it. The audit log comes first: a change
+// without a line cannot be, a line whose change failed is followed by another.
+func (e *Engine) replace(ctx context.Context, change Change, c *Checkpoint, gen int64) error {
+	if err := e.audit(ctx, change); err != nil {
+		return err
+	}
+	c.Fence = change.Fence
+	_, err := e.release(ctx, change.Stream, c, gen)
+	if errors.Is(err, ErrConflict) {
+		err = ErrHeld
+	}
+	if err != nil {
+		change.Failed = err.Error()
+		err = errors.Join(err, e.audit(context.WithoutCancel(ctx), change))
+	}
+	return err
+}
+
+func (e *Engine) audit(ctx context.Context, c Change) error {
+	line, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	if err := e.Store.AddLine(ctx, auditName(c.Stream), line); err != nil {
+		return fmt.Errorf("write the audit log of %s: %w", c.Stream, err)
+	}
+	return nil
+}
