@@ -265,8 +265,11 @@ func (r *run) commit(ctx context.Context, f *flight) error {
 	n := r.seen.forget(last.seen-r.forgotten, last.page-r.forgotten, r.s.Position.horizon(&last.progress, last.closes))
 	r.forgotten = last.seen - n
 	r.c.Seen = seenIDs(r.seen.list[:n])
-	r.progressLine()
-	return r.save(ctx)
+	if err := r.save(ctx); err != nil {
+		return err
+	}
+	r.tell()
+	return nil
 }
 
 // delivered counts what became of rows [from, to) of a batch that is done.
@@ -313,8 +316,15 @@ func (c Counts) minus(d Counts) Counts {
 		c.Filtered - d.Filtered, c.Quarantined - d.Quarantined, c.Truncated - d.Truncated}
 }
 
-func (r *run) progressLine() {
+// tell says how far the run is: to whoever asked for it, else in the log now and then.
+func (r *run) tell() {
 	now := r.e.Clock.Now()
+	if r.e.Committed != nil {
+		rep := r.rep
+		rep.Position, rep.LastEvent, rep.Duration = r.c.Position, r.c.LastEvent, now.Sub(rep.Started)
+		r.e.Committed(r.s, rep)
+		return
+	}
 	if now.Sub(r.logged) < 10*time.Second {
 		return
 	}
@@ -325,15 +335,19 @@ func (r *run) progressLine() {
 
 // tail writes the columns that every row gets from the engine.
 type tail struct {
-	connection []byte // ,"Connection":"…"
+	connection []byte // ,"Connection":"…", and what marks a backfill
 	stamp      []byte // the time of delivery, quoted
 	oldest     time.Time
 	newest     time.Time
 }
 
-func newTail(connection string) tail {
-	name, _ := json.Marshal(connection)
-	return tail{connection: append([]byte(`,"Connection":`), name...)}
+func newTail(s *Stream) tail {
+	name, _ := json.Marshal(s.Connection)
+	t := tail{connection: append([]byte(`,"Connection":`), name...)}
+	if s.Lane != "" {
+		t.connection = append(t.connection, `,"IsBackfill":true`...)
+	}
+	return t
 }
 
 // The service replaces a TimeGenerated older than two days or more than a day

@@ -167,7 +167,7 @@ func (e *Engine) claim(ctx context.Context, s *Stream) (c *Checkpoint, gen int64
 		return nil, 0, false, err
 	}
 	if c == nil {
-		c = &Checkpoint{Connection: s.Connection, Stream: s.Name, Position: s.Start.UTC()}
+		c = &Checkpoint{Connection: s.Connection, Stream: s.Label(), Position: s.Start.UTC()}
 		if g := s.Position.Granularity; g > 0 {
 			c.Position = c.Position.Truncate(g)
 		}

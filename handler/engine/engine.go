@@ -157,12 +157,26 @@ type Stream struct {
 	Mapper     Mapper
 	Position   Position
 	Start      time.Time // where the first run begins
+
+	// Lane sets work on a part of the past apart from the live collection of
+	// the stream: it has a checkpoint, a ledger and health rows of its own, its
+	// rows are marked IsBackfill, and it ends at Until. "" is the live lane.
+	Lane  string
+	Until time.Time
+}
+
+// Label is the stream's name, with its lane when that is not the live one.
+func (s *Stream) Label() string {
+	if s.Lane == "" {
+		return s.Name
+	}
+	return s.Name + "@" + s.Lane
 }
 
 // Key names the stream in logs, in the store and in health rows.
-func (s *Stream) Key() string { return s.Connection + "/" + s.Name }
+func (s *Stream) Key() string { return s.Connection + "/" + s.Label() }
 
-// Engine runs streams. All fields but Alive and HealthTable have to be set;
+// Engine runs streams. All fields but Alive, HealthTable and Committed have to be set;
 // New does that.
 type Engine struct {
 	Store Store
@@ -181,6 +195,9 @@ type Engine struct {
 	InFlight    int // uploads at a time
 	HealthTable string
 	Version     string
+
+	// Committed, when set, is told after each commit how far a run has come.
+	Committed func(s *Stream, rep Report)
 }
 
 // MaxBatch is the size of a batch. One call of the Logs Ingestion API carries at

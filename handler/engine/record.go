@@ -27,7 +27,7 @@ type LedgerEntry struct {
 // entries for one window the later one counts.
 func (e *Engine) addLedger(ctx context.Context, s *Stream, fence int64, w *Progress) error {
 	now := e.Clock.Now()
-	line, err := json.Marshal(LedgerEntry{w.Window, s.Connection, s.Name, fence, w.Pages, w.Counts, w.Counts.Balanced(), now})
+	line, err := json.Marshal(LedgerEntry{w.Window, s.Connection, s.Label(), fence, w.Pages, w.Counts, w.Counts.Balanced(), now})
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (e *Engine) Replay(ctx context.Context, s *Stream, q *Quarantined) error {
 		return errors.New("the record is no JSON object")
 	}
 	if s.Mapper.Kept() {
-		t := newTail(s.Connection)
+		t := newTail(s)
 		t.now(e.Clock.Now())
 		id := s.Mapper.ID()
 		if len(id) == 0 {

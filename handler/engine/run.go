@@ -80,7 +80,7 @@ func (e *Engine) Run(ctx context.Context, s *Stream, budget time.Duration) Repor
 	r := &run{e: e, s: s}
 	started := e.Clock.Now()
 	r.deadline = started.Add(budget)
-	r.rep = Report{Connection: s.Connection, Connector: s.Connector, Stream: s.Name, Table: s.Table, Started: started, Version: e.Version}
+	r.rep = Report{Connection: s.Connection, Connector: s.Connector, Stream: s.Label(), Table: s.Table, Started: started, Version: e.Version}
 	err := r.do(ctx)
 	r.finish(err)
 	if odd := s.Mapper.Oddities(); len(odd) > 0 {
@@ -100,8 +100,11 @@ func (r *run) do(ctx context.Context) error {
 	r.saved = r.e.Clock.Now()
 	r.logged = r.saved
 	r.end = r.saved.Add(-r.s.Position.Lag)
+	if until := r.s.Until; !until.IsZero() && until.Before(r.end) {
+		r.end = until
+	}
 	r.seen = newMemory(r.c.Seen)
-	r.tail = newTail(r.s.Connection)
+	r.tail = newTail(r.s)
 	r.out = r.newBatch()
 	if age := r.saved.Sub(r.c.Position); r.s.Position.Retention > 0 && age > r.s.Position.Retention {
 		r.e.Log.Warn("the position is older than what the provider keeps: older records are gone there",
@@ -417,6 +420,9 @@ func (r *run) finish(err error) {
 	if r.c != nil {
 		rep.Position, rep.LastEvent, rep.Stalled = r.c.Position, r.c.LastEvent, r.c.StalledRuns
 		rep.Backlog = max(0, now.Sub(r.c.Position))
+		if !r.s.Until.IsZero() {
+			rep.Backlog = max(0, r.s.Until.Sub(r.c.Position))
+		}
 	}
 	switch {
 	case err == nil:

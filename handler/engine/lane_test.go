@@ -1,0 +1,79 @@
+package engine_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluice-connectors/sluice/handler/engine"
+)
+
+// lane is the stream of b set apart for a part of the past.
+func (b *bench) lane(from, until time.Time) *engine.Stream {
+	s := *b.s
+	s.Lane, s.Start, s.Until = "backfill-x", from, until
+	return &s
+}
+
+func TestLaneIsApartFromTheLiveCollection(t *testing.T) {
+	b := newBench([]string{"1"}, []string{"2"})
+	b.run(t, engine.OK)
+	live := b.checkpoint(t)
+	from, until := noon.Add(-48*time.Hour), noon.Add(-24*time.Hour)
+	lane := b.lane(from, until)
+	var told []engine.Report
+	b.Committed = func(_ *engine.Stream, rep engine.Report) { told = append(told, rep) }
+	rep := b.Run(t.Context(), lane, time.Minute)
+	if rep.Outcome != engine.OK || !rep.Position.Equal(until) || rep.Backlog != 0 || rep.Stream != "s@backfill-x" {
+		t.Fatalf("report %+v", rep)
+	}
+	if asked := b.src.Asked[len(b.src.Asked)-1]; !asked.From.Equal(from) || !asked.To.Equal(until) {
+		t.Errorf("asked for %v", asked)
+	}
+	if now := b.checkpoint(t); !now.Position.Equal(live.Position) || now.Totals != live.Totals {
+		t.Errorf("the live checkpoint is %+v", now)
+	}
+	rows := b.sink.Rows()
+	for i, row := range rows {
+		if marked := strings.Contains(string(row), `"IsBackfill":true`); marked != (i >= 2) {
+			t.Errorf("row %d: %s", i, row)
+		}
+	}
+	if len(rows) != 4 || len(told) == 0 || !told[len(told)-1].Position.Equal(until) {
+		t.Errorf("%d rows, told %+v", len(rows), told)
+	}
+	if rep := b.Run(t.Context(), lane, time.Minute); rep.Outcome != engine.OK || rep.Counts.Fetched != 0 {
+		t.Errorf("done already: %+v", rep)
+	}
+}
+
+func TestLaneGoesOnWhereItWasStopped(t *testing.T) {
+	b := newBench([]string{"1"}, []string{"2"}, []string{"3"})
+	lane := b.lane(noon.Add(-48*time.Hour), noon.Add(-24*time.Hour))
+	ctx, stop := context.WithCancel(t.Context())
+	b.src.Before = func(page int) {
+		if page == 1 {
+			stop()
+		}
+	}
+	if rep := b.Run(ctx, lane, time.Minute); rep.Outcome != engine.Partial {
+		t.Fatalf("report %+v", rep)
+	}
+	b.src.Before = nil
+	if rep := b.Run(t.Context(), lane, time.Minute); rep.Outcome != engine.OK || rep.Counts.Fetched == 0 {
+		t.Fatalf("report %+v", rep)
+	}
+	b.wantIDs(t, "1", "2", "3")
+}
+
+// TestLaneEndsWhereRecordsAreComplete: a lane that reaches into the lag stops
+// short of it, as the live collection does, and says what is left.
+func TestLaneEndsWhereRecordsAreComplete(t *testing.T) {
+	b := newBench([]string{"1"})
+	b.s.Position.Lag = 10 * time.Minute
+	rep := b.Run(t.Context(), b.lane(noon.Add(-time.Hour), noon), time.Minute)
+	if !rep.Position.Equal(noon.Add(-10*time.Minute)) || rep.Backlog != 10*time.Minute {
+		t.Errorf("report %+v", rep)
+	}
+}
