@@ -1,13 +1,13 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // LedgerEntry proves one closed window: fetched = acknowledged + filtered + quarantined.
@@ -49,7 +49,7 @@ type Quarantined struct {
 	At         time.Time       `json:"at"`
 	Sent       bool            `json:"sent,omitempty"` // a row was sent nevertheless, with a text cut
 	Record     json.RawMessage `json:"record,omitempty"`
-	Raw        []byte          `json:"raw,omitempty"` // the record, when it is not valid UTF-8
+	Raw        []byte          `json:"raw,omitempty"` // the record, when writing it as JSON would change a byte of it
 }
 
 // Original returns the record as the provider sent it.
@@ -67,9 +67,9 @@ const quarantinePrefix = "quarantine/"
 func (e *Engine) putQuarantine(ctx context.Context, s *Stream, rec []byte, h idHash, reason, detail string, sent bool) error {
 	q := Quarantined{ID: s.Key() + "/" + h.String(), Connection: s.Connection, Stream: s.Name, Table: s.Table,
 		Reason: reason, Detail: detail, At: e.Clock.Now(), Sent: sent}
-	if utf8.Valid(rec) {
+	if same, err := json.Marshal(json.RawMessage(rec)); err == nil && bytes.Equal(same, rec) {
 		q.Record = rec
-	} else {
+	} else { // blanks, <, invalid UTF-8: package json does not keep them as they are
 		q.Raw = rec
 	}
 	data, err := json.Marshal(q)
