@@ -168,7 +168,7 @@ type storeFlags struct{ config, dir string }
 
 func (f *storeFlags) add(cmd *cobra.Command) {
 	cmd.PersistentFlags().StringVar(&f.config, "config", "", "configuration file (default: sluice.yaml, else app settings)")
-	cmd.PersistentFlags().StringVar(&f.dir, "dir", "", "store folder, instead of the configuration's (default of `up`: .sluice)")
+	cmd.PersistentFlags().StringVar(&f.dir, "dir", "", "store folder, instead of the configuration's (default of up: .sluice)")
 }
 
 // engine opens the store and nothing else.
