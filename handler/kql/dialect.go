@@ -72,7 +72,7 @@ var dcrFunctions = words(`
 	endofday endofmonth endofweek endofyear startofday startofmonth startofweek startofyear make_datetime make_timespan
 	columnifexists parse_cef_dictionary geo_location not
 	` + /* seen in packages */ `
-	iff todynamic notnull notempty unixtime_seconds_todatetime unixtime_milliseconds_todatetime`)
+	iff todynamic`)
 
 // dcrOperators are the operators of expressions that a data collection rule
 // accepts, from the same page.
@@ -86,6 +86,8 @@ var instead = map[string]string{
 	"column_ifexists": "columnifexists", "base64_encode_tostring": "base64_encodestring", "base64_decode_tostring": "base64_decodestring",
 	"coalesce": "case with isempty or isnull", "bag_pack": "pack", "pack_dictionary": "pack", "toboolean": "tobool", "todecimal": "toreal", "monthofyear": "getmonth", "datepart": "datetime_part",
 	"in~": "tolower and in", "!in~": "tolower and !in", "has_any": "has and or", "has_all": "has and and", "between": ">= and <=", "!between": "< or >",
+	"unixtime_seconds_todatetime": "datetime_add('second', …, datetime(1970-01-01))", "unixtime_milliseconds_todatetime": "datetime_add('millisecond', …, datetime(1970-01-01))",
+	"notnull": "isnotnull", "notempty": "isnotempty", "bag_pack_columns": "pack", "totime": "totimespan",
 	"project-keep": "project", "parse-where": "parse and where", "filter": "where",
 	"replace": "replace_regex, which takes the text first",
 }

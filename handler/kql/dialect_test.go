@@ -1,0 +1,85 @@
+package kql
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestDCRDialectHasTheDocumentedFunctions(t *testing.T) {
+	for name := range dcrFunctions {
+		f, ok := functions[name]
+		if !ok {
+			t.Errorf("%s is documented and not here", name)
+			continue
+		}
+		if _, err := Compile("source | project "+calls(f)[0], Options{Source: everyType, Dialect: DCRDialect}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestDCRDialectNamesWhatItLacks(t *testing.T) {
+	parse := "source | parse s with *"
+	for _, c := range "abcdefghijk" {
+		parse += ` "` + string(c) + `=" c` + string(c)
+	}
+	for query, want := range map[string]string{
+		"source | project x = coalesce(s, 'a')":                    "1:22: the function coalesce is not available in a data collection rule (dialect dcr); use case with isempty or isnull",
+		"source | project x = column_ifexists('s', '')":            "use columnifexists",
+		"source | project x = unixtime_milliseconds_todatetime(l)": "use datetime_add('millisecond'",
+		"source\n| where s in~ ('a')":                              "2:11: the operator in~ is not available in a data collection rule (dialect dcr); use tolower and in",
+		"source | where s has_any ('a')":                           "the operator has_any is not available",
+		"source | where l between (1 .. 2)":                        "use >= and <=",
+		"source | where s hasprefix 'a'":                           "the operator hasprefix is not available",
+		"source | project x = dynamic({'a': 1})":                   "use parse_json",
+		"source | project-keep s":                                  "the operator project-keep is not available in a data collection rule (dialect dcr); use project",
+		"source | parse-kv s as (a:string)":                        "the operator parse-kv is not available",
+		"source | mv-expand d":                                     "the operator mv-expand is not available",
+		"range x from 1 to 2 step 1":                               "the operator range is not available",
+		"source | summarize count()":                               "the operator summarize is not available",
+		"source | project x = replace('a', 'b', s)":                "the function replace is not available in a data collection rule",
+		parse: "at most 10 columns, not 11",
+		"let f = (T:(x:long)) { T }; source | project f(l)":        "functions of a transformation take scalars only",
+		"let T = source | where s == 'a'; source | where s in (T)": "source can only be read by the main pipeline",
+	} {
+		_, err := Compile(query, Options{Source: everyType, Dialect: DCRDialect})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s\n got: %v\nwant: %s", query, err, want)
+		}
+	}
+	for _, d := range []Dialect{FullDialect, DCRDialect} {
+		if _, err := Compile("source | project x = replace('a', 'b', s)", Options{Source: everyType, Dialect: d}); err == nil || !strings.Contains(err.Error(), "use replace_regex, which takes the text first") {
+			t.Errorf("%s: %v", d, err)
+		}
+	}
+	if _, err := Compile("source | project x = replace('a', 'b', s) | mv-expand y = parse_json(x)", Options{Source: everyType, Dialect: StepDialect}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLongTextsAndEmptyFunctionsAreWarnedOf(t *testing.T) {
+	p, err := Compile("source | project x = geo_location(s) // "+strings.Repeat("x", dcrMaxText), Options{Source: everyType, Dialect: DCRDialect})
+	if err != nil || len(p.Warnings) != 2 || !strings.Contains(p.Warnings[0], "is documented to take 15360") || !strings.Contains(p.Warnings[1], "geo_location is an empty object") {
+		t.Errorf("%v, %q", err, p.Warnings)
+	}
+}
+
+func TestOdditiesNameTheColumn(t *testing.T) {
+	p, err := Compile("source | where tolong(s) != 5 | project a = toint(s), b = l / i, c = tostring(s), e = iff(isempty(s), 1, toint(s)), f = datetime_add('day', l, t)", Options{Source: everyType})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := p.Runner()
+	for _, rec := range []string{`{"s":"x","l":1,"i":0,"t":"2024-01-01"}`, `{"s":"7","l":99999999,"i":1,"t":"2024-01-01"}`, `{}`} {
+		if _, err := m.Each([]byte(rec), func([]byte) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := m.Oddities()
+	if len(got) != 4 || got["a"] != 1 || got["b"] != 1 || got["e"] != 1 || got["f"] != 1 {
+		t.Errorf("%v", got)
+	}
+	if again := m.Oddities(); len(again) != 0 {
+		t.Errorf("counted on: %v", again)
+	}
+}
