@@ -83,3 +83,24 @@ func TestOdditiesNameTheColumn(t *testing.T) {
 		t.Errorf("counted on: %v", again)
 	}
 }
+
+// TestRecordsDoNotDecideHowMuchMemoryThereHasToBe gives functions what would
+// make gigabytes of a few bytes.
+func TestRecordsDoNotDecideHowMuchMemoryThereHasToBe(t *testing.T) {
+	long := strings.Repeat("a", 100_000)
+	record := `{"s":"` + long + `","l":1000000,"d":[` + strings.Repeat(`"x",`, 50_000) + `"x"],"nested":` + strings.Repeat(`{"a":`, 5000) + "1" + strings.Repeat("}", 5000) + `}`
+	for _, x := range []string{"strrep(s, 1000)", "repeat(s, l)", "repeat(s, 9223372036854775807)", "replace_string(s, 'a', s)", "replace_strings(s, pack_array('a'), pack_array(s))",
+		"strcat_array(d, s)", "treepath(nested)", "set_union(d, d)", "array_sort_asc(d)", "range(0, 9223372036854775807)", "dynamic_to_json(nested)", "array_length(split(s, ''))"} {
+		p, err := Compile("source | project x = "+x, Options{Source: []Column{{"s", String}, {"l", Long}, {"d", Dynamic}, {"nested", Dynamic}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := p.Runner()
+		if _, err := m.Each([]byte(record), func([]byte) error { return nil }); err != nil {
+			t.Error(err)
+		}
+		if n := cap(m.buf); n > 8*maxMade {
+			t.Errorf("%s made %d bytes", x, n)
+		}
+	}
+}

@@ -263,7 +263,7 @@ func arrayIndexOf(c *compiler, _ *call, a []code) (code, error) {
 		if !isArray(a[0]) {
 			return null
 		}
-		list := elementsOf(a[0])
+		list, key := elementsOf(a[0]), keyOf(a[1].S)
 		from, end, nth := int64(0), int64(len(list)), int64(1)
 		if len(a) > 2 {
 			if from = a[2].N; from < 0 {
@@ -277,7 +277,7 @@ func arrayIndexOf(c *compiler, _ *call, a []code) (code, error) {
 			nth = a[4].N
 		}
 		for i := from; i < end; i++ {
-			if same(list[i], a[1].S) {
+			if keyOf(list[i]) == key {
 				if nth--; nth == 0 {
 					return longValue(i)
 				}
@@ -469,7 +469,10 @@ func repeat(c *compiler, _ *call, a []code) (code, error) {
 		if !a[1].OK || a[1].N < 0 {
 			return null
 		}
-		list := make([][]byte, min(a[1].N, maxRange))
+		if !bounded(a[1].N, len(a[0].S)) {
+			return m.or(null)
+		}
+		list := make([][]byte, a[1].N)
 		for i := range list {
 			list[i] = jsonOrNull(a[0])
 		}
@@ -482,6 +485,9 @@ func strcatArray(m *Runner, a []Value) Value {
 		return null
 	}
 	list := elementsOf(a[0])
+	if !bounded(int64(len(list)), len(a[1].S)) {
+		return m.or(null)
+	}
 	return m.make(func(dst []byte) []byte {
 		for i, raw := range list {
 			if i > 0 {

@@ -283,8 +283,12 @@ func treePath(m *Runner, a []Value) Value {
 		return null
 	}
 	var paths []string
+	size := 0
 	var walk func(prefix string, raw []byte)
 	walk = func(prefix string, raw []byte) {
+		if size += len(prefix); size > maxMade {
+			return
+		}
 		eachMember(raw, func(name, value []byte) {
 			p := fmt.Sprintf("%s['%s']", prefix, name)
 			paths = append(paths, p)
@@ -300,6 +304,9 @@ func treePath(m *Runner, a []Value) Value {
 		})
 	}
 	walk("", a[0].S)
+	if size > maxMade {
+		return m.or(null)
+	}
 	return m.strings(paths)
 }
 

@@ -61,8 +61,11 @@ func trim(start, end bool) func(*compiler, *call, []code) (code, error) {
 }
 
 func (m *Runner) replace(s, old, with []byte) Value {
-	if !bytes.Contains(s, old) {
+	switch n := bytes.Count(s, old); {
+	case n == 0:
 		return bytesValue(s)
+	case !bounded(int64(n), len(with)):
+		return m.or(null)
 	}
 	return m.make(func(dst []byte) []byte {
 		for {
@@ -93,8 +96,9 @@ func replaceStrings(m *Runner, a []Value) Value {
 			rewrites = append(rewrites, lookups[i])
 		}
 	}
-	return m.make(func(dst []byte) []byte {
-		for s := a[0].S; len(s) > 0; {
+	out := m.make(func(dst []byte) []byte {
+		most := len(dst) + maxMade
+		for s := a[0].S; len(s) > 0 && len(dst) <= most; {
 			i := slices.IndexFunc(lookups, func(l []byte) bool { return len(l) > 0 && bytes.HasPrefix(s, l) })
 			if i < 0 || i >= len(rewrites) {
 				dst, s = append(dst, s[0]), s[1:]
@@ -104,6 +108,10 @@ func replaceStrings(m *Runner, a []Value) Value {
 		}
 		return dst
 	})
+	if len(out.S) > maxMade {
+		return m.or(null)
+	}
+	return out
 }
 
 // rewriteGroup finds what Kusto writes as \1 and package regexp as ${1}.

@@ -1,8 +1,7 @@
 package kql
 
 import (
-	"bytes"
-	"slices"
+	"maps"
 	"strconv"
 
 	"github.com/sluice-connectors/sluice/handler/scan"
@@ -12,87 +11,116 @@ import (
 
 func init() {
 	topic = "Arrays, sets and bags"
-	pure("set_union(set:array*) dynamic", sets(func(s *set, lists [][][]byte) [][]byte {
-		return s.distinct(slices.Concat(lists...), func([]byte) bool { return true })
+	pure("set_union(set:array*) dynamic", sets(func(out *set, in []*set) {
+		for _, s := range in {
+			out.add(s.list, func(string) bool { return true })
+		}
 	})).least(2)
-	pure("set_intersect(set:array*) dynamic", sets(func(s *set, lists [][][]byte) [][]byte {
-		return s.distinct(lists[0], func(raw []byte) bool {
-			return !slices.ContainsFunc(lists[1:], func(other [][]byte) bool { return !contains(other, raw) })
+	pure("set_intersect(set:array*) dynamic", sets(func(out *set, in []*set) {
+		out.add(in[0].list, func(key string) bool {
+			n := 1
+			for _, s := range in[1:] {
+				if s.keys[key] {
+					n++
+				}
+			}
+			return n == len(in)
 		})
 	})).least(2)
-	pure("set_difference(set:array*) dynamic", sets(func(s *set, lists [][][]byte) [][]byte {
-		return s.distinct(lists[0], func(raw []byte) bool {
-			return !slices.ContainsFunc(lists[1:], func(other [][]byte) bool { return contains(other, raw) })
+	pure("set_difference(set:array*) dynamic", sets(func(out *set, in []*set) {
+		out.add(in[0].list, func(key string) bool {
+			for _, s := range in[1:] {
+				if s.keys[key] {
+					return false
+				}
+			}
+			return true
 		})
 	})).least(2)
 	pure("set_equals(a:array, b:array) bool", func(_ *Runner, a []Value) Value {
-		x, y := elementsOf(a[0]), elementsOf(a[1])
-		in := func(list [][]byte) func([]byte) bool { return func(raw []byte) bool { return !contains(list, raw) } }
-		return boolValue(!slices.ContainsFunc(x, in(y)) && !slices.ContainsFunc(y, in(x)))
+		return boolValue(maps.Equal(setOf(a[0]).keys, setOf(a[1]).keys))
 	})
 	built("set_has_element(set:array, value:scalar) bool", func(c *compiler, _ *call, a []code) (code, error) {
-		return c.map2(a[0], c.cast(a[1], Dynamic), Bool, func(_ *Runner, set, v Value) Value {
-			return boolValue(contains(elementsOf(set), jsonOrNull(v)))
+		return c.map2(a[0], c.cast(a[1], Dynamic), Bool, func(_ *Runner, list, v Value) Value {
+			found, key := false, keyOf(jsonOrNull(v))
+			if list.OK {
+				eachElement(list.S, func(raw []byte) { found = found || keyOf(raw) == key })
+			}
+			return boolValue(found)
 		}), nil
 	})
 	pure("jaccard_index(a:array, b:array) dynamic", jaccard)
 }
 
-// set collects elements that differ.
-type set struct{ out [][]byte }
-
-func (s *set) distinct(list [][]byte, keep func([]byte) bool) [][]byte {
-	for _, raw := range list {
-		if keep(raw) && !contains(s.out, raw) {
-			s.out = append(s.out, raw)
-		}
-	}
-	return s.out
+// set is elements that differ, in the order in which they came.
+type set struct {
+	list [][]byte
+	keys map[string]bool
 }
 
-func sets(f func(s *set, lists [][][]byte) [][]byte) func(m *Runner, a []Value) Value {
+func setOf(v Value) *set {
+	s := &set{keys: map[string]bool{}}
+	s.add(elementsOf(v), func(string) bool { return true })
+	return s
+}
+
+// add adds what is new and to be kept.
+func (s *set) add(list [][]byte, keep func(key string) bool) {
+	for _, raw := range list {
+		if key := keyOf(raw); !s.keys[key] && keep(key) {
+			s.keys[key] = true
+			s.list = append(s.list, raw)
+		}
+	}
+}
+
+// keyOf is equal for equal values: numbers by value, texts by what they mean.
+func keyOf(raw []byte) string {
+	switch scan.KindOf(raw[0]) {
+	case scan.String:
+		return `"` + string(appendText(nil, Dynamic, jsonValue(raw)))
+	case scan.Number:
+		if _, whole := parseDigits(raw); whole {
+			return string(raw)
+		}
+		f, err := strconv.ParseFloat(string(raw), 64)
+		if n := int64(f); err == nil && float64(n) == f {
+			return strconv.FormatInt(n, 10)
+		}
+		return strconv.FormatFloat(f, 'g', -1, 64)
+	}
+	return string(raw)
+}
+
+// sets makes a function of several sets that gives a set.
+func sets(f func(out *set, in []*set)) func(m *Runner, a []Value) Value {
 	return func(m *Runner, a []Value) Value {
-		lists := make([][][]byte, len(a))
+		in := make([]*set, len(a))
 		for i, v := range a {
 			if !isArray(v) {
 				return null
 			}
-			lists[i] = elementsOf(v)
+			in[i] = setOf(v)
 		}
-		return m.arrayOf(f(&set{}, lists))
+		out := &set{keys: map[string]bool{}}
+		f(out, in)
+		return m.arrayOf(out.list)
 	}
-}
-
-func contains(list [][]byte, raw []byte) bool {
-	return slices.ContainsFunc(list, func(e []byte) bool { return same(e, raw) })
-}
-
-// same compares two JSON values: numbers by value, texts by what they mean.
-func same(a, b []byte) bool {
-	switch {
-	case bytes.Equal(a, b):
-		return true
-	case len(a) == 0 || len(b) == 0 || scan.KindOf(a[0]) != scan.KindOf(b[0]):
-		return false
-	case scan.KindOf(a[0]) == scan.Number:
-		x, err1 := strconv.ParseFloat(string(a), 64)
-		y, err2 := strconv.ParseFloat(string(b), 64)
-		_, whole1 := parseDigits(a)
-		_, whole2 := parseDigits(b)
-		return err1 == nil && err2 == nil && x == y && !(whole1 && whole2)
-	}
-	return bytes.Equal(appendText(nil, Dynamic, jsonValue(a)), appendText(nil, Dynamic, jsonValue(b)))
 }
 
 func jaccard(m *Runner, a []Value) Value {
 	if !isArray(a[0]) || !isArray(a[1]) {
 		return null
 	}
-	all := func([]byte) bool { return true }
-	x, y := new(set).distinct(elementsOf(a[0]), all), new(set).distinct(elementsOf(a[1]), all)
-	both := len(new(set).distinct(x, func(raw []byte) bool { return contains(y, raw) }))
-	if len(x)+len(y) == 0 {
+	x, y, both := setOf(a[0]), setOf(a[1]), 0
+	for key := range x.keys {
+		if y.keys[key] {
+			both++
+		}
+	}
+	all := len(x.list) + len(y.list) - both
+	if all == 0 {
 		return null
 	}
-	return m.convert(realValue(float64(both)/float64(len(x)+len(y)-both)), Real, Dynamic)
+	return m.convert(realValue(float64(both)/float64(all)), Real, Dynamic)
 }

@@ -88,6 +88,13 @@ func init() {
 	total("format_bytes(size:real, precision:const number?, unit:const string?) string", formatBytes).named(nameArgument, "")
 }
 
+// maxMade bounds what a function makes of a record: what the record says must
+// not decide how much memory there has to be. It is far above what a column holds.
+const maxMade = 16 << 20
+
+// bounded reports whether n times size bytes may be made.
+func bounded(n int64, size int) bool { return n <= maxRange && n*int64(size) <= maxMade }
+
 // keepText is text that was made for the record.
 func (m *Runner) keepText(s []byte) Value { return bytesValue(m.keep(s)) }
 
@@ -109,6 +116,9 @@ func strrep(m *Runner, a []Value) Value {
 		delim = a[2].S
 	}
 	n := min(max(a[1].N, 0), 1024) // the service's limit
+	if !bounded(n, len(a[0].S)+len(delim)) {
+		return m.or(null)
+	}
 	return m.make(func(dst []byte) []byte {
 		for i := range n {
 			if i > 0 {
