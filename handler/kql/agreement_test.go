@@ -92,7 +92,7 @@ func expressions(t *testing.T, k *kusto.Checker, list []string) {
 
 // samples are arguments of each kind that any function takes.
 var samples = map[kind]string{
-	kindScalar: "s", kindText: "s", kindString: "s", kindInteger: "l", kindNumber: "r", kindReal: "r", kindFloat: "r", kindBool: "b",
+	kindScalar: "s", kindText: "s", kindString: "s", kindTextual: "s", kindInteger: "l", kindWhole: "l", kindNumber: "r", kindReal: "r", kindFloat: "r", kindBool: "b",
 	kindDatetime: "t", kindTimespan: "n", kindGUID: "g", kindDynamic: "d", kindNotDynamic: "s", kindSummable: "l", kindType: "typeof(long)",
 }
 

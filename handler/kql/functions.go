@@ -20,7 +20,7 @@ func init() {
 		}
 	}
 	built("toguid(value:string) guid", to(GUID)).named(nameArgument, "")
-	built("parse_json(json:string) dynamic", parseJSON).named(nameArgument, "").alias("parsejson", "todynamic", "toobject")
+	built("parse_json(json:textual) dynamic", parseJSON).named(nameArgument, "").alias("parsejson", "todynamic", "toobject")
 	built("dynamic_to_json(value:scalar) string", canonicalJSON)
 
 	built("iff(if:bool, then:scalar, else:scalar)", choose).alias("iif")
@@ -45,15 +45,13 @@ func to(t Type) func(c *compiler, x *call, a []code) (code, error) {
 	return func(c *compiler, _ *call, a []code) (code, error) { return c.cast(a[0], t), nil }
 }
 
-// parseJSON reads text as JSON. The argument was converted to text; what was
-// dynamic already stays, unless it is a string: that may be JSON text which
-// was sent as a string.
-func parseJSON(c *compiler, x *call, a []code) (code, error) {
-	k, err := c.expr(x.args[0])
-	if err != nil || k.typ != Dynamic {
-		return c.map1(a[0], Dynamic, func(m *Runner, v Value) Value { return m.readJSON(v.S) }), err
+// parseJSON reads text as JSON. What is dynamic already stays, unless it is a
+// string: that may be JSON text which was sent as a string.
+func parseJSON(c *compiler, _ *call, a []code) (code, error) {
+	if a[0].typ == String {
+		return c.map1(a[0], Dynamic, func(m *Runner, v Value) Value { return m.readJSON(v.S) }), nil
 	}
-	return c.map1(k, Dynamic, func(m *Runner, v Value) Value {
+	return c.map1(a[0], Dynamic, func(m *Runner, v Value) Value {
 		if !v.OK || v.S[0] != '"' {
 			return v
 		}

@@ -55,7 +55,7 @@ func init() {
 		})
 	}).alias("to_utf8")
 	built("unicode_codepoints_to_string(value:scalar*) string", makeString).alias("make_string")
-	built("tohex(value:integer, length:integer?) string", toHex).named(nameArgument, "")
+	built("tohex(value:whole, length:integer?) string", toHex).named(nameArgument, "")
 
 	pure("url_encode(text:string) string", func(m *Runner, a []Value) Value { return m.keepText(escapeURL(a[0].S, "-_.!*()", "+")) })
 	pure("url_encode_component(text:string) string", func(m *Runner, a []Value) Value { return m.keepText(escapeURL(a[0].S, "-_.~", "%20")) })
@@ -325,13 +325,9 @@ func makeString(c *compiler, x *call, a []code) (code, error) {
 }
 
 // toHex prints a number in base 16; a negative int has 8 digits, a long 16.
-func toHex(c *compiler, x *call, a []code) (code, error) {
-	k, err := c.expr(x.args[0])
-	if err != nil {
-		return k, err
-	}
+func toHex(c *compiler, _ *call, a []code) (code, error) {
 	mask := uint64(math.MaxUint64)
-	if k.typ == Int {
+	if a[0].typ == Int {
 		mask = math.MaxUint32
 	}
 	return c.apply(&function{result: String, eval: func(m *Runner, a []Value) Value {

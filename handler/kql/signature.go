@@ -17,7 +17,9 @@ const (
 	kindScalar     kind = iota // any type, as it is
 	kindText                   // any type, as text
 	kindString                 // string or dynamic, as string
+	kindTextual                // string or dynamic, as it is
 	kindInteger                // int or long, as long
+	kindWhole                  // int or long, as it is
 	kindNumber                 // int, long, real or decimal, as it is
 	kindReal                   // the same, as real
 	kindFloat                  // int, long or real, as real
@@ -32,13 +34,13 @@ const (
 )
 
 var kindNames = map[string]kind{
-	"scalar": kindScalar, "text": kindText, "string": kindString, "integer": kindInteger, "number": kindNumber, "real": kindReal, "float": kindFloat,
+	"scalar": kindScalar, "text": kindText, "string": kindString, "textual": kindTextual, "integer": kindInteger, "whole": kindWhole, "number": kindNumber, "real": kindReal, "float": kindFloat,
 	"bool": kindBool, "datetime": kindDatetime, "timespan": kindTimespan, "guid": kindGUID, "array": kindDynamic, "bag": kindDynamic,
 	"plain": kindNotDynamic, "summable": kindSummable, "type": kindType,
 }
 
 var kindWants = [...]string{
-	kindScalar: "a value", kindText: "a value", kindString: "a string", kindInteger: "an integer", kindNumber: "a number", kindReal: "a number", kindFloat: "a real",
+	kindScalar: "a value", kindText: "a value", kindString: "a string", kindTextual: "a string", kindInteger: "an integer", kindWhole: "an integer", kindNumber: "a number", kindReal: "a number", kindFloat: "a real",
 	kindBool: "a bool", kindDatetime: "a datetime", kindTimespan: "a timespan", kindGUID: "a guid", kindDynamic: "a dynamic value",
 	kindNotDynamic: "a value that is not dynamic", kindSummable: "a number, datetime or timespan", kindType: "typeof(…)",
 }
@@ -51,9 +53,13 @@ func (k kind) takes(t Type) (as Type, ok bool) {
 	case kindText:
 		return String, true
 	case kindString:
-		return String, t == String || t == Dynamic
+		return String, isText(t)
+	case kindTextual:
+		return t, isText(t)
 	case kindInteger:
-		return Long, t == Int || t == Long
+		return Long, isWhole(t)
+	case kindWhole:
+		return t, isWhole(t)
 	case kindNumber:
 		return t, isNumber(t)
 	case kindReal:
@@ -332,7 +338,7 @@ func (c *compiler) argument(f *function, p *param, x expr) (code, error) {
 
 // converter hints at the function that makes what is wanted.
 func converter(k kind, t Type) string {
-	to := map[kind]string{kindString: "tostring", kindInteger: "tolong", kindNumber: "tolong(…) or todouble", kindReal: "todouble", kindFloat: "todouble", kindSummable: "tolong(…) or todouble",
+	to := map[kind]string{kindString: "tostring", kindTextual: "tostring", kindInteger: "tolong", kindWhole: "tolong", kindNumber: "tolong(…) or todouble", kindReal: "todouble", kindFloat: "todouble", kindSummable: "tolong(…) or todouble",
 		kindBool: "tobool", kindDatetime: "todatetime", kindTimespan: "totimespan", kindGUID: "toguid", kindDynamic: "parse_json", kindNotDynamic: "tostring"}[k]
 	if to == "" || k == kindDynamic && t != String {
 		return ""
