@@ -58,6 +58,13 @@ let T = datatable(a:string)['x', 'y']; source | where s in (T)
 let T = datatable(a:string, n:long)['x', 1, 'y', 2]; source | extend z = toscalar(T | where a == 'x' | project n)
 let R = view () { range y from 1 to 3 step 1 }; R | where y == 2
 let R = () { print y = 1 }; R()
+let F = (T:(x:long), v:long) { T | where x >= v }; F((range x from 1 to 10 step 1), 9)
+let F = (T:(*), v:long) { T | extend z = v }; let A = datatable(a:string)['b']; F(A, 1) | where z == 1
+let F = (T:(x:long)) { T | project y = x }; let B = F((range x from 1 to 2 step 1)); source | where l in (B)
+let F = (n:long) { range x from 1 to n step 1 }; let B = F(3) | where x > 1; B
+let F = (T:(x:long)) { T }; F((range x from 1 to 2 step 1 | where x > 1))
+let F = (T:(x:long)) { T }; F(range x from 1 to 2 step 1)
+let F = (T:(x:long)) { T }; F(datatable(y:long)[1])
 let c = 1; let e = c + 1; source | extend c, e
 let d2 = dynamic({'a': 1}); source | project x = d2.a, y = d2[s]
 print 1, a = 2, 3

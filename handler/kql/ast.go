@@ -59,6 +59,10 @@ type (
 		pos   int
 		table *pipeline
 	}
+	tableArg struct { // a table, as the argument of a function that let binds
+		pos   int
+		table *pipeline
+	}
 )
 
 func (e *literal) position() int  { return e.pos }
@@ -73,8 +77,9 @@ func (e *between) position() int  { return e.pos }
 func (e *typeOf) position() int   { return e.pos }
 func (e *star) position() int     { return e.pos }
 func (e *scalarOf) position() int { return e.pos }
+func (e *tableArg) position() int { return e.pos }
 
-// let binds a name to a scalar or a table, or with params to a function of scalars.
+// let binds a name to a scalar or a table, or with params to a function.
 type let struct {
 	pos    int
 	name   string
@@ -91,11 +96,14 @@ type body struct {
 	table *pipeline
 }
 
-// column is a name with its type, and for a parameter its default.
+// column is a name with its type; of a parameter also its default, or the
+// columns of the table that it is.
 type column struct {
-	name string
-	typ  Type
-	def  expr
+	name    string
+	typ     Type
+	def     expr
+	isTable bool
+	cols    []column // of a table; none of T:(*)
 }
 
 // named is one item of extend, project, print and project-rename.

@@ -240,6 +240,8 @@ func (c *compiler) expr(x expr) (code, error) {
 		return c.between(x)
 	case *scalarOf:
 		return c.scalarOf(x)
+	case *tableArg:
+		return code{}, c.errorf(x.pos, "a table is no value: it is an argument of functions that let binds, of in and of toscalar")
 	case *typeOf:
 		return code{}, c.errorf(x.pos, "typeof(…) is no value: it is an argument of extract and extract_json")
 	case *star:
@@ -410,7 +412,7 @@ func (c *compiler) inline(f *closure, x *call) (code, error) {
 	if err != nil {
 		return code{}, err
 	}
-	if f.let.body.table != nil {
+	if f.yieldsTable() {
 		return code{}, c.errorf(x.pos, "%s yields a table: write toscalar(%s(…))", x.fn, x.fn)
 	}
 	lets, cols, open := c.lets, c.cols, c.open
@@ -435,6 +437,14 @@ func (c *compiler) bindParams(f *closure, fn string, pos int, args []expr) (*sco
 		}
 		if x == nil {
 			return nil, c.errorf(pos, "%s takes %s, got %d", fn, arguments(len(f.let.params)), len(args))
+		}
+		if p.isTable {
+			t, err := c.tableArgument(fn, p, x)
+			if err != nil {
+				return nil, err
+			}
+			inner.tables[p.name] = t
+			continue
 		}
 		k, err := c.expr(x)
 		if err != nil {

@@ -39,8 +39,8 @@ func TestDCRDialectNamesWhatItLacks(t *testing.T) {
 		"source | summarize count()":                               "the operator summarize is not available",
 		"source | project x = replace('a', 'b', s)":                "the function replace is not available in a data collection rule",
 		parse: "at most 10 columns, not 11",
-		"let f = (T:(x:long)) { T }; source | project f(l)":        "functions of a transformation take scalars only",
-		"let T = source | where s == 'a'; source | where s in (T)": "source can only be read by the main pipeline",
+		"let f = (T:(x:long)) { T }; f((range x from 1 to 2 step 1))": "functions of a data collection rule take scalars only",
+		"let T = source | where s == 'a'; source | where s in (T)":    "source can only be read by the main pipeline",
 	} {
 		_, err := Compile(query, Options{Source: everyType, Dialect: DCRDialect})
 		if err == nil || !strings.Contains(err.Error(), want) {

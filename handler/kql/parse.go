@@ -222,8 +222,12 @@ func (p *parser) let() (let, error) {
 func (p *parser) body() (b body, err error) {
 	if p.startsTable() {
 		b.table, err = p.pipeline()
-	} else {
-		b.x, err = p.expr()
+		return b, err
+	}
+	at := p.at
+	if b.x, err = p.expr(); err == nil && p.isPunct("|") { // it was a function that yields a table
+		p.at, b.x = at, nil
+		b.table, err = p.pipeline()
 	}
 	return b, err
 }
@@ -276,10 +280,15 @@ func (p *parser) column() (c column, err error) {
 	if err = p.expect(":"); err != nil {
 		return c, err
 	}
-	if p.isPunct("(") {
-		return c, errorAt(p.text, p.peek().pos, "%s is a table: functions of a transformation take scalars only", c.name)
+	if c.isTable = p.isPunct("("); !c.isTable {
+		c.typ, err = p.typeName()
+		return c, err
 	}
-	c.typ, err = p.typeName()
+	if p.ahead(1).isPunct("*") && p.ahead(2).isPunct(")") {
+		p.at += 3
+		return c, nil
+	}
+	c.cols, err = p.columns()
 	return c, err
 }
 
@@ -336,6 +345,38 @@ func (p *parser) exprs(closing string) ([]expr, error) {
 		return err
 	})
 	return list, err
+}
+
+// arguments reads those of a call: scalars, and tables in parentheses.
+func (p *parser) arguments() ([]expr, error) {
+	var list []expr
+	err := p.list(")", func() error {
+		x, err := p.argument()
+		list = append(list, x)
+		return err
+	})
+	return list, err
+}
+
+func (p *parser) argument() (expr, error) {
+	t := &tableArg{pos: p.peek().pos}
+	var err error
+	if p.isName("datatable") { // needs no parentheses
+		t.table, err = p.pipeline()
+		return t, err
+	}
+	if !p.isPunct("(") {
+		return p.expr()
+	}
+	p.at++
+	if p.startsTable() {
+		if t.table, err = p.pipeline(); err == nil {
+			err = p.expect(")")
+		}
+		return t, err
+	}
+	p.at--
+	return p.expr()
 }
 
 // items reads "a = x, (b, c) = y, z, …".

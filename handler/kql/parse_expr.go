@@ -233,7 +233,7 @@ func (p *parser) callOrLiteral(t token) (expr, error) {
 		return &typeOf{t.pos, typ}, err
 	case !isType:
 		p.at += 2
-		args, err := p.exprs(")")
+		args, err := p.arguments()
 		return &call{t.pos, t.text, args}, err
 	}
 	open := p.toks[p.at+1]

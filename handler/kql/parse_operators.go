@@ -63,7 +63,7 @@ func (p *parser) source() (stage, error) {
 		}
 		s.op = "call"
 		var args []expr
-		args, err = p.exprs(")")
+		args, err = p.arguments()
 		for _, x := range args {
 			s.items = append(s.items, named{x: x})
 		}

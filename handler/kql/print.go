@@ -70,7 +70,15 @@ func (p *printer) body(b body) {
 func (p *printer) columns(cols []column) {
 	p.add("(")
 	each(p, cols, func(c column) {
-		p.add(quoteName(c.name), ":", c.typ.String())
+		p.add(quoteName(c.name), ":")
+		switch {
+		case !c.isTable:
+			p.add(c.typ.String())
+		case len(c.cols) == 0:
+			p.add("(*)")
+		default:
+			p.columns(c.cols)
+		}
 		if c.def != nil {
 			p.add(" = ")
 			p.expr(c.def)
@@ -265,6 +273,10 @@ func (p *printer) expr(x expr) {
 		p.add("typeof(", x.typ.String(), ")")
 	case *star:
 		p.add("*")
+	case *tableArg:
+		p.add("(")
+		p.pipeline(x.table, " ")
+		p.add(")")
 	case *scalarOf:
 		p.add("toscalar(")
 		p.pipeline(x.table, " ")

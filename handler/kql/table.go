@@ -32,11 +32,12 @@ func (c *compiler) bindLets(lets []let) error {
 			c.lets.tables[l.name] = t
 			continue
 		}
-		if n, ok := l.body.x.(*name); ok {
-			if t := c.lets.table(n.id); t != nil {
-				c.lets.tables[l.name] = t
-				continue
+		if t, err := c.namedTable(l.body.x); t != nil || err != nil {
+			if err != nil {
+				return err
 			}
+			c.lets.tables[l.name] = t
+			continue
 		}
 		k, err := c.expr(l.body.x)
 		if err != nil {
@@ -45,6 +46,54 @@ func (c *compiler) bindLets(lets []let) error {
 		c.lets.names[l.name] = c.register(k)
 	}
 	return nil
+}
+
+// namedTable is the table that an expression names or calls; nil when it is a scalar.
+func (c *compiler) namedTable(x expr) (*table, error) {
+	switch x := x.(type) {
+	case *name:
+		return c.lets.table(x.id), nil
+	case *tableArg:
+		return c.table(x.table, c.lets)
+	case *call:
+		if f := c.lets.function(x.fn); f.yieldsTable() {
+			s := stage{pos: x.pos, op: "call", name: x.fn}
+			for _, a := range x.args {
+				s.items = append(s.items, named{x: a})
+			}
+			return c.callTable(&s)
+		}
+	}
+	return nil, nil
+}
+
+// yieldsTable reports whether the function's value is a table and no scalar.
+func (f *closure) yieldsTable() bool {
+	if f == nil {
+		return false
+	}
+	n, ok := f.let.body.x.(*name)
+	return f.let.body.table != nil || ok && slices.ContainsFunc(f.let.params, func(p column) bool { return p.isTable && p.name == n.id })
+}
+
+// tableArgument is the table that parameter p of a function gets.
+func (c *compiler) tableArgument(fn string, p column, x expr) (*table, error) {
+	if c.dialect == DCRDialect {
+		return nil, c.errorf(x.position(), "functions of a data collection rule take scalars only (dialect dcr), and %s is a table", p.name)
+	}
+	t, err := c.namedTable(x)
+	if err != nil {
+		return nil, err
+	}
+	if t == nil {
+		return nil, c.errorf(x.position(), "%s wants a table as %s", fn, p.name)
+	}
+	for _, col := range p.cols {
+		if !slices.ContainsFunc(t.cols, func(have Column) bool { return have.Name == col.name && have.Type == col.typ }) {
+			return nil, c.errorf(x.position(), "%s wants a table with the column %s:%s as %s", fn, col.name, col.typ, p.name)
+		}
+	}
+	return t, nil
 }
 
 // copy freezes what is bound so far: a function sees what stood before it.
@@ -233,6 +282,9 @@ func (c *compiler) callTable(s *stage) (*table, error) {
 	inner, err := c.bindParams(f, s.name, s.pos, args)
 	if err != nil {
 		return nil, err
+	}
+	if n, ok := f.let.body.x.(*name); ok && inner.table(n.id) != nil { // the table that it got, as it is
+		return inner.table(n.id), nil
 	}
 	if f.let.body.table == nil {
 		return nil, c.errorf(s.pos, "%s yields no table", s.name)
