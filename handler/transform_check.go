@@ -220,6 +220,9 @@ type checkReport struct {
 	Warnings []string         `json:"warnings,omitempty"`
 }
 
+// maxListed is how many names a line of the report has.
+const maxListed = 25
+
 // maxField is what the service stores of one value.
 const maxField = 64 << 10
 
@@ -271,12 +274,19 @@ func (r *checkReport) print(w io.Writer) {
 	list := func(what string, names []string) {
 		if len(names) > 0 {
 			names = slices.Sorted(slices.Values(names))
-			fmt.Fprintf(w, "  %s: %s\n", what, strings.Join(names, ", "))
+			more := ""
+			if n := len(names) - maxListed; n > 0 {
+				names, more = names[:maxListed], fmt.Sprintf(" … and %d more (-o json has them all)", n)
+			}
+			fmt.Fprintf(w, "  %s: %s%s\n", what, strings.Join(names, ", "), more)
 		}
 	}
 	list("no record fills", r.Unfilled)
 	list("the KQL does not yield", r.Unused)
 	list("the table lacks", r.Dropped)
+	if slices.Contains(r.Unused, "TimeGenerated") {
+		fmt.Fprintln(w, "  without TimeGenerated the service takes the time of receipt")
+	}
 	if len(r.Unfit) > 0 {
 		fmt.Fprintf(w, "  values that do not fit and became null: %s\n", counts(r.Unfit))
 	}
