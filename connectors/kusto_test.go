@@ -27,9 +27,8 @@ func TestMicrosoftsParserAgrees(t *testing.T) {
 		for i := range c.Tables {
 			table := &c.Tables[i]
 			var all []kusto.Column
-			for _, col := range table.AllColumns() {
-				typ, _ := kql.ParseType(col.Type)
-				all = append(all, kusto.Column{Name: col.Name, Type: typ.String()})
+			for _, col := range table.Schema() {
+				all = append(all, kusto.Column{Name: col.Name, Type: col.Type.String()})
 			}
 			tables[table.Name] = kusto.Schema(all)
 		}

@@ -57,11 +57,7 @@ func (b *backfill) run(cmd *cobra.Command, std *streams, name string) error {
 	if err != nil {
 		return err
 	}
-	c, err := loadConfig(configPath(b.config), nil)
-	if err != nil {
-		return err
-	}
-	a, err := newApp(cmd.Context(), c, logger(cmd, std.err))
+	a, err := configured(cmd, std, b.config)
 	if err != nil {
 		return err
 	}

@@ -92,11 +92,7 @@ func quarantineReplay(std *streams, f *storeFlags) *cobra.Command {
 	return &cobra.Command{
 		Use: "replay [ID]", Short: "Map kept records anew and send them; delivered ones leave the quarantine", Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := loadConfig(configPath(f.config), nil)
-			if err != nil {
-				return err
-			}
-			a, err := newApp(cmd.Context(), c, logger(cmd, std.err))
+			a, err := configured(cmd, std, f.config)
 			if err != nil {
 				return err
 			}

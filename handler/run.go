@@ -39,11 +39,7 @@ Exit code 0: caught up. 1: an error; position and data stay. 2: a wrong call.
 			if err := oneOf("output", output, "text", "json"); err != nil {
 				return err
 			}
-			c, err := loadConfig(configPath(path), nil)
-			if err != nil {
-				return err
-			}
-			a, err := newApp(cmd.Context(), c, logger(cmd, std.err))
+			a, err := configured(cmd, std, path)
 			if err != nil {
 				return err
 			}

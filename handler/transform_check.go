@@ -69,11 +69,7 @@ func findTable(what string) (*tableSchema, error) {
 func tablesOf(c *spec.Connector) []*tableSchema {
 	var out []*tableSchema
 	for i := range c.Tables {
-		t := &tableSchema{Name: c.Tables[i].Name}
-		for _, col := range c.Tables[i].AllColumns() {
-			typ, _ := kql.ParseType(col.Type)
-			t.Columns = append(t.Columns, kql.Column{Name: col.Name, Type: typ})
-		}
+		t := &tableSchema{Name: c.Tables[i].Name, Columns: c.Tables[i].Schema()}
 		for _, col := range spec.EngineColumns[1:] {
 			t.engine = append(t.engine, col.Name)
 		}

@@ -271,12 +271,7 @@ func openWorkspace(path string, cs []*spec.Connector) (*workspace.Workspace, err
 	var tables []workspace.Table
 	for _, c := range cs {
 		for i := range c.Tables {
-			t := workspace.Table{Name: c.Tables[i].Name}
-			for _, col := range c.Tables[i].AllColumns() {
-				typ, _ := kql.ParseType(col.Type)
-				t.Columns = append(t.Columns, kql.Column{Name: col.Name, Type: typ})
-			}
-			tables = append(tables, t)
+			tables = append(tables, workspace.Table{Name: c.Tables[i].Name, Columns: c.Tables[i].Schema()})
 		}
 	}
 	health := workspace.Table{Name: "SluiceHealth_CL"}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+	"github.com/spf13/cobra"
 
 	"github.com/sluice-connectors/sluice/connectors"
 	"github.com/sluice-connectors/sluice/handler/azblob"
@@ -61,6 +62,15 @@ func configPath(flag string) string {
 		}
 	}
 	return flag
+}
+
+// configured is the app of a command that reads the configuration at path.
+func configured(cmd *cobra.Command, std *streams, path string) (*app, error) {
+	c, err := loadConfig(configPath(path), nil)
+	if err != nil {
+		return nil, err
+	}
+	return newApp(cmd.Context(), c, logger(cmd, std.err))
 }
 
 // newApp opens store and sink and prepares the streams.

@@ -67,7 +67,7 @@ func (c *compiler) registerColumn(name string, r int, t Type) bound {
 // until emit returns. Of an Inputless query, src is not read. An error is one
 // of emit's, or says that src is no JSON text.
 func (m *Runner) Each(src []byte, emit func(row []byte) error) (n int, err error) {
-	if m.p.inputless {
+	if m.p.Inputless() {
 		m.epoch++
 		m.buf, m.cuts, m.unfit = m.buf[:0], m.cuts[:0], m.unfit[:0]
 	} else if n, err = m.read(src); err != nil {

@@ -90,7 +90,7 @@ func (c *compiler) parse(s *stage, p *Program) error {
 		if err := c.checkPattern(s.parse); err != nil {
 			return err
 		}
-		e.match = s.parse.match
+		e.match = func(_ *Runner, text []byte, set func(int, []byte)) bool { return s.parse.match(text, e.cols, set) }
 	case "regex":
 		re, err := c.parseRegex(s)
 		if err != nil {
@@ -182,13 +182,13 @@ func (c *compiler) checkPattern(p *pattern) error {
 
 // match finds the columns of a pattern by looking for its texts one after the
 // other. The pattern has to fit the whole text.
-func (p *pattern) match(_ *Runner, text []byte, set func(int, []byte)) bool {
+func (p *pattern) match(text []byte, cols []column, set func(int, []byte)) bool {
 	pos, col, n := 0, -1, 0 // col: the column that began at pos; -2: a *
 	for i, pt := range p.parts {
 		switch {
 		case pt.star && col >= 0: // a number ends where its digits do
 			end := pos + numberLength(text[pos:])
-			if !isNumber(p.column(col).typ) {
+			if !isNumber(cols[col].typ) {
 				end = pos
 			}
 			set(col, text[pos:end])
@@ -218,18 +218,6 @@ func (p *pattern) match(_ *Runner, text []byte, set func(int, []byte)) bool {
 		set(col, text[pos:])
 	}
 	return col != -1 || pos == len(text)
-}
-
-func (p *pattern) column(n int) column {
-	for _, pt := range p.parts {
-		if pt.col.name != "" {
-			if n == 0 {
-				return pt.col
-			}
-			n--
-		}
-	}
-	return column{}
 }
 
 // findPiece finds a piece of a pattern: here, at the end, or the first one.

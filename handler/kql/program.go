@@ -59,22 +59,21 @@ type Program struct {
 	Unused   []string // columns of the table that the query does not yield
 	Warnings []string // what the author should know, such as a function that is empty here
 
-	tree      *scan.Tree
-	regs      int
-	segments  []segment // operators between those that multiply rows
-	table     *table    // the rows, of a query that reads no record
-	inputless bool
-	hold      *output
-	id        func(*Runner) Value
-	time      func(*Runner) Value
-	outputs   []output
-	rest      bool // members that nothing refers to are part of the row
-	opt       Options
+	tree     *scan.Tree
+	regs     int
+	segments []segment // operators between those that multiply rows
+	table    *table    // the rows, of a query that reads no record
+	hold     *output
+	id       func(*Runner) Value
+	time     func(*Runner) Value
+	outputs  []output
+	rest     bool // members that nothing refers to are part of the row
+	opt      Options
 }
 
 // Inputless reports whether the query makes its rows of nothing: it begins
 // with print, datatable or range, and is run once, with Runner.Each over nil.
-func (p *Program) Inputless() bool { return p.inputless }
+func (p *Program) Inputless() bool { return p.table != nil }
 
 // Multiplies reports whether the query may make several rows of one record.
 // Runner.Each runs it; Runner.Map does not.

@@ -9,79 +9,6 @@ import (
 	"github.com/sluice-connectors/sluice/handler/nearest"
 )
 
-// kind says which types an argument may have and what it is converted to. The
-// kinds and their rules are those of Microsoft's own parser.
-type kind uint8
-
-const (
-	kindScalar     kind = iota // any type, as it is
-	kindText                   // any type, as text
-	kindString                 // string or dynamic, as string
-	kindTextual                // string or dynamic, as it is
-	kindInteger                // int or long, as long
-	kindWhole                  // int or long, as it is
-	kindNumber                 // int, long, real or decimal, as it is
-	kindReal                   // the same, as real
-	kindFloat                  // int, long or real, as real
-	kindBool                   // bool
-	kindDatetime               // datetime
-	kindTimespan               // timespan
-	kindGUID                   // guid
-	kindDynamic                // dynamic
-	kindNotDynamic             // any type but dynamic, as it is
-	kindSummable               // a number, a datetime or a timespan, as it is
-	kindType                   // typeof(…)
-)
-
-var kindNames = map[string]kind{
-	"scalar": kindScalar, "text": kindText, "string": kindString, "textual": kindTextual, "integer": kindInteger, "whole": kindWhole, "number": kindNumber, "real": kindReal, "float": kindFloat,
-	"bool": kindBool, "datetime": kindDatetime, "timespan": kindTimespan, "guid": kindGUID, "array": kindDynamic, "bag": kindDynamic,
-	"plain": kindNotDynamic, "summable": kindSummable, "type": kindType,
-}
-
-var kindWants = [...]string{
-	kindScalar: "a value", kindText: "a value", kindString: "a string", kindTextual: "a string", kindInteger: "an integer", kindWhole: "an integer", kindNumber: "a number", kindReal: "a number", kindFloat: "a real",
-	kindBool: "a bool", kindDatetime: "a datetime", kindTimespan: "a timespan", kindGUID: "a guid", kindDynamic: "a dynamic value",
-	kindNotDynamic: "a value that is not dynamic", kindSummable: "a number, datetime or timespan", kindType: "typeof(…)",
-}
-
-// takes reports whether an argument of type t will do, and what it becomes.
-func (k kind) takes(t Type) (as Type, ok bool) {
-	switch k {
-	case kindScalar, kindType:
-		return t, true
-	case kindText:
-		return String, true
-	case kindString:
-		return String, isText(t)
-	case kindTextual:
-		return t, isText(t)
-	case kindInteger:
-		return Long, isWhole(t)
-	case kindWhole:
-		return t, isWhole(t)
-	case kindNumber:
-		return t, isNumber(t)
-	case kindReal:
-		return Real, isNumber(t)
-	case kindFloat:
-		return Real, isNumber(t) && t != Decimal
-	case kindBool:
-		return Bool, t == Bool
-	case kindDatetime:
-		return Datetime, t == Datetime
-	case kindTimespan:
-		return Timespan, t == Timespan
-	case kindGUID:
-		return GUID, t == GUID
-	case kindDynamic:
-		return Dynamic, t == Dynamic
-	case kindNotDynamic:
-		return t, t != Dynamic
-	}
-	return t, isNumber(t) || t == Datetime || t == Timespan
-}
-
 // param is a parameter of a function.
 type param struct {
 	name     string
@@ -158,7 +85,7 @@ func declare(signature string) *function {
 		text, p.optional = strings.CutSuffix(text, "?")
 		text, p.repeat = strings.CutSuffix(text, "*")
 		text, p.konst = strings.CutPrefix(text, "const ")
-		if p.kind, ok = kindNames[text]; !ok {
+		if p.kind, ok = kindNamed(text); !ok {
 			panic("kql: kind " + text + " in " + signature)
 		}
 		f.params = append(f.params, p)
@@ -317,7 +244,7 @@ func arguments(n int) string {
 func (c *compiler) argument(f *function, p *param, x expr) (code, error) {
 	t, isType := x.(*typeOf)
 	if isType != (p.kind == kindType) {
-		return code{}, c.errorf(x.position(), "%s wants %s as %s", f.usage(), kindWants[p.kind], p.name)
+		return code{}, c.errorf(x.position(), "%s wants %s as %s", f.usage(), kinds[p.kind].wants, p.name)
 	}
 	if isType {
 		return code{typ: t.typ, konst: true}, nil
@@ -328,22 +255,12 @@ func (c *compiler) argument(f *function, p *param, x expr) (code, error) {
 	}
 	as, ok := p.kind.takes(k.typ)
 	if !ok {
-		return k, c.errorf(x.position(), "%s wants %s as %s, not a %s%s", f.usage(), kindWants[p.kind], p.name, k.typ, converter(p.kind, k.typ))
+		return k, c.errorf(x.position(), "%s wants %s as %s, not a %s%s", f.usage(), kinds[p.kind].wants, p.name, k.typ, converter(p.kind, k.typ))
 	}
 	if p.konst && !k.konst {
 		return k, c.errorf(x.position(), "%s wants a constant as %s", f.usage(), p.name)
 	}
 	return c.cast(k, as), nil
-}
-
-// converter hints at the function that makes what is wanted.
-func converter(k kind, t Type) string {
-	to := map[kind]string{kindString: "tostring", kindTextual: "tostring", kindInteger: "tolong", kindWhole: "tolong", kindNumber: "tolong(…) or todouble", kindReal: "todouble", kindFloat: "todouble", kindSummable: "tolong(…) or todouble",
-		kindBool: "tobool", kindDatetime: "todatetime", kindTimespan: "totimespan", kindGUID: "toguid", kindDynamic: "parse_json", kindNotDynamic: "tostring"}[k]
-	if to == "" || k == kindDynamic && t != String {
-		return ""
-	}
-	return ": write " + to + "(…)"
 }
 
 // apply makes the code of a pure function. Constants are applied at once.

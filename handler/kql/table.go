@@ -154,7 +154,6 @@ func (c *compiler) source(s *stage, p *Program) error {
 	case "nested":
 		return c.pipeline(s.nested, p)
 	}
-	p.inputless = true
 	c.open, c.cols = false, nil
 	t := &table{}
 	var err error

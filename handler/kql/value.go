@@ -189,12 +189,10 @@ func parseDigits(s []byte) (n int64, ok bool) {
 	return n, true
 }
 
+// parseReal reads a number; one that no real can hold is null.
 func parseReal(s []byte) Value {
 	f, err := strconv.ParseFloat(string(bytes.TrimSpace(s)), 64)
-	if err != nil && !math.IsInf(f, 0) {
-		return null
-	}
-	return realValue(f)
+	return Value{F: f, OK: err == nil}
 }
 
 func realToLong(f float64) Value {

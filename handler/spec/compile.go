@@ -22,11 +22,21 @@ const maxText = 64 * 1024
 
 func (t *Table) options() kql.Options {
 	opt := kql.Options{Hold: "TimeGenerated", MaxText: maxText, Rest: true}
-	for _, c := range t.Columns {
-		typ, _ := kql.ParseType(c.Type)
-		opt.Table = append(opt.Table, kql.Column{Name: c.Name, Type: typ})
-	}
+	opt.Table = typed(t.Columns)
 	return opt
+}
+
+// Schema is AllColumns as the transformation language and the local workspace
+// take them.
+func (t *Table) Schema() []kql.Column { return typed(t.AllColumns()) }
+
+func typed(cols []Column) []kql.Column {
+	var out []kql.Column
+	for _, c := range cols {
+		typ, _ := kql.ParseType(c.Type)
+		out = append(out, kql.Column{Name: c.Name, Type: typ})
+	}
+	return out
 }
 
 // Compile returns the program that turns the stream's records into rows of t.
