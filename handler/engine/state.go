@@ -151,6 +151,9 @@ func (e *Engine) Import(ctx context.Context, key string, data []byte) (Change, e
 			newest = g.Number
 		}
 		old, err := DecodeCheckpoint(g.Data)
+		if errors.Is(err, errNewer) { // where that one is cannot be known
+			return Change{}, fmt.Errorf("%s: %w; import it with that version", key, err)
+		}
 		if err != nil {
 			continue
 		}

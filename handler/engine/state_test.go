@@ -149,6 +149,12 @@ func TestImportRefuses(t *testing.T) {
 	if _, err := b.Import(t.Context(), "c/other", good); err == nil || !strings.Contains(err.Error(), "is of c/s") {
 		t.Errorf("another stream's: %v", err)
 	}
+	newer := newBench([]string{"1"})
+	newer.run(t, engine.OK)
+	newer.store.Damage("checkpoints/c/s", []byte(`{"format":99,"sha256":"","checkpoint":{}}`))
+	if _, err := newer.Import(t.Context(), b.s.Key(), good); err == nil || !strings.Contains(err.Error(), "newer version of Sluice") {
+		t.Errorf("over a newer one: %v", err)
+	}
 	if _, err := b.Rewind(t.Context(), b.s.Key(), noon.Add(-time.Hour)); err != nil {
 		t.Fatal(err)
 	}

@@ -93,6 +93,9 @@ func arrayLength(_ *Runner, a []Value) Value {
 func packArray(c *compiler, x *call) (code, error) {
 	var args []code
 	if _, ok := x.args[0].(*star); ok && len(x.args) == 1 {
+		if c.open {
+			return code{}, c.errorf(x.pos, "pack_array(*) needs declared columns: the record's members are not known before it comes")
+		}
 		for _, b := range c.cols {
 			args = append(args, c.cast(b.code, Dynamic))
 		}
@@ -107,13 +110,13 @@ func packArray(c *compiler, x *call) (code, error) {
 	}
 	return c.apply(&function{result: Dynamic, nulls: true, eval: func(m *Runner, a []Value) Value {
 		return m.makeJSON(func(dst []byte) []byte {
-			for i, v := range a {
-				dst = append(append(dst, "[,"[min(i, 1)]), jsonOrNull(v)...)
-			}
-			if len(a) == 0 {
-				dst = append(dst, '[')
-			}
-			return append(dst, ']')
+			return appendArray(dst, func(yield func([]byte) bool) {
+				for _, v := range a {
+					if !yield(jsonOrNull(v)) {
+						return
+					}
+				}
+			})
 		})
 	}}, args), nil
 }

@@ -154,7 +154,7 @@ var parts = map[string]func(int64) int64{
 
 func datetimePart(c *compiler, x *call, a []code) (code, error) {
 	unit := strings.ToLower(string(a[0].val.S))
-	f, ok := parts[strings.ReplaceAll(unit, "weekofyear", "week_of_year")]
+	f, ok := parts[unit]
 	if !ok {
 		return code{}, c.unknownPart(x, unit)
 	}

@@ -135,23 +135,15 @@ type TableQuery struct {
 func CompileTable(t TableQuery, opt Options) (*Program, error) {
 	c := newCompiler("", opt)
 	p := &Program{opt: opt, segments: make([]segment, 1)}
-	one := func(n Named) (code, error) {
-		c.text = n.KQL
-		x, err := parseExpr(n.KQL)
-		if err != nil {
-			return code{}, err
-		}
-		return c.expr(x)
-	}
 	for _, l := range t.Let {
-		k, err := one(l)
+		k, err := c.parsed(l.KQL)
 		if err != nil {
 			return nil, fmt.Errorf("let %s: %w", l.Name, err)
 		}
 		c.lets.names[l.Name] = c.register(k)
 	}
 	if t.Where != "" {
-		k, err := one(Named{KQL: t.Where})
+		k, err := c.parsed(t.Where)
 		if err == nil {
 			err = c.filter(p, k, 0)
 		}
@@ -161,7 +153,7 @@ func CompileTable(t TableQuery, opt Options) (*Program, error) {
 	}
 	cols := make([]bound, len(t.Columns))
 	for i, n := range t.Columns {
-		k, err := one(n)
+		k, err := c.parsed(n.KQL)
 		if err != nil {
 			return nil, fmt.Errorf("column %s: %w", n.Name, err)
 		}
@@ -169,6 +161,16 @@ func CompileTable(t TableQuery, opt Options) (*Program, error) {
 	}
 	c.cols = cols
 	return p, c.finish(p)
+}
+
+// parsed compiles a text that is one expression.
+func (c *compiler) parsed(text string) (code, error) {
+	c.text = text
+	x, err := parseExpr(text)
+	if err != nil {
+		return code{}, err
+	}
+	return c.expr(x)
 }
 
 // passThrough keeps the members of an open record that no column replaced.
@@ -226,13 +228,9 @@ func (c *compiler) helper(what, text string, t Type, source []Column) (func(*Run
 		return nil, nil
 	}
 	cols, open := c.cols, c.open
-	c.text, c.open, c.cols = text, source == nil, c.declared(source)
+	c.open, c.cols = source == nil, c.declared(source)
 	defer func() { c.cols, c.open = cols, open }()
-	x, err := parseExpr(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
-	}
-	k, err := c.expr(x)
+	k, err := c.parsed(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}

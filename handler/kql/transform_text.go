@@ -14,17 +14,15 @@ func (t TableQuery) TransformKQL(table []Column) (text string, members []string,
 	c := newCompiler("", Options{})
 	var b strings.Builder
 	var helpers, columns []string
-	one := func(n Named) (code, error) {
-		c.text = n.KQL
-		x, err := parseExpr(n.KQL)
+	one := func(text string) (code, error) {
+		k, err := c.parsed(text)
 		if err != nil {
-			return code{}, err
+			return k, err
 		}
-		k, err := c.expr(x)
-		return c.run(k), err // run: its paths are in the tree
+		return c.run(k), nil // its paths are in the tree now
 	}
 	for _, l := range t.Let {
-		k, err := one(l)
+		k, err := one(l.KQL)
 		if err != nil {
 			return "", nil, fmt.Errorf("let %s: %w", l.Name, err)
 		}
@@ -37,13 +35,13 @@ func (t TableQuery) TransformKQL(table []Column) (text string, members []string,
 	}
 	lines := append([]string{"source"}, helpers...)
 	if t.Where != "" {
-		if _, err := one(Named{KQL: t.Where}); err != nil {
+		if _, err := one(t.Where); err != nil {
 			return "", nil, fmt.Errorf("where: %w", err)
 		}
 		lines = append(lines, "| where "+t.Where)
 	}
 	for _, n := range t.Columns {
-		k, err := one(n)
+		k, err := one(n.KQL)
 		if err != nil {
 			return "", nil, fmt.Errorf("column %s: %w", n.Name, err)
 		}
