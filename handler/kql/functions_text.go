@@ -85,7 +85,7 @@ func init() {
 	puny("punycode_to_string", func(s string) (string, error) { return idna.Punycode.ToUnicode("xn--" + s) })
 	puny("punycode_domain_from_string", idna.Punycode.ToASCII)
 	puny("punycode_domain_to_string", idna.Punycode.ToUnicode)
-	total("format_bytes(size:real, precision:const number?, unit:const string?) string", formatBytes).named(nameArgument, "")
+	total("format_bytes(size:real, precision:const real?, unit:const string?) string", formatBytes).named(nameArgument, "")
 }
 
 // maxMade bounds what a function makes of a record: what the record says must
@@ -369,7 +369,7 @@ func formatBytes(m *Runner, a []Value) Value {
 	units := []string{"Bytes", "KB", "MB", "GB", "TB", "PB", "EB"}
 	size, precision, i := a[0].F, 0, 0
 	if len(a) > 1 {
-		precision = int(a[1].N + int64(a[1].F))
+		precision = int(a[1].F)
 	}
 	for i < len(units)-1 {
 		if len(a) > 2 && units[i] == string(a[2].S) || len(a) < 3 && math.Abs(size) < 1024 {
