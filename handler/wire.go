@@ -95,7 +95,7 @@ func newApp(ctx context.Context, c *config.Config, log *slog.Logger) (*app, erro
 	for table, r := range c.Workspace.Rules {
 		rules[table] = logsingest.Rule(r)
 	}
-	sink, err := logsingest.New(c.Workspace.Endpoint, cred, rules)
+	sink, err := logsingest.New(c.Workspace.Endpoint, cred, rules, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -117,18 +117,12 @@ func newApp(ctx context.Context, c *config.Config, log *slog.Logger) (*app, erro
 
 // newStream prepares a stream of a connection: its requests and its rows.
 func newStream(res *config.Resolved, s *spec.Stream) (*engine.Stream, error) {
-	source, err := rest.New(res.Connector, s, rest.Options{BaseURL: res.BaseURL, Settings: res.Settings, UserAgent: "Sluice/" + buildVersion()})
+	stream, err := rest.Stream(res.Connector, s, rest.Options{BaseURL: res.BaseURL, Settings: res.Settings, UserAgent: "Sluice/" + buildVersion()})
 	if err != nil {
 		return nil, err
 	}
-	prog, err := s.Compile(res.Connector.Table(s.Table))
-	if err != nil {
-		return nil, err
-	}
-	return &engine.Stream{
-		Connection: res.Name, Connector: res.Connector.Name, Name: s.Name, Table: s.Table,
-		Source: source, Mapper: prog.Runner(), Start: res.Start, Position: rest.Facts(&s.Position),
-	}, nil
+	stream.Connection, stream.Start = res.Name, res.Start
+	return stream, nil
 }
 
 // credential returns the identity for Azure.

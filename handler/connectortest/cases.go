@@ -105,16 +105,12 @@ func runCase(t *testing.T, c *spec.Connector, s *spec.Stream, dir string) {
 	for _, set := range c.Settings {
 		settings[set.Name] = cmp.Or(cs.Settings[set.Name], set.Default)
 	}
-	src, err := rest.New(c, s, rest.Options{BaseURL: srv.URL, Settings: settings, Now: clock.Now, UserAgent: "Sluice/test"})
+	stream, err := rest.Stream(c, s, rest.Options{BaseURL: srv.URL, Settings: settings, Now: clock.Now, UserAgent: "Sluice/test"})
 	must(t, err)
-	prog, err := s.Compile(c.Table(s.Table))
-	must(t, err)
-	mapper := prog.Runner()
-	mapper.Now = clock.Now
+	stream.Start = start
 	sink := NewMemSink()
 	e := engine.New(NewMemStore(), sink, slog.New(slog.DiscardHandler))
 	e.Clock, e.InFlight = clock, 1
-	stream := &engine.Stream{Connection: c.Name, Connector: c.Name, Name: s.Name, Table: s.Table, Source: src, Mapper: mapper, Start: start, Position: rest.Facts(&s.Position)}
 	for i, r := range cs.Runs {
 		now, err := time.Parse(time.RFC3339, r.Now)
 		must(t, err)

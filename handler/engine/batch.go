@@ -99,6 +99,16 @@ func (r *run) dispatch(ctx context.Context, b *batch) error {
 	return nil
 }
 
+// ended reports whether the upload is over, one way or the other.
+func (f *flight) ended() bool {
+	select {
+	case <-f.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // wait sleeps and lets the run renew its lease meanwhile.
 func (f *flight) wait(e *Engine) func(context.Context, time.Duration) error {
 	return func(ctx context.Context, d time.Duration) error {
@@ -154,14 +164,9 @@ func (b *batch) rows(i, j int) []byte {
 
 // reapReady commits what has been acknowledged, without waiting.
 func (r *run) reapReady(ctx context.Context) error {
-	for len(r.flights) > 0 {
-		select {
-		case <-r.flights[0].done:
-			if err := r.reap(ctx); err != nil {
-				return err
-			}
-		default:
-			return nil
+	for len(r.flights) > 0 && r.flights[0].ended() {
+		if err := r.reap(ctx); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -170,10 +175,9 @@ func (r *run) reapReady(ctx context.Context) error {
 // reap waits for the oldest upload and commits the pages that it completes.
 func (r *run) reap(ctx context.Context) error {
 	f := r.flights[0]
-	for waiting := true; waiting; {
+	for !f.ended() {
 		select {
 		case <-f.done:
-			waiting = false
 		case <-f.waits:
 			if err := r.renew(ctx); err != nil {
 				return err

@@ -41,13 +41,14 @@ type Sink struct {
 var _ engine.Sink = (*Sink)(nil)
 
 // New returns the sink for an endpoint, https:// or http:// to this machine.
-func New(endpoint string, cred azcore.TokenCredential, rules map[string]Rule) (*Sink, error) {
+// transport sends the requests; nil is the usual one.
+func New(endpoint string, cred azcore.TokenCredential, rules map[string]Rule, transport policy.Transporter) (*Sink, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" {
 		return nil, fmt.Errorf("workspace endpoint %q is no URL", endpoint)
 	}
 	opt := &azlogs.ClientOptions{ClientOptions: azcore.ClientOptions{
-		Retry: policy.RetryOptions{MaxRetries: -1, TryTimeout: time.Minute},
+		Retry: policy.RetryOptions{MaxRetries: -1, TryTimeout: time.Minute}, Transport: transport,
 	}}
 	if u.Scheme == "http" {
 		// The client refuses to send a token over plain http. To a workspace on

@@ -46,7 +46,7 @@ func open(t *testing.T) (*workspace.Workspace, *httptest.Server, map[string]logs
 
 func newSink(t *testing.T, endpoint string, rules map[string]logsingest.Rule) *logsingest.Sink {
 	t.Helper()
-	s, err := logsingest.New(endpoint, logsingest.None{}, rules)
+	s, err := logsingest.New(endpoint, logsingest.None{}, rules, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func TestUploadWithAManagedIdentity(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := logsingest.New(srv.URL, cred, rules)
+		s, err := logsingest.New(srv.URL, cred, rules, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -146,7 +146,7 @@ func BenchmarkUpload(b *testing.B) {
 		w.WriteHeader(http.StatusNoContent)
 	}))
 	defer srv.Close()
-	s, err := logsingest.New(srv.URL, logsingest.None{}, map[string]logsingest.Rule{"T_CL": {ID: "dcr-0", Stream: "s"}})
+	s, err := logsingest.New(srv.URL, logsingest.None{}, map[string]logsingest.Rule{"T_CL": {ID: "dcr-0", Stream: "s"}}, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -84,6 +84,23 @@ func New(c *spec.Connector, s *spec.Stream, opt Options) (*Source, error) {
 	return r, nil
 }
 
+// Stream prepares stream s of connector c for the engine: its requests, its rows
+// and the facts of its position. The connection is named after the connector.
+func Stream(c *spec.Connector, s *spec.Stream, opt Options) (*engine.Stream, error) {
+	source, err := New(c, s, opt)
+	if err != nil {
+		return nil, err
+	}
+	prog, err := s.Compile(c.Table(s.Table))
+	if err != nil {
+		return nil, err
+	}
+	mapper := prog.Runner()
+	mapper.Now = source.opt.Now
+	return &engine.Stream{Connection: c.Name, Connector: c.Name, Name: s.Name, Table: s.Table,
+		Source: source, Mapper: mapper, Position: Facts(&s.Position)}, nil
+}
+
 // Facts turns the position that a stream declares into what the engine needs.
 func Facts(p *spec.Position) engine.Position {
 	return engine.Position{
