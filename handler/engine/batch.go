@@ -184,13 +184,14 @@ func (r *run) reap(ctx context.Context) error {
 			}
 		}
 	}
-	if f.err != nil {
-		r.failed = true
-		return f.err
+	err := f.err
+	if err == nil {
+		r.flights = r.flights[1:]
+		r.free = append(r.free, f.buf)
+		err = r.commit(ctx, f)
 	}
-	r.flights = r.flights[1:]
-	r.free = append(r.free, f.buf)
-	return r.commit(ctx, f)
+	r.failed = err != nil
+	return err
 }
 
 // drain ends the run: it waits for what is under way, and then sends and commits
@@ -243,7 +244,7 @@ func (r *run) settle() {
 // commit moves the checkpoint over the marks of an acknowledged batch: first
 // the ledger entries of the windows that it closes, then the checkpoint.
 func (r *run) commit(ctx context.Context, f *flight) error {
-	row := 0
+	row, number := 0, r.c.Windows
 	steps := make([]Progress, len(f.marks))
 	for i := range f.marks {
 		m, w := &f.marks[i], &steps[i]
@@ -253,7 +254,8 @@ func (r *run) commit(ctx context.Context, f *flight) error {
 		w.Counts.Add(r.delivered)
 		if m.closes {
 			r.delivered = Counts{}
-			if err := r.e.addLedger(ctx, r.s, r.c.Fence, w); err != nil {
+			number++
+			if err := r.e.addLedger(ctx, r.s, number, r.c.Fence, w); err != nil {
 				return err
 			}
 		}

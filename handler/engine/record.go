@@ -11,7 +11,11 @@ import (
 )
 
 // LedgerEntry proves one closed window: fetched = acknowledged + filtered + quarantined.
+// Of several entries with one number the one with the highest fence counts, of
+// these the last: a run that dies between the entry and the checkpoint leaves
+// one that the next run makes again, and a frozen one may be late with its own.
 type LedgerEntry struct {
+	Number int64 `json:"number"` // of the stream's windows, from 1
 	Window
 	Connection string    `json:"connection"`
 	Stream     string    `json:"stream"`
@@ -22,12 +26,10 @@ type LedgerEntry struct {
 	Closed     time.Time `json:"closed"`
 }
 
-// addLedger writes the entry of a window that is about to be closed. After a
-// crash between this and the checkpoint the entry is written again; of two
-// entries for one window the later one counts.
-func (e *Engine) addLedger(ctx context.Context, s *Stream, fence int64, w *Progress) error {
+// addLedger writes the entry of a window that is about to be closed.
+func (e *Engine) addLedger(ctx context.Context, s *Stream, number, fence int64, w *Progress) error {
 	now := e.Clock.Now()
-	line, err := json.Marshal(LedgerEntry{w.Window, s.Connection, s.Label(), fence, w.Pages, w.Counts, w.Counts.Balanced(), now})
+	line, err := json.Marshal(LedgerEntry{number, w.Window, s.Connection, s.Label(), fence, w.Pages, w.Counts, w.Counts.Balanced(), now})
 	if err != nil {
 		return err
 	}

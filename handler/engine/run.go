@@ -60,10 +60,11 @@ type run struct {
 	delivered Counts // of the window being committed: acknowledged and rejected rows
 
 	seen      *memory
-	forgotten int // ids dropped from the front of seen so far
-	pageStart int // ids known when the page being read began, counting the forgotten ones
+	forgotten int       // ids dropped from the front of seen so far
+	pageStart int       // ids known when the page being read began, counting the forgotten ones
+	reached   time.Time // the newest event then
 
-	failed     bool // an upload failed: nothing more is committed
+	failed     bool // an upload or its commit failed: nothing more is committed
 	progressed bool // something was committed
 
 	out     *batch    // being filled
@@ -240,7 +241,7 @@ func (r *run) mapPage(ctx context.Context, page *Page) error {
 		p++
 	}
 	r.tail.now(r.e.Clock.Now())
-	r.pageStart = r.known()
+	r.pageStart, r.reached = r.known(), r.work.Reached
 	for {
 		if p = skipSeparators(src, p); p >= len(src) {
 			if isArray {
@@ -352,9 +353,11 @@ func (r *run) mark(closes bool) {
 // markPartial notes that b is full in the middle of a page: all records of the
 // page before the present one, whose row did not fit any more, are dealt with.
 // Going on from here, the page is fetched again and they are known; so a crash
-// repeats no more than the batches in flight.
+// repeats no more than the batches in flight. What the page has reached so far
+// says nothing yet: its first records come again.
 func (r *run) markPartial(b *batch) {
 	w := r.work
+	w.Reached = r.reached
 	w.Counts.Fetched--
 	if r.s.Mapper.Truncated() {
 		w.Counts.Truncated--

@@ -46,12 +46,12 @@ func (p Position) restart(w *Progress) time.Time {
 
 // horizon is the time before which no id needs to be remembered.
 func (p Position) horizon(w *Progress, closed bool) time.Time {
-	var t time.Time
+	t := p.restart(w)
 	switch {
 	case closed:
 		t = w.To.Add(-p.Overlap)
-	default:
-		t = p.restart(w)
+	case w.Token == "": // in the middle of the first page, which is fetched again
+		t = w.From
 	}
 	return t.Add(-p.Granularity)
 }

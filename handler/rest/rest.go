@@ -30,7 +30,7 @@ import (
 type Options struct {
 	BaseURL   string            // overrides the connector's; http:// only for loopback
 	Settings  map[string]string // by name, secrets resolved
-	Client    *http.Client      // nil: one of our own
+	Transport http.RoundTripper // sends the requests; nil: the usual one
 	Now       func() time.Time  // nil: the machine's clock
 	UserAgent string
 }
@@ -73,13 +73,7 @@ func New(c *spec.Connector, s *spec.Stream, opt Options) (*Source, error) {
 	if r.base, err = ParseBase(base); err != nil {
 		return nil, fmt.Errorf("base_url of %s: %w", c.Name, err)
 	}
-	r.client = opt.Client
-	if r.client == nil {
-		r.client = &http.Client{Timeout: 100 * time.Second}
-	}
-	guarded := *r.client
-	guarded.CheckRedirect = r.checkRedirect
-	r.client = &guarded
+	r.client = &http.Client{Timeout: 100 * time.Second, CheckRedirect: r.checkRedirect, Transport: opt.Transport}
 	r.plan()
 	return r, nil
 }

@@ -1,0 +1,294 @@
+package proof
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sluice-connectors/sluice/handler/engine"
+)
+
+// oracle knows what the provider has and what the endpoint took, and looks at
+// every checkpoint when it is written.
+type oracle struct {
+	w  *World
+	mu sync.Mutex
+
+	rows    int
+	arrived map[string]int             // rows by record
+	uids    map[string]map[string]bool // the EventUids of a record's rows
+	kept    map[string]bool            // records in quarantine
+	slowest time.Duration
+
+	batch   int // rows of the largest batch so far
+	excused int // rows that may have come twice by now
+	ledger  map[int64]engine.LedgerEntry
+
+	newest   int64 // generation of the checkpoint
+	cp       *engine.Checkpoint
+	damaged  bool
+	runs     int
+	last     string // how the last run ended
+	problems []string
+}
+
+func newOracle(w *World) *oracle {
+	return &oracle{w: w, arrived: map[string]int{}, uids: map[string]map[string]bool{}, kept: map[string]bool{}, ledger: map[int64]engine.LedgerEntry{}}
+}
+
+func (o *oracle) problem(format string, args ...any) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.problemLocked(format, args...)
+}
+
+func (o *oracle) problemLocked(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); len(o.problems) < 20 && !slices.Contains(o.problems, text) {
+		o.problems = append(o.problems, text)
+	}
+}
+
+// accepted looks at the rows of a call that the endpoint took.
+func (o *oracle) accepted(table string, rows []map[string]any) {
+	if table == healthTable {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.batch = max(o.batch, len(rows))
+	for _, row := range rows {
+		o.rows++
+		name := o.w.API.name(row)
+		r := o.w.provider.byID[name]
+		if r == nil {
+			o.problemLocked("integrity: a row is of no record: %v", row)
+			continue
+		}
+		o.arrived[name]++
+		if traced {
+			o.w.t.Logf("    %s of %s is row %d", name, r.at.Format(time.TimeOnly), o.arrived[name])
+		}
+		if o.arrived[name] == 1 {
+			o.slowest = max(o.slowest, time.Since(r.there))
+		}
+		o.compare(row, r)
+	}
+}
+
+// compare is the test of integrity: a row says what its record said.
+func (o *oracle) compare(row map[string]any, r *record) {
+	uid, _ := row["EventUid"].(string)
+	if o.uids[r.id] == nil {
+		o.uids[r.id] = map[string]bool{}
+	}
+	o.uids[r.id][uid] = true
+	if err := o.w.API.same(row, r); err != nil {
+		o.problemLocked("integrity: %s: %v", r.id, err)
+	}
+	if r.kind != plain {
+		o.problemLocked("conservation: %s came as a row, and is %v", r.id, r.kind)
+	}
+	text, _ := row["EventTime"].(string)
+	if text == "" {
+		text, _ = row["TimeGenerated"].(string)
+	}
+	if at, err := time.Parse(time.RFC3339, text); err != nil || !at.Equal(r.at) {
+		o.problemLocked("integrity: %s happened at %s, its row says %s", r.id, r.at, text)
+	}
+	if row["Connection"] != o.w.API.spec.Name {
+		o.problemLocked("integrity: %s has the connection %v", r.id, row["Connection"])
+	}
+}
+
+// wrote looks at what is written to the store.
+func (o *oracle) wrote(name string, generation int64, data []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch folder, _, _ := strings.Cut(name, "/"); folder {
+	case "quarantine":
+		o.quarantined(data)
+	case "ledger":
+		if traced {
+			o.w.t.Logf("    ledger %s", data)
+		}
+		var e engine.LedgerEntry
+		if err := json.Unmarshal(data, &e); err != nil || !e.Balanced || !e.Counts.Balanced() {
+			o.problemLocked("books: the ledger has %s (%v)", data, err)
+		}
+		if e.Fence >= o.ledger[e.Number].Fence {
+			o.ledger[e.Number] = e
+		}
+	case "checkpoints":
+		o.checkpoint(name, generation, data)
+	}
+}
+
+func (o *oracle) quarantined(data []byte) {
+	var q engine.Quarantined
+	if err := json.Unmarshal(data, &q); err != nil {
+		o.problemLocked("quarantine: %v", err)
+		return
+	}
+	for _, r := range o.w.provider.records {
+		if r.json == string(q.Original()) {
+			o.kept[r.id] = true
+			if r.kind == noise {
+				o.problemLocked("conservation: %s is in quarantine, and should be filtered", r.id)
+			}
+			return
+		}
+	}
+	o.problemLocked("integrity: no record is as the one in quarantine: %s", q.Original())
+}
+
+// checkpoint is the heart: what a checkpoint says is done has to be done at the
+// moment when it is written.
+func (o *oracle) checkpoint(name string, generation int64, data []byte) {
+	c, err := engine.DecodeCheckpoint(data)
+	if err != nil {
+		o.problemLocked("checkpoint: what was written cannot be read: %v", err)
+		return
+	}
+	if generation != o.newest+1 {
+		o.problemLocked("checkpoint: generation %d follows %d", generation, o.newest)
+	}
+	o.newest = generation
+	if old := o.cp; old != nil && !o.damaged {
+		if c.Position.Before(old.Position) {
+			o.problemLocked("monotony: the position goes back from %s to %s", old.Position, c.Position)
+		}
+		if c.Fence < old.Fence || c.Fence == old.Fence && old.Lease != nil && c.Lease != nil && c.Lease.Holder != old.Lease.Holder {
+			o.problemLocked("fencing: %d after %d", c.Fence, old.Fence)
+		}
+	}
+	if !c.Totals.Balanced() {
+		o.problemLocked("books: %+v do not balance", c.Totals)
+	}
+	if old := o.cp; old == nil || c.Position.After(old.Position) {
+		o.settledBefore(c.Position)
+	}
+	if traced {
+		o.w.t.Logf("    generation %d: position %s, window %+v, fence %d, %d ids, %+v", generation, c.Position.Format(time.TimeOnly), c.Window, c.Fence, len(c.Seen), c.Totals)
+	}
+	o.cp, o.damaged = c, false
+	if w := o.w; w.Damage > 0 && !w.calm.Load() && generation > 2 && w.rng.Float64() < w.Damage {
+		o.damaged = true
+		w.faults["store: checkpoint garbled"]++
+		o.excused += len(w.provider.records)
+		go w.blobs.Overwrite(name, generation, data[:len(data)/2]) // once this write is over
+	}
+}
+
+// settled reports whether a record is where it has to be.
+func (o *oracle) settled(r *record) bool {
+	return o.arrived[r.id] > 0 || o.kept[r.id] || r.kind == noise
+}
+
+// settledBefore checks that what happened before a position is done: all that
+// was there within the stream's lag, and, further back than its overlap, all
+// that came as late as the overlap allows.
+func (o *oracle) settledBefore(position time.Time) {
+	pos := &o.w.API.stream().Position
+	lag, overlap := time.Duration(pos.Lag)-max(o.w.Skew, 0), time.Duration(pos.Overlap)
+	for _, r := range o.w.provider.records {
+		late := r.there.Sub(r.at)
+		due := r.at.Before(position) && late <= lag || r.at.Before(position.Add(-overlap)) && late <= lag+overlap
+		if due && !o.settled(r) {
+			o.problemLocked("loss: the position is at %s, and %s of %s, there since %s, is nowhere", position.Format(time.TimeOnly), r.id, r.at.Format(time.TimeOnly), r.there.Format(time.TimeOnly))
+		}
+	}
+}
+
+// died notes that the batches in flight may come twice.
+func (o *oracle) died(*process) { o.excuse() }
+
+func (o *oracle) excuse() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.excused += o.w.InFlight * max(o.batch, 1)
+}
+
+// ran notes how a run ended. One that was stopped by an error may have sent
+// batches that it could not commit.
+func (o *oracle) ran(_ *process, rep engine.Report) {
+	o.mu.Lock()
+	o.runs++
+	o.last = fmt.Sprintf("%s (%s): %s", rep.Outcome, rep.Reason, rep.Message)
+	o.mu.Unlock()
+	if rep.Outcome == engine.Failed {
+		o.excuse()
+	}
+}
+
+// caughtUp reports whether every record that there is now is settled.
+func (o *oracle) caughtUp() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, r := range o.w.provider.records {
+		if !o.settled(r) {
+			return false
+		}
+	}
+	return true
+}
+
+// repeats counts the rows that came more than once.
+func (o *oracle) repeats() (n int) {
+	for _, c := range o.arrived {
+		n += c - 1
+	}
+	return n
+}
+
+// final looks at everything once the world is calm.
+func (o *oracle) final() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var want engine.Counts
+	for _, r := range o.w.provider.records {
+		want.Fetched++
+		switch in, kept := o.arrived[r.id] > 0, o.kept[r.id]; {
+		case r.kind == noise:
+			want.Filtered++
+		case r.kind != plain && (in || !kept):
+			o.problemLocked("conservation: %s belongs into quarantine", r.id)
+		case !in && !kept:
+			o.problemLocked("loss: %s of %s is nowhere", r.id, r.at)
+		}
+		if n := len(o.uids[r.id]); n > 1 {
+			o.problemLocked("integrity: %s has %d EventUids: the dedupe function would keep them all", r.id, n)
+		}
+	}
+	all := map[string]string{}
+	for id, uids := range o.uids {
+		for uid := range uids {
+			if other, ok := all[uid]; ok {
+				o.problemLocked("integrity: %s and %s have the same EventUid", id, other)
+			}
+			all[uid] = id
+		}
+	}
+	o.books(want)
+	lost := o.w.faults["sink: accepted, answer lost"] * max(o.batch, 1)
+	if most := o.excused + lost; o.repeats() > most {
+		o.problemLocked("repeats: %d rows came again, at most %d may", o.repeats(), most)
+	}
+}
+
+// books compares what the checkpoint and the ledger say with what happened.
+func (o *oracle) books(want engine.Counts) {
+	got := o.cp.Totals
+	if o.w.Damage == 0 && (got.Fetched != want.Fetched || got.Filtered != want.Filtered) {
+		o.problemLocked("books: %+v, and there were %d records, %d of them filtered", got, want.Fetched, want.Filtered)
+	}
+	var sum engine.Counts
+	for _, e := range o.ledger {
+		sum.Add(e.Counts)
+	}
+	if sum.Repeated = got.Repeated; o.w.Damage == 0 && o.cp.Window == nil && sum != got {
+		o.problemLocked("books: the ledger adds up to %+v, the checkpoint says %+v", sum, got)
+	}
+}

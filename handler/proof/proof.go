@@ -1,0 +1,174 @@
+// Package proof runs Sluice in a simulated world and asks an oracle outside of
+// it whether anything was lost.
+//
+// Engine, store, sink and source are the production code, unchanged. What they
+// talk to is simulated: a provider, a blob service, an ingestion endpoint, the
+// clock, and the death of the process. Every call of the outside world waits
+// for its turn, and a generator of random numbers decides whose turn it is,
+// what goes wrong, and how long it takes; so a world follows from its seed
+// alone and can be replayed.
+//
+// The oracle knows every record that the provider has and every row that the
+// endpoint took. It looks at each checkpoint at the moment it is written: what
+// the checkpoint claims to be done has to be done.
+package proof
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// Scenario says what happens in a world. The zero value is a quiet one.
+type Scenario struct {
+	Seed uint64
+	API  *API // what is collected, and how the provider speaks
+
+	Records int           // that the provider has in the end
+	Span    time.Duration // the time in which they happen
+	Behind  time.Duration // how far the first run reaches back
+
+	// How often calls go wrong, 0 to 1.
+	ProviderFaults, StoreFaults, SinkFaults float64
+	// Outages are times at which a service fails all calls.
+	Outages []Outage
+
+	Crash      *CrashPoint   // one death, at one call
+	Deaths     float64       // the chance of a call to be a process's last
+	Freezes    float64       // the chance of a call to be slept over for minutes
+	Processes  int           // that want to run the stream, 1 by default
+	Every      time.Duration // between runs
+	Budget     time.Duration // of a run
+	BatchBytes int
+	InFlight   int
+	Folder     string        // keep state there instead of in the blob service
+	Damage     float64       // the chance of a checkpoint to be garbled after it was written
+	Skew       time.Duration // how far our clock is ahead of the provider's
+}
+
+// CrashPoint is the n-th call of the outside world, before or after it took effect.
+type CrashPoint struct {
+	Call  int
+	After bool
+}
+
+// Outage is a time in which a service fails every call.
+type Outage struct {
+	Service  string // provider, store, sink
+	From, To time.Duration
+}
+
+// Result is what a world saw.
+type Result struct {
+	Seed     uint64
+	Trace    string // the digest of all calls; equal for a replay
+	Calls    int
+	Runs     int
+	Deaths   int
+	Freezes  int
+	Faults   map[string]int
+	Records  int           // issued by the provider
+	Rows     int           // accepted
+	Repeats  int           // rows accepted more than once
+	Worst    int           // rows that came twice because of one death, at most
+	Slowest  time.Duration // from a record's being there to its row, live lane
+	Problems []string
+}
+
+// Simulate runs a world to its end. What the oracle finds is in Problems.
+func Simulate(t *testing.T, sc Scenario) (res Result) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, sc)
+		go w.direct()
+		w.schedule()
+		time.Sleep(time.Hour) // what still waits for a timer, such as that of a dead process's request, ends
+		res = w.result()
+	})
+	return res
+}
+
+// Replay is the command that runs the world of a seed again.
+func (r Result) Replay() string {
+	return fmt.Sprintf("go test ./handler/proof -run 'TestSimulation$' -seed %d -v", r.Seed)
+}
+
+// World is a simulated world.
+type World struct {
+	Scenario
+	t   *testing.T
+	rng *rand.Rand
+
+	start    time.Time // of the stream
+	began    time.Time // of the world
+	end      time.Time // the storm is over
+	provider *provider
+	blobs    *Blobs
+	sink     *Ingestion
+	oracle   *oracle
+
+	calm      atomic.Bool // no more faults
+	processes int
+	deaths    int
+	freezes   int
+	faults    map[string]int
+	calls     int
+	digest    uint64
+	trace     []string
+
+	scheduler
+}
+
+func newWorld(t *testing.T, sc Scenario) *World {
+	seedSDK(sc.Seed)
+	w := &World{Scenario: sc, t: t, rng: rand.New(rand.NewPCG(sc.Seed, 0x51ce)), faults: map[string]int{}}
+	w.Processes, w.InFlight = max(sc.Processes, 1), max(sc.InFlight, 1)
+	w.Every, w.Budget = cmp.Or(sc.Every, 5*time.Minute), cmp.Or(sc.Budget, 4*time.Minute)
+	w.BatchBytes = cmp.Or(sc.BatchBytes, 2000)
+	w.wake = make(chan struct{}, 1)
+	// The bubble's clock begins in the year 2000, at midnight.
+	w.began = time.Now().UTC()
+	w.start = w.began.Add(-sc.Behind)
+	w.end = w.start.Add(sc.Span)
+	if w.end.Before(w.began.Add(10 * time.Minute)) {
+		w.end = w.began.Add(10 * time.Minute)
+	}
+	w.oracle = newOracle(w)
+	w.provider = newProvider(w)
+	w.blobs = NewBlobs()
+	w.blobs.wrote = w.oracle.wrote
+	w.sink = NewIngestion(map[string]bool{sc.API.table().Name: true, healthTable: true}, func() time.Time { return time.Now() })
+	w.sink.accepted = w.oracle.accepted
+	return w
+}
+
+// direct is the plot: a storm, and then a calm in which everything has to come right.
+func (w *World) direct() {
+	defer w.finish()
+	for i := range w.Processes {
+		w.spawn(time.Duration(i) * 17 * time.Second)
+	}
+	time.Sleep(time.Until(w.end))
+	w.calm.Store(true)
+	w.thaw()
+	w.running.Wait()
+	for range 40 { // a run may have to wait for a dead holder's lease
+		rep, ok := w.once()
+		if ok && rep.Outcome == "ok" && !rep.Position.Before(w.end) && w.oracle.caughtUp() {
+			w.oracle.final()
+			return
+		}
+		time.Sleep(w.Every)
+	}
+	w.oracle.problem("liveness: 40 runs after all faults stopped the stream has not caught up: %s", w.oracle.last)
+}
+
+func (w *World) result() Result {
+	o := w.oracle
+	return Result{Seed: w.Seed, Trace: fmt.Sprintf("%016x", w.digest), Calls: w.calls, Runs: o.runs, Deaths: w.deaths, Freezes: w.freezes, Faults: w.faults,
+		Records: len(w.provider.records), Rows: o.rows, Repeats: o.repeats(), Slowest: o.slowest, Problems: o.problems}
+}
