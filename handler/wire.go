@@ -212,7 +212,7 @@ func (a *app) collectAll(ctx context.Context, conns []*connection, budget time.D
 	var reps []engine.Report
 	for i, s := range all {
 		share := time.Until(deadline) / time.Duration(len(all)-i)
-		reps = append(reps, a.Run(ctx, s, max(share, time.Second)))
+		reps = append(reps, a.Collect(ctx, s, max(share, time.Second))...)
 	}
 	return reps
 }
@@ -236,7 +236,11 @@ func line(rep *engine.Report) string {
 	s := fmt.Sprintf("%s: %s to %s%s", key, plural(n.Acknowledged, "row"), rep.Table, extra)
 	switch rep.Outcome {
 	case engine.OK:
-		return s + fmt.Sprintf("; caught up to %s", rep.Position.Format(time.RFC3339))
+		s += fmt.Sprintf("; caught up to %s", rep.Position.Format(time.RFC3339))
+		for _, g := range rep.Gaps {
+			s += fmt.Sprintf(", but for %s to %s, which %s catches up on", g.From.Format(time.RFC3339), g.To.Format(time.RFC3339), g.Lane)
+		}
+		return s
 	case engine.Skipped:
 		return key + ": skipped, " + rep.Message
 	case engine.Failed:

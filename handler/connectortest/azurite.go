@@ -1,12 +1,17 @@
 package connectortest
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 )
@@ -75,4 +80,17 @@ func WaitForPort(t *testing.T, port string) {
 		}
 		<-time.After(20 * time.Millisecond) // another process cannot be waited for otherwise
 	}
+}
+
+// AzuriteSAS is the query of a request that is allowed everything for an hour:
+// an account SAS (learn.microsoft.com, "Create an account SAS").
+func AzuriteSAS(now time.Time) string {
+	const version, services, types, permissions = "2021-12-02", "b", "sco", "rwdlac"
+	expiry := now.UTC().Add(time.Hour).Format("2006-01-02T15:04:05Z")
+	text := strings.Join([]string{azuriteAccount, permissions, services, types, "", expiry, "", "http,https", version, "", ""}, "\n")
+	key, _ := base64.StdEncoding.DecodeString(azuriteKey)
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(text))
+	return url.Values{"sv": {version}, "ss": {services}, "srt": {types}, "sp": {permissions}, "se": {expiry}, "spr": {"http,https"},
+		"sig": {base64.StdEncoding.EncodeToString(mac.Sum(nil))}}.Encode()
 }

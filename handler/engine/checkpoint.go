@@ -23,8 +23,11 @@ type Checkpoint struct {
 	Fence int64  `json:"fence"`
 	Lease *Lease `json:"lease,omitempty"`
 
-	// Position: every record that happened before it has been dealt with.
+	// Position: every record since Since that happened before it has been dealt
+	// with, but for those in Gaps. What happened before Since is not this lane's.
 	Position time.Time `json:"position"`
+	Since    time.Time `json:"since,omitzero"`
+	Gaps     []Gap     `json:"gaps,omitempty"`
 	Windows  int64     `json:"windows"` // closed so far
 
 	Window *Progress `json:"window,omitempty"` // the one that is not closed yet
@@ -33,6 +36,7 @@ type Checkpoint struct {
 	Totals      Counts    `json:"totals"`
 	LastEvent   time.Time `json:"last_event,omitzero"`
 	StalledRuns int       `json:"stalled_runs,omitempty"` // runs in a row that committed nothing though there was work
+	Behind      int       `json:"behind,omitempty"`       // runs in a row whose time was up before they had caught up
 	Updated     time.Time `json:"updated"`
 }
 
@@ -171,6 +175,7 @@ func (e *Engine) claim(ctx context.Context, s *Stream) (c *Checkpoint, gen int64
 		if g := s.Position.Granularity; g > 0 {
 			c.Position = c.Position.Truncate(g)
 		}
+		c.Since = c.Position
 	}
 	if err := e.free(c); err != nil {
 		return nil, 0, false, err

@@ -145,6 +145,7 @@ type Position struct {
 	Retention     time.Duration // how long the provider keeps records; 0: for ever
 	Ascending     bool          // pages come oldest first
 	FromExclusive bool          // the provider's lower bound is exclusive
+	ToInclusive   bool          // the provider's upper bound is inclusive
 }
 
 // Stream is one series of records of a connection, ready to run.

@@ -34,6 +34,7 @@ type Report struct {
 	LastEvent  time.Time     `json:"last_event,omitzero"`
 	Backlog    time.Duration `json:"backlog_ns"` // how far the position is behind now
 	Stalled    int           `json:"stalled_runs,omitempty"`
+	Gaps       []Gap         `json:"gaps,omitempty"` // parts of the past that are still being caught up
 	// Unfit counts, by column, the values that became null because they did not
 	// fit; the rows were sent without them.
 	Unfit     map[string]int64 `json:"unfit,omitempty"`
@@ -104,6 +105,21 @@ func (r *run) do(ctx context.Context) error {
 	if until := r.s.Until; !until.IsZero() && until.Before(r.end) {
 		r.end = until
 	}
+	if err = r.mind(ctx); err == nil {
+		err = r.list(ctx)
+	}
+	if errors.Is(err, ErrLeaseLost) {
+		return err
+	}
+	r.countStall(err)
+	if _, rerr := r.e.release(context.WithoutCancel(ctx), r.s.Key(), r.c, r.gen); rerr != nil {
+		err = join(err, rerr)
+	}
+	return err
+}
+
+// list brings the lane to its end, as far as time allows.
+func (r *run) list(ctx context.Context) error {
 	r.seen = newMemory(r.c.Seen)
 	r.tail = newTail(r.s)
 	r.out = r.newBatch()
@@ -111,19 +127,11 @@ func (r *run) do(ctx context.Context) error {
 		r.e.Log.Warn("the position is older than what the provider keeps: older records are gone there",
 			"stream", r.s.Key(), "position", r.c.Position, "retention", r.s.Position.Retention.String())
 	}
-	err = r.windows(ctx)
+	err := r.windows(ctx)
 	if !errors.Is(err, ErrLeaseLost) && !r.failed { // complete pages are committed, whatever else stopped the run
 		err = join(err, r.drain(ctx))
 	}
 	r.settle()
-	if errors.Is(err, ErrLeaseLost) {
-		return err
-	}
-	rest := context.WithoutCancel(ctx)
-	r.countStall(err)
-	if _, rerr := r.e.release(rest, r.s.Key(), r.c, r.gen); rerr != nil {
-		err = join(err, rerr)
-	}
 	return err
 }
 
@@ -405,8 +413,14 @@ func (r *run) save(ctx context.Context) error {
 	return nil
 }
 
-// countStall notes whether this run got anywhere.
+// countStall notes whether this run got anywhere, and to its end.
 func (r *run) countStall(err error) {
+	switch {
+	case err == nil:
+		r.c.Behind = 0
+	case errors.Is(err, errBudget):
+		r.c.Behind++
+	}
 	if r.progressed || err == nil {
 		r.c.StalledRuns = 0
 		return
@@ -421,7 +435,7 @@ func (r *run) finish(err error) {
 	rep.Duration = now.Sub(rep.Started)
 	rep.Outcome = OK
 	if r.c != nil {
-		rep.Position, rep.LastEvent, rep.Stalled = r.c.Position, r.c.LastEvent, r.c.StalledRuns
+		rep.Position, rep.LastEvent, rep.Stalled, rep.Gaps = r.c.Position, r.c.LastEvent, r.c.StalledRuns, r.c.Gaps
 		rep.Backlog = max(0, now.Sub(r.c.Position))
 		if !r.s.Until.IsZero() {
 			rep.Backlog = max(0, r.s.Until.Sub(r.c.Position))

@@ -11,9 +11,9 @@ func (p Position) plan(c *Checkpoint, end time.Time) (Window, bool) {
 	if !end.After(c.Position) {
 		return Window{}, false
 	}
-	w := Window{From: c.Position, To: end}
-	if c.Windows > 0 { // before the first window there is nothing to reach back for
-		w.From = w.From.Add(-p.Overlap)
+	w := Window{From: c.Position.Add(-p.Overlap), To: end}
+	if w.From.Before(c.Since) {
+		w.From = c.Since
 	}
 	if p.MaxWindow > 0 && w.To.Sub(w.From) > p.MaxWindow {
 		w.To = w.From.Add(p.MaxWindow)
@@ -21,11 +21,14 @@ func (p Position) plan(c *Checkpoint, end time.Time) (Window, bool) {
 	return w, true
 }
 
-// request is the window as it is put to the provider: a lower bound that the
-// provider excludes is asked for one step earlier.
+// request is the window as it is put to the provider: a lower bound that it
+// excludes, and an upper one that it includes, are asked for one step earlier.
 func (p Position) request(w Window) Window {
 	if p.FromExclusive {
 		w.From = w.From.Add(-p.Granularity)
+	}
+	if p.ToInclusive {
+		w.To = w.To.Add(-p.Granularity)
 	}
 	return w
 }

@@ -23,20 +23,37 @@ type oracle struct {
 	kept    map[string]bool            // records in quarantine
 	slowest time.Duration
 
-	batch   int // rows of the largest batch so far
-	excused int // rows that may have come twice by now
-	ledger  map[int64]engine.LedgerEntry
+	batch   int                           // rows of the largest batch so far
+	excused int                           // rows that may have come twice by now
+	ledger  map[string]engine.LedgerEntry // by lane and number
 
-	newest   int64 // generation of the checkpoint
-	cp       *engine.Checkpoint
-	damaged  bool
+	lanes    map[string]*lane // by the name of their checkpoint
 	runs     int
 	last     string // how the last run ended
 	problems []string
 }
 
+// lane is what was written of a lane's checkpoint last.
+type lane struct {
+	generation int64
+	cp         *engine.Checkpoint
+	damaged    bool
+}
+
 func newOracle(w *World) *oracle {
-	return &oracle{w: w, arrived: map[string]int{}, uids: map[string]map[string]bool{}, kept: map[string]bool{}, ledger: map[int64]engine.LedgerEntry{}}
+	return &oracle{w: w, arrived: map[string]int{}, uids: map[string]map[string]bool{}, kept: map[string]bool{}, ledger: map[string]engine.LedgerEntry{}, lanes: map[string]*lane{}}
+}
+
+// live is the live lane's checkpoint; nil before the first.
+func (o *oracle) live() *engine.Checkpoint {
+	if l := o.lanes[o.liveName()]; l != nil {
+		return l.cp
+	}
+	return nil
+}
+
+func (o *oracle) liveName() string {
+	return "checkpoints/" + o.w.API.spec.Name + "/" + o.w.API.streamName
 }
 
 func (o *oracle) problem(format string, args ...any) {
@@ -118,8 +135,9 @@ func (o *oracle) wrote(name string, generation int64, data []byte) {
 		if err := json.Unmarshal(data, &e); err != nil || !e.Balanced || !e.Counts.Balanced() {
 			o.problemLocked("books: the ledger has %s (%v)", data, err)
 		}
-		if e.Fence >= o.ledger[e.Number].Fence {
-			o.ledger[e.Number] = e
+		key := fmt.Sprint(e.Stream, " ", e.Number)
+		if e.Fence >= o.ledger[key].Fence {
+			o.ledger[key] = e
 		}
 	case "checkpoints":
 		o.checkpoint(name, generation, data)
@@ -152,11 +170,15 @@ func (o *oracle) checkpoint(name string, generation int64, data []byte) {
 		o.problemLocked("checkpoint: what was written cannot be read: %v", err)
 		return
 	}
-	if generation != o.newest+1 {
-		o.problemLocked("checkpoint: generation %d follows %d", generation, o.newest)
+	l := o.lanes[name]
+	if l == nil {
+		l = &lane{}
+		o.lanes[name] = l
 	}
-	o.newest = generation
-	if old := o.cp; old != nil && !o.damaged {
+	if generation != l.generation+1 {
+		o.problemLocked("checkpoint: generation %d follows %d", generation, l.generation)
+	}
+	if old := l.cp; old != nil && !l.damaged {
 		if c.Position.Before(old.Position) {
 			o.problemLocked("monotony: the position goes back from %s to %s", old.Position, c.Position)
 		}
@@ -167,15 +189,16 @@ func (o *oracle) checkpoint(name string, generation int64, data []byte) {
 	if !c.Totals.Balanced() {
 		o.problemLocked("books: %+v do not balance", c.Totals)
 	}
-	if old := o.cp; old == nil || c.Position.After(old.Position) {
-		o.settledBefore(c.Position)
-	}
 	if traced {
-		o.w.t.Logf("    generation %d: position %s, window %+v, fence %d, %d ids, %+v", generation, c.Position.Format(time.TimeOnly), c.Window, c.Fence, len(c.Seen), c.Totals)
+		o.w.t.Logf("    %s, generation %d: position %s, window %+v, fence %d, %d ids, gaps %v, %+v", name, generation, c.Position.Format(time.TimeOnly), c.Window, c.Fence, len(c.Seen), c.Gaps, c.Totals)
 	}
-	o.cp, o.damaged = c, false
+	moved := l.cp == nil || c.Position.After(l.cp.Position) || len(c.Gaps) != len(l.cp.Gaps)
+	l.generation, l.cp, l.damaged = generation, c, false
+	if moved {
+		o.settledSoFar()
+	}
 	if w := o.w; w.Damage > 0 && !w.calm.Load() && generation > 2 && w.rng.Float64() < w.Damage {
-		o.damaged = true
+		l.damaged = true
 		w.faults["store: checkpoint garbled"]++
 		o.excused += len(w.provider.records)
 		go w.blobs.Overwrite(name, generation, data[:len(data)/2]) // once this write is over
@@ -187,24 +210,41 @@ func (o *oracle) settled(r *record) bool {
 	return o.arrived[r.id] > 0 || o.kept[r.id] || r.kind == noise
 }
 
-// settledBefore checks that what happened before a position is done: all that
-// was there within the stream's lag, and, further back than its overlap, all
-// that came as late as the overlap allows.
-func (o *oracle) settledBefore(position time.Time) {
+// settledSoFar checks that what the checkpoints claim to be done is done: all
+// before the position that was there within the stream's lag, and, further back
+// than its overlap, all that came as late as the overlap allows.
+func (o *oracle) settledSoFar() {
 	pos := &o.w.API.stream().Position
 	lag, overlap := time.Duration(pos.Lag)-max(o.w.Skew, 0), time.Duration(pos.Overlap)
 	for _, r := range o.w.provider.records {
+		position := o.positionFor(r.at, overlap)
 		late := r.there.Sub(r.at)
 		due := r.at.Before(position) && late <= lag || r.at.Before(position.Add(-overlap)) && late <= lag+overlap
 		if due && !o.settled(r) {
-			o.problemLocked("loss: the position is at %s, and %s of %s, there since %s, is nowhere", position.Format(time.TimeOnly), r.id, r.at.Format(time.TimeOnly), r.there.Format(time.TimeOnly))
+			o.problemLocked("loss: the position is at %s, and %s of %s, there since %s, is nowhere", position.Format(time.DateTime), r.id, r.at.Format(time.DateTime), r.there.Format(time.DateTime))
 		}
 	}
 }
 
-// died notes that the batches in flight may come twice.
-func (o *oracle) died(*process) { o.excuse() }
+// positionFor is the position of the lane that is responsible for a time.
+func (o *oracle) positionFor(t time.Time, overlap time.Duration) time.Time {
+	live := o.live()
+	if live == nil { // a lane is written before the live checkpoint that speaks of it
+		return time.Time{}
+	}
+	for _, g := range live.Gaps {
+		if t.Before(g.From.Add(-overlap)) || !t.Before(g.To) {
+			continue
+		}
+		if l := o.lanes[o.liveName()+"@"+g.Lane]; l != nil {
+			return l.cp.Position
+		}
+		return g.From
+	}
+	return live.Position
+}
 
+// excuse notes that the batches in flight may come twice.
 func (o *oracle) excuse() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -213,7 +253,7 @@ func (o *oracle) excuse() {
 
 // ran notes how a run ended. One that was stopped by an error may have sent
 // batches that it could not commit.
-func (o *oracle) ran(_ *process, rep engine.Report) {
+func (o *oracle) ran(rep engine.Report) {
 	o.mu.Lock()
 	o.runs++
 	o.last = fmt.Sprintf("%s (%s): %s", rep.Outcome, rep.Reason, rep.Message)
@@ -280,15 +320,21 @@ func (o *oracle) final() {
 
 // books compares what the checkpoint and the ledger say with what happened.
 func (o *oracle) books(want engine.Counts) {
-	got := o.cp.Totals
+	var got, sum engine.Counts
+	open := 0
+	for _, l := range o.lanes {
+		got.Add(l.cp.Totals)
+		if l.cp.Window != nil && l.cp.Totals != (engine.Counts{}) {
+			open++
+		}
+	}
 	if o.w.Damage == 0 && (got.Fetched != want.Fetched || got.Filtered != want.Filtered) {
 		o.problemLocked("books: %+v, and there were %d records, %d of them filtered", got, want.Fetched, want.Filtered)
 	}
-	var sum engine.Counts
 	for _, e := range o.ledger {
 		sum.Add(e.Counts)
 	}
-	if sum.Repeated = got.Repeated; o.w.Damage == 0 && o.cp.Window == nil && sum != got {
+	if sum.Repeated = got.Repeated; o.w.Damage == 0 && open == 0 && sum != got {
 		o.problemLocked("books: the ledger adds up to %+v, the checkpoint says %+v", sum, got)
 	}
 }

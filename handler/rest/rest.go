@@ -100,6 +100,7 @@ func Facts(p *spec.Position) engine.Position {
 	return engine.Position{
 		Lag: time.Duration(p.Lag), Overlap: time.Duration(p.Overlap), MaxWindow: time.Duration(p.MaxWindow), Granularity: time.Duration(p.Granularity),
 		Retention: time.Duration(p.Retention), Ascending: p.Order == "ascending", FromExclusive: strings.HasPrefix(p.Bounds, "("),
+		ToInclusive: strings.HasSuffix(p.Bounds, "]"),
 	}
 }
 
