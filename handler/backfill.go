@@ -15,8 +15,20 @@ import (
 )
 
 type backfill struct {
-	config, stream, from, to, output string
-	budget                           time.Duration
+	pastFlags
+	output string
+	budget time.Duration
+}
+
+// pastFlags say which part of the past of which streams a command is about.
+type pastFlags struct{ config, stream, from, to string }
+
+func (p *pastFlags) add(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&p.config, "config", "", "configuration file (default: sluice.yaml, else app settings)")
+	f.StringVar(&p.stream, "stream", "", "only this stream")
+	f.StringVar(&p.from, "from", "", "from when: -30d, a date or an RFC 3339 time")
+	f.StringVar(&p.to, "to", "", "until when, likewise")
 }
 
 func backfillCommand(std *streams) *cobra.Command {
@@ -42,11 +54,8 @@ was up before all was there.`,
 			return b.run(cmd, std, args[0])
 		},
 	}
+	b.add(cmd)
 	f := cmd.Flags()
-	f.StringVar(&b.config, "config", "", "configuration file (default: sluice.yaml, else app settings)")
-	f.StringVar(&b.stream, "stream", "", "only this stream")
-	f.StringVar(&b.from, "from", "", "from when: -30d, a date or an RFC 3339 time")
-	f.StringVar(&b.to, "to", "", "until when, likewise")
 	f.DurationVar(&b.budget, "budget", 24*time.Hour, "stop at a page after this time; the same call goes on")
 	f.StringVarP(&b.output, "output", "o", "text", "text or json")
 	return cmd
@@ -82,14 +91,14 @@ func (b *backfill) run(cmd *cobra.Command, std *streams, name string) error {
 }
 
 // times reads --from and --to, whole seconds of the past.
-func (b *backfill) times(now time.Time) (from, to time.Time, err error) {
-	if b.from == "" || b.to == "" {
+func (p *pastFlags) times(now time.Time) (from, to time.Time, err error) {
+	if p.from == "" || p.to == "" {
 		return from, to, usageError("say which part of the past: --from 2026-01-01 --to 2026-02-01")
 	}
-	if from, err = config.ParseStart(b.from, now); err != nil {
+	if from, err = config.ParseStart(p.from, now); err != nil {
 		return from, to, usageError("--from: %v", err)
 	}
-	if to, err = config.ParseStart(b.to, now); err != nil {
+	if to, err = config.ParseStart(p.to, now); err != nil {
 		return from, to, usageError("--to: %v", err)
 	}
 	from, to = from.Truncate(time.Second), to.Truncate(time.Second)
@@ -102,26 +111,34 @@ func (b *backfill) times(now time.Time) (from, to time.Time, err error) {
 	return from, to, nil
 }
 
+// streams are those of a connection that the flags name.
+func (p *pastFlags) streams(c *connection) ([]*engine.Stream, error) {
+	var list []*engine.Stream
+	var names []string
+	for _, s := range c.streams {
+		names = append(names, s.Name)
+		if p.stream == "" || s.Name == p.stream {
+			list = append(list, s)
+		}
+	}
+	if len(list) == 0 {
+		return nil, usageError("%s has no stream %q; it has %s", c.Name, p.stream, strings.Join(names, ", "))
+	}
+	return list, nil
+}
+
 // lanes are the streams of a connection, set apart. The lane's name follows
 // from the times, so that the same call finds its checkpoint.
 func (b *backfill) lanes(c *connection, from, to time.Time) ([]*engine.Stream, error) {
 	const stamp = "20060102T150405Z"
-	var lanes []*engine.Stream
-	var names []string
-	for _, s := range c.streams {
-		names = append(names, s.Name)
-		if b.stream != "" && s.Name != b.stream {
-			continue
-		}
+	lanes, err := b.streams(c)
+	for i, s := range lanes {
 		lane := *s
 		lane.Lane = "backfill-" + from.Format(stamp) + "-" + to.Format(stamp)
 		lane.Start, lane.Until = from, to
-		lanes = append(lanes, &lane)
+		lanes[i] = &lane
 	}
-	if len(lanes) == 0 {
-		return nil, usageError("%s has no stream %q; it has %s", c.Name, b.stream, strings.Join(names, ", "))
-	}
-	return lanes, nil
+	return lanes, err
 }
 
 // progress shows how far a backfill is: a bar on a terminal, a line now and

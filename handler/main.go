@@ -96,7 +96,7 @@ Try it without any account:
 	root.PersistentFlags().Bool("verbose", false, "log more")
 	root.AddCommand(
 		upCommand(std), runCommand(std), pollCommand(std), serveCommand(std), validateCommand(std), schemaCommand(std),
-		connectorsCommand(std), statusCommand(std), workspaceCommand(std), transformCommand(std), quarantineCommand(std), stateCommand(std), backfillCommand(std),
+		connectorsCommand(std), statusCommand(std), workspaceCommand(std), transformCommand(std), quarantineCommand(std), stateCommand(std), backfillCommand(std), reconcileCommand(std),
 	)
 	return root
 }

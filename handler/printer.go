@@ -131,7 +131,7 @@ func cell(v any) string {
 		return ""
 	case string:
 		return strings.Map(func(r rune) rune {
-			if unicode.IsControl(r) {
+			if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
 				return '\uFFFD'
 			}
 			return r

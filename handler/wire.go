@@ -25,6 +25,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/dir"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/logsingest"
+	"github.com/sluice-connectors/sluice/handler/logsquery"
 	"github.com/sluice-connectors/sluice/handler/rest"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
@@ -32,7 +33,8 @@ import (
 // app is a configuration, ready to run.
 type app struct {
 	*engine.Engine
-	conns []*connection
+	conns     []*connection
+	workspace config.Workspace
 }
 
 // connection is a configured connection with its streams.
@@ -99,7 +101,7 @@ func newApp(ctx context.Context, c *config.Config, log *slog.Logger) (*app, erro
 	if err != nil {
 		return nil, err
 	}
-	a := &app{Engine: engine.New(store, sink, log)}
+	a := &app{Engine: engine.New(store, sink, log), workspace: c.Workspace}
 	a.Holder, a.Alive, a.Version = holder(), alive, buildVersion()
 	for _, res := range c.Connections {
 		conn := &connection{Resolved: res}
@@ -113,6 +115,30 @@ func newApp(ctx context.Context, c *config.Config, log *slog.Logger) (*app, erro
 		a.conns = append(a.conns, conn)
 	}
 	return a, nil
+}
+
+// table reads back what a workspace has.
+func (a *app) table() (engine.Table, error) {
+	w := a.workspace
+	local := w.Credential == "none" // checked to be on this machine
+	if w.ID == "" && !local {
+		return nil, errors.New("workspace: id: is missing: the GUID of the workspace to read back from, as its overview page in the portal shows it")
+	}
+	endpoint := w.Query
+	switch {
+	case endpoint == "" && local:
+		endpoint = w.Endpoint
+	case endpoint == "":
+		endpoint = logsquery.DefaultEndpoint
+	}
+	if _, err := rest.ParseBase(endpoint); err != nil {
+		return nil, fmt.Errorf("workspace query: %w", err)
+	}
+	cred, err := credential(w.Credential)
+	if err != nil {
+		return nil, err
+	}
+	return logsquery.New(endpoint, cmp.Or(w.ID, "local"), cred)
 }
 
 // newStream prepares a stream of a connection: its requests and its rows.
@@ -229,6 +255,13 @@ func line(rep *engine.Report) string {
 		if x.n > 0 {
 			extra += fmt.Sprintf(", %d %s", x.n, x.what)
 		}
+	}
+	late := int64(0)
+	for _, n := range rep.Late {
+		late += n
+	}
+	if late > 0 {
+		extra += fmt.Sprintf(", %d late", late)
 	}
 	for _, col := range slices.Sorted(maps.Keys(rep.Unfit)) {
 		extra += fmt.Sprintf(", %s null in %d where its value did not fit", col, rep.Unfit[col])

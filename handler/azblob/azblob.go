@@ -21,6 +21,7 @@ import (
 	"sync"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
@@ -48,9 +49,9 @@ type ring struct {
 var _ engine.Store = (*Store)(nil)
 
 // Open returns the store in the container with this URL, for the identity of
-// cred. opt may be nil.
-func Open(ctx context.Context, containerURL string, cred azcore.TokenCredential, opt *container.ClientOptions) (*Store, error) {
-	c, err := container.NewClient(containerURL, cred, opt)
+// cred. transport sends the requests; nil is the usual one.
+func Open(ctx context.Context, containerURL string, cred azcore.TokenCredential, transport policy.Transporter) (*Store, error) {
+	c, err := container.NewClient(containerURL, cred, &container.ClientOptions{ClientOptions: azcore.ClientOptions{Transport: transport}})
 	if err != nil {
 		return nil, err
 	}

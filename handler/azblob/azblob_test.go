@@ -23,11 +23,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/engine"
@@ -95,8 +93,7 @@ func TestStoreByManagedIdentity(t *testing.T) {
 		t.Fatal(err)
 	}
 	trusting := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
-	opt := &container.ClientOptions{ClientOptions: azcore.ClientOptions{Transport: trusting}}
-	s, err := Open(t.Context(), "https://"+endpoint+"/sluice", cred, opt)
+	s, err := Open(t.Context(), "https://"+endpoint+"/sluice", cred, trusting)
 	if err != nil {
 		t.Fatal(err)
 	}

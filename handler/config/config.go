@@ -31,6 +31,8 @@ type Workspace struct {
 	Endpoint   string          `yaml:"endpoint" doc:"Logs ingestion endpoint of the rule or of a data collection endpoint."`
 	Credential string          `yaml:"credential" enum:"default|managed_identity|client_secret|none" doc:"Identity for Azure. Default: default."`
 	Rules      map[string]Rule `yaml:"rules" doc:"The data collection rule of each table."`
+	ID         string          `yaml:"id" doc:"The workspace's GUID. Only sluice reconcile needs it, which reads back what arrived."`
+	Query      string          `yaml:"query" doc:"Query endpoint. Default: https://api.loganalytics.io, and for a workspace on this machine its endpoint."`
 }
 
 // Rule is where the rows of a table go.
@@ -306,6 +308,7 @@ func FromEnv(all []*spec.Connector, env Env, now time.Time, local *Workspace) (*
 	}}
 	f := &File{}
 	f.Workspace.Endpoint, f.Workspace.Credential = get("SLUICE_ENDPOINT"), get("SLUICE_CREDENTIAL")
+	f.Workspace.ID, f.Workspace.Query = get("SLUICE_WORKSPACE_ID"), get("SLUICE_QUERY_ENDPOINT")
 	if text := get("SLUICE_RULES"); text != "" {
 		if err := json.Unmarshal([]byte(text), &f.Workspace.Rules); err != nil {
 			r.errorf("SLUICE_RULES", `want {"OktaV2_CL": {"id": "dcr-…", "stream": "Custom-OktaV2_CL"}}: %v`, err)

@@ -161,3 +161,54 @@ func (s *MemSink) IDs() []string {
 	}
 	return ids
 }
+
+// Timeline is a source with a record at regular times, in pages by the hour of
+// a window; it lists what a window asks for.
+type Timeline struct {
+	Before func() // called before a page is served
+
+	times []time.Time
+}
+
+// NewTimeline returns a Timeline from one time to another.
+func NewTimeline(from, to time.Time, every time.Duration) *Timeline {
+	t := &Timeline{Before: func() {}}
+	for at := from; at.Before(to); at = at.Add(every) {
+		t.times = append(t.times, at)
+	}
+	return t
+}
+
+// IDs are those of the records before a time.
+func (t *Timeline) IDs(before time.Time) (ids []string) {
+	for i, at := range t.times {
+		if at.Before(before) {
+			ids = append(ids, fmt.Sprintf("%d@%s", i, at.Format(time.RFC3339)))
+		}
+	}
+	return ids
+}
+
+// Fetch implements engine.Source. The token is how many records were served.
+func (t *Timeline) Fetch(_ context.Context, w engine.Window, token string) (*engine.Page, error) {
+	const pageSize = 10
+	t.Before()
+	done, _ := strconv.Atoi(token)
+	ids, n := []string{}, 0
+	p := &engine.Page{}
+	for i, at := range t.times {
+		if at.Before(w.From) || !at.Before(w.To) {
+			continue
+		}
+		if n++; n <= done {
+			continue
+		}
+		if len(ids) == pageSize {
+			p.Next = strconv.Itoa(done + pageSize)
+			break
+		}
+		ids = append(ids, fmt.Sprintf("%d@%s", i, at.Format(time.RFC3339)))
+	}
+	p.Records, _ = json.Marshal(ids)
+	return p, nil
+}

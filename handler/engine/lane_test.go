@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/engine"
 )
 
@@ -75,5 +76,58 @@ func TestLaneEndsWhereRecordsAreComplete(t *testing.T) {
 	rep := b.Run(t.Context(), b.lane(noon.Add(-time.Hour), noon), time.Minute)
 	if !rep.Position.Equal(noon.Add(-10*time.Minute)) || rep.Backlog != 10*time.Minute {
 		t.Errorf("report %+v", rep)
+	}
+}
+
+// TestAStreamFarBehindSetsItsPastApart: what happens now comes first, and the
+// past goes on where it was, without a row twice at the seam.
+func TestAStreamFarBehindSetsItsPastApart(t *testing.T) {
+	b := newBench()
+	b.s.Start = noon.Add(-7 * 24 * time.Hour)
+	b.s.Position.MaxWindow, b.s.Position.Lag = 12*time.Hour, time.Minute
+	list := connectortest.NewTimeline(b.s.Start, noon.Add(time.Hour), time.Hour)
+	b.s.Source = list
+	list.Before = func() { b.clock.Advance(20 * time.Second) }
+	first := b.Collect(t.Context(), b.s, time.Minute)
+	if len(first) != 1 || first[0].Outcome != engine.Partial || len(first[0].Gaps) != 0 {
+		t.Fatalf("the first run: %+v", first)
+	}
+	second := b.Collect(t.Context(), b.s, time.Minute)
+	live := second[0]
+	if live.Outcome != engine.OK || len(live.Gaps) != 1 || live.Backlog > 5*time.Minute || !live.Gaps[0].From.Equal(first[0].Position) {
+		t.Fatalf("the second run: %+v", live)
+	}
+	if len(second) != 2 || second[1].Stream != "s@"+live.Gaps[0].Lane || second[1].Counts.Acknowledged == 0 {
+		t.Fatalf("the lane: %+v", second)
+	}
+	runs := 2
+	for ; len(b.Collect(t.Context(), b.s, time.Minute)[0].Gaps) > 0; runs++ {
+		if runs > 20 {
+			t.Fatal("the gap is never closed")
+		}
+	}
+	ids := b.sink.IDs()
+	seen := map[string]int{}
+	for _, id := range ids {
+		seen[id]++
+	}
+	for _, id := range list.IDs(b.clock.Now().Add(-time.Minute)) {
+		if seen[id] != 1 {
+			t.Errorf("%s came %d times", id, seen[id])
+		}
+	}
+}
+
+// TestLateRecordsAreCountedByHowLateTheyWere.
+func TestLateRecordsAreCountedByHowLateTheyWere(t *testing.T) {
+	b := newBench([]string{"a@2026-11-22T11:58:00Z"})
+	if rep := b.run(t, engine.OK); rep.Late != nil {
+		t.Errorf("the first run has late records: %v", rep.Late)
+	}
+	b.clock.Advance(4 * time.Minute)
+	b.src.Pages = [][]string{{"a@2026-11-22T11:58:00Z", "b@2026-11-22T11:57:00Z", "c@2026-11-22T11:59:30Z", "d@2026-11-22T12:03:00Z"}}
+	rep := b.run(t, engine.OK)
+	if len(rep.Late) != 2 || rep.Late["5m"] != 1 || rep.Late["15m"] != 1 {
+		t.Errorf("late: %v", rep.Late)
 	}
 }

@@ -137,11 +137,7 @@ func (e *Engine) Replay(ctx context.Context, s *Stream, q *Quarantined) error {
 	if s.Mapper.Kept() {
 		t := newTail(s)
 		t.now(e.Clock.Now())
-		id := s.Mapper.ID()
-		if len(id) == 0 {
-			h := hashID(q.Original())
-			id = h.text()
-		}
+		id, _ := identify(s.Mapper, q.Original())
 		rows := append(t.seal(row, 1, id, s.Mapper), ']')
 		if err := e.Sink.Upload(ctx, Batch{Table: s.Table, Rows: rows, Count: 1}); err != nil {
 			return err
@@ -169,9 +165,11 @@ var HealthColumns = []HealthColumn{
 	{"Repeated", "long", "Records that were listed again and known already."},
 	{"Truncated", "long", "Rows sent with a text cut to the service's limit."},
 	{"Unfit", "dynamic", "Columns that became null because a value did not fit, and how often."},
+	{"Late", "dynamic", "Records that were listed only after their time had been passed, by how late they were at most: 1m, 5m, 15m, 1h, 6h, 1d, longer. Near the stream's overlap it is time to reconcile, and to declare a longer one."},
+	{"Gaps", "dynamic", "Parts of the past that are still being caught up in lanes of their own."},
 	{"Pages", "long", "Pages committed."},
 	{"BacklogSeconds", "long", "How far the position is behind now."},
-	{"Position", "datetime", "Every record before this time has been dealt with."},
+	{"Position", "datetime", "Every record before this time has been dealt with, but for those in Gaps."},
 	{"LastEventTime", "datetime", "The newest record so far."},
 	{"StalledRuns", "long", "Runs in a row without progress; 2 and more need a person."},
 	{"DurationMs", "long", "How long the run took."},
@@ -207,6 +205,12 @@ func (rep *Report) healthRow(now time.Time) []byte {
 	}
 	if len(rep.Unfit) > 0 {
 		row["Unfit"] = rep.Unfit
+	}
+	if len(rep.Late) > 0 {
+		row["Late"] = rep.Late
+	}
+	if len(rep.Gaps) > 0 {
+		row["Gaps"] = rep.Gaps
 	}
 	if !rep.LastEvent.IsZero() {
 		row["LastEventTime"] = rep.LastEvent

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -37,7 +40,10 @@ type Report struct {
 	Gaps       []Gap         `json:"gaps,omitempty"` // parts of the past that are still being caught up
 	// Unfit counts, by column, the values that became null because they did not
 	// fit; the rows were sent without them.
-	Unfit     map[string]int64 `json:"unfit,omitempty"`
+	Unfit map[string]int64 `json:"unfit,omitempty"`
+	// Late counts the records that were listed only after their time had been
+	// passed, by how late they were at most: see Lateness.
+	Late      map[string]int64 `json:"late,omitempty"`
 	Recovered bool             `json:"recovered,omitempty"` // the newest checkpoint was damaged, an older one served
 	Started   time.Time        `json:"started"`
 	Duration  time.Duration    `json:"duration_ns"`
@@ -64,6 +70,7 @@ type run struct {
 	forgotten int       // ids dropped from the front of seen so far
 	pageStart int       // ids known when the page being read began, counting the forgotten ones
 	reached   time.Time // the newest event then
+	listed    time.Time // windows before the present one have been listed up to here
 
 	failed     bool // an upload or its commit failed: nothing more is committed
 	progressed bool // something was committed
@@ -85,13 +92,24 @@ func (e *Engine) Run(ctx context.Context, s *Stream, budget time.Duration) Repor
 	r.rep = Report{Connection: s.Connection, Connector: s.Connector, Stream: s.Label(), Table: s.Table, Started: started, Version: e.Version}
 	err := r.do(ctx)
 	r.finish(err)
-	if odd := s.Mapper.Oddities(); len(odd) > 0 {
-		r.rep.Unfit = odd
-	}
+	r.noteDrift(s.Mapper.Oddities())
 	if r.rep.Outcome != Skipped {
 		e.recordHealth(context.WithoutCancel(ctx), &r.rep)
 	}
 	return r.rep
+}
+
+// noteDrift says which columns got values that did not fit: the provider's
+// records are not what they were, and the rows were sent without these values.
+func (r *run) noteDrift(odd map[string]int64) {
+	if len(odd) == 0 {
+		return
+	}
+	r.rep.Unfit = odd
+	if r.rep.Reason == "" {
+		r.rep.Reason = "schema_drift"
+		r.rep.Message = "values did not fit and became null in: " + strings.Join(slices.Sorted(maps.Keys(odd)), ", ")
+	}
 }
 
 func (r *run) do(ctx context.Context) error {
@@ -151,6 +169,7 @@ var errBudget = errors.New("the run's time is up")
 
 // windows lists one window after the other until the run's end is reached.
 func (r *run) windows(ctx context.Context) error {
+	r.listed = r.c.Position
 	if r.c.Window != nil {
 		r.work = *r.c.Window
 		if err := r.window(ctx); err != nil {
@@ -166,7 +185,7 @@ func (r *run) windows(ctx context.Context) error {
 		if !ok {
 			return nil
 		}
-		r.work = Progress{Window: w}
+		r.work, r.listed = Progress{Window: w}, planned.Position
 		if err := r.window(ctx); err != nil {
 			return err
 		}
@@ -195,8 +214,7 @@ func (r *run) window(ctx context.Context) error {
 			return err
 		}
 		if page.Next != "" && page.Next == r.work.Token {
-			return &Error{Kind: Permanent, Op: "list " + r.s.Key(), Reason: "paging_loop",
-				Hint: "report it with the request's log line", Err: errors.New("the provider names the page just read as the next one")}
+			return pagingLoop(r.s)
 		}
 		if err := r.mapPage(ctx, page); err != nil {
 			return err
@@ -211,6 +229,11 @@ func (r *run) window(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+func pagingLoop(s *Stream) error {
+	return &Error{Kind: Permanent, Op: "list " + s.Key(), Reason: "paging_loop",
+		Hint: "report it with the request's log line", Err: errors.New("the provider names the page just read as the next one")}
 }
 
 // flushAfter is how long complete pages may wait for their batch to fill up.
@@ -243,29 +266,51 @@ func (r *run) fetch(ctx context.Context) (page *Page, err error) {
 
 // mapPage turns the records of a page into rows.
 func (r *run) mapPage(ctx context.Context, page *Page) error {
-	src, p := page.Records, skipSpace(page.Records, 0)
+	r.tail.now(r.e.Clock.Now())
+	r.pageStart, r.reached = r.known(), r.work.Reached
+	err := eachRecord(page.Records, func(src []byte) (int, error) { return r.record(ctx, src) })
+	if errors.Is(err, errNotClosed) {
+		return r.malformed(err)
+	}
+	return err
+}
+
+var errNotClosed = errors.New("the list of records is not closed")
+
+// eachRecord calls f with the rest of a page from each of its records on; f
+// returns how long that one is.
+func eachRecord(src []byte, f func(src []byte) (int, error)) error {
+	p := skipSpace(src, 0)
 	isArray := p < len(src) && src[p] == '['
 	if isArray {
 		p++
 	}
-	r.tail.now(r.e.Clock.Now())
-	r.pageStart, r.reached = r.known(), r.work.Reached
 	for {
 		if p = skipSeparators(src, p); p >= len(src) {
 			if isArray {
-				return r.malformed(errors.New("the list of records is not closed"))
+				return errNotClosed
 			}
 			return nil
 		}
 		if isArray && src[p] == ']' {
 			return nil
 		}
-		n, err := r.record(ctx, src[p:])
+		n, err := f(src[p:])
 		if err != nil {
 			return err
 		}
 		p += n
 	}
+}
+
+// identify returns the EventUid of a record that was just mapped, and the hash
+// it is remembered by: of the provider's id, or of the record itself.
+func identify(m Mapper, rec []byte) (id []byte, hash idHash) {
+	if id = m.ID(); len(id) > 0 {
+		return id, hashID(id)
+	}
+	hash = hashID(rec)
+	return hash.text(), hash
 }
 
 func (r *run) malformed(err error) error {
@@ -284,11 +329,7 @@ func (r *run) record(ctx context.Context, src []byte) (int, error) {
 		return 0, r.malformed(err)
 	}
 	rec := src[:n]
-	id := m.ID()
-	hash := hashID(id)
-	if len(id) == 0 {
-		hash = hashID(rec)
-	}
+	id, hash := identify(m, rec)
 	at, hasTime := m.EventTime()
 	if !hasTime {
 		at = r.work.To
@@ -300,8 +341,8 @@ func (r *run) record(ctx context.Context, src []byte) (int, error) {
 		return n, nil
 	}
 	c.Fetched++
-	if hasTime && at.After(r.work.Reached) {
-		r.work.Reached = at
+	if hasTime {
+		r.noteTime(at)
 	}
 	switch {
 	case !m.IsObject():
@@ -312,9 +353,6 @@ func (r *run) record(ctx context.Context, src []byte) (int, error) {
 		b.undo(start)
 		return n, nil
 	}
-	if len(id) == 0 {
-		id = hash.text()
-	}
 	if m.Truncated() {
 		c.Truncated++
 		if err := r.e.putQuarantine(ctx, r.s, rec, hash, "truncated", "a text is longer than the service stores; the row was sent with it cut", true); err != nil {
@@ -324,6 +362,36 @@ func (r *run) record(ctx context.Context, src []byte) (int, error) {
 	b.buf = r.tail.seal(b.buf, start, id, m)
 	return n, r.place(ctx, start, rec, hash)
 }
+
+// noteTime notes when a new record happened. One from before the time that has
+// been listed already is late, by its age at most.
+func (r *run) noteTime(at time.Time) {
+	if at.After(r.work.Reached) {
+		r.work.Reached = at
+	}
+	if at.Before(r.listed) {
+		if r.rep.Late == nil {
+			r.rep.Late = map[string]int64{}
+		}
+		r.rep.Late[Lateness(r.e.Clock.Now().Sub(at))]++
+	}
+}
+
+// Lateness is the class of the histogram that d belongs to: the least of its
+// bounds that d does not exceed, or longer.
+func Lateness(d time.Duration) string {
+	for _, c := range lateness {
+		if d <= c.most {
+			return c.name
+		}
+	}
+	return "longer"
+}
+
+var lateness = []struct {
+	most time.Duration
+	name string
+}{{time.Minute, "1m"}, {5 * time.Minute, "5m"}, {15 * time.Minute, "15m"}, {time.Hour, "1h"}, {6 * time.Hour, "6h"}, {24 * time.Hour, "1d"}}
 
 // place keeps the row that begins at start in the batch, or, when the batch is
 // full with it, in a new one.

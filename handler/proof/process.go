@@ -16,9 +16,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
-
 	"github.com/sluice-connectors/sluice/handler/azblob"
 	"github.com/sluice-connectors/sluice/handler/dir"
 	"github.com/sluice-connectors/sluice/handler/engine"
@@ -123,8 +120,7 @@ func (p *process) store() (engine.Store, error) {
 		s, err := dir.Open(p.w.Folder)
 		return &gatedStore{p, s}, err
 	}
-	opt := &container.ClientOptions{ClientOptions: azcore.ClientOptions{Transport: &wire{p, "store", p.w.blobs}}}
-	return azblob.Open(context.Background(), "https://sim.blob.core.windows.net/sluice", logsingest.None{}, opt)
+	return azblob.Open(context.Background(), "https://sim.blob.core.windows.net/sluice", logsingest.None{}, &wire{p, "store", p.w.blobs})
 }
 
 // wire carries the requests of a process to a simulated service.
@@ -162,13 +158,7 @@ func (x *wire) Do(req *http.Request) (*http.Response, error) {
 		if f.answer != nil {
 			f.answer(rec)
 		} else {
-			sent := req.Clone(req.Context())
-			sent.Header = http.Header{}
-			for k, v := range req.Header { // as they are once they went over a network
-				sent.Header[http.CanonicalHeaderKey(k)] = v
-			}
-			sent.Body = io.NopCloser(bytes.NewReader(body))
-			x.to.ServeHTTP(rec, sent)
+			x.to.ServeHTTP(rec, received(req, body))
 		}
 		resp = rec.Result()
 		resp.Request = req
@@ -182,6 +172,17 @@ func (x *wire) Do(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	return resp, nil
+}
+
+// received is a request as a server gets it.
+func received(req *http.Request, body []byte) *http.Request {
+	r := req.Clone(req.Context())
+	r.Header = http.Header{}
+	for k, v := range req.Header {
+		r.Header[http.CanonicalHeaderKey(k)] = v
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return r
 }
 
 // roundTripper is a wire as package net/http wants it.
