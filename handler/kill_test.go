@@ -2,94 +2,187 @@ package main
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/sluice-connectors/sluice/handler/azblob"
 	"github.com/sluice-connectors/sluice/handler/connectortest"
-	"github.com/sluice-connectors/sluice/handler/demo"
 	"github.com/sluice-connectors/sluice/handler/dir"
 	"github.com/sluice-connectors/sluice/handler/engine"
 )
 
+var kills = flag.Int("kills", 10, "how many processes to kill or to freeze, for each store")
+
 // TestKillsLoseNothing kills the built binary at random moments while it
-// collects, and then asks whether every event of the provider arrived, whether
-// the books say so, and how much came twice.
+// collects thousands of events, freezes it until another run has taken its
+// stream over, and then compares what the provider has with what arrived,
+// event by event.
 func TestKillsLoseNothing(t *testing.T) {
 	bin := filepath.Join(unpack(t), "sluice")
+	t.Run("folder", func(t *testing.T) {
+		folder := t.TempDir()
+		kill(t, bin, fmt.Sprintf("{dir: %q}", folder), func() (engine.Store, error) { return dir.Open(folder) })
+	})
+	t.Run("blobs", func(t *testing.T) {
+		conn := connectortest.AzuriteConnectionString(connectortest.Azurite(t))
+		t.Setenv("STORAGE", conn)
+		kill(t, bin, `{container: sluice, connection_string: "${env:STORAGE}"}`, func() (engine.Store, error) {
+			return azblob.OpenConnectionString(t.Context(), conn, "sluice")
+		})
+	})
+}
+
+// victim is a configuration whose runs are killed.
+type victim struct {
+	bin, folder string
+	out         connectortest.Log
+}
+
+func (v *victim) start(t *testing.T) (cmd *exec.Cmd, done chan error) {
+	t.Helper()
+	cmd = exec.Command(v.bin, "run", "--lease", "1s")
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = v.folder, []string{"TOKEN=x", "HOME=" + v.folder, "STORAGE=" + os.Getenv("STORAGE")}, &v.out, &v.out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	done = make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	return cmd, done
+}
+
+func kill(t *testing.T, bin, store string, open func() (engine.Store, error)) {
 	s := surround(t)
-	folder := t.TempDir()
-	start := time.Now().Add(-3 * 24 * time.Hour).UTC().Truncate(time.Second)
+	v := &victim{bin: bin, folder: t.TempDir()}
+	start := time.Now().Add(-time.Duration(max(8, *kills)) * 24 * time.Hour).UTC().Truncate(time.Second)
 	cfg := fmt.Sprintf(`
 workspace: {endpoint: %q, credential: none, rules: %s}
-store: {dir: %q}
+store: %s
 connections:
   - {connector: okta, base_url: %q, settings: {domain: x.example, api_token: "${env:TOKEN}"}, start: %s}
-`, s.endpoint, s.rules, filepath.Join(folder, "store"), s.provider.URL, start.Format(time.RFC3339))
-	if err := os.WriteFile(filepath.Join(folder, "sluice.yaml"), []byte(cfg), 0o600); err != nil {
+`, s.endpoint, s.rules, store, s.provider.URL, start.Format(time.RFC3339))
+	if err := os.WriteFile(filepath.Join(v.folder, "sluice.yaml"), []byte(cfg), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	seed := rand.Uint64()
 	r := rand.New(rand.NewPCG(seed, 1))
-	kills := 0
-	for range 12 {
-		var out connectortest.Log
-		cmd := exec.Command(bin, "run")
-		cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = folder, []string{"TOKEN=x", "HOME=" + folder}, &out, &out
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		done := make(chan error, 1)
-		go func() { done <- cmd.Wait() }()
+	pause := func() <-chan time.Time { return time.After(time.Duration(30+r.IntN(170)) * time.Millisecond) }
+	killed, frozen := 0, 0
+	for range *kills {
+		cmd, done := v.start(t)
 		select {
-		case <-time.After(time.Duration(30+r.IntN(400)) * time.Millisecond):
-			kills++
+		case <-done:
+			continue
+		case <-pause():
+		}
+		if r.IntN(3) > 0 {
+			killed++
 			_ = cmd.Process.Kill()
 			<-done
-		case err := <-done:
-			if err != nil {
-				t.Fatalf("run: %v\n%s", err, out.String())
-			}
+			continue
+		}
+		// Frozen for longer than its lease; meanwhile another run takes over.
+		frozen++
+		_ = cmd.Process.Signal(syscall.SIGSTOP)
+		<-time.After(1300 * time.Millisecond)
+		other, otherDone := v.start(t)
+		select {
+		case <-otherDone:
+		case <-pause():
+			_ = other.Process.Signal(syscall.SIGSTOP)
+			_ = cmd.Process.Signal(syscall.SIGCONT) // both at once, in the worst order
+			<-pause()
+			_ = other.Process.Signal(syscall.SIGCONT)
+			<-otherDone
+		}
+		_ = cmd.Process.Signal(syscall.SIGCONT)
+		<-done
+	}
+	<-time.After(1100 * time.Millisecond) // the lease of the last one
+	cmd, done := v.start(t)
+	if err := <-done; err != nil {
+		t.Fatalf("seed %d: the last run (%v): %v\n%s", seed, cmd.Args, err, v.out.String())
+	}
+	st, err := open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, _, _, err := engine.LoadCheckpoint(t.Context(), st, "okta/system_log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := providersEvents(t, s.provider.URL, start, c.Position)
+	rows, arrived := arrivedEvents(t, s)
+	for uid := range want {
+		if !arrived[uid] {
+			t.Errorf("seed %d: %s is lost", seed, uid)
 		}
 	}
-	cmd := exec.Command(bin, "run")
-	cmd.Dir, cmd.Env = folder, []string{"TOKEN=x", "HOME=" + folder}
-	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "caught up") {
-		t.Fatalf("the last run: %v\n%s", err, out)
-	}
-	store, err := dir.Open(filepath.Join(folder, "store"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, _, _, err := engine.LoadCheckpoint(t.Context(), store, "okta/system_log")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := demo.Number(c.Position) - demo.Number(start)
-	res, err := s.ws.Query("OktaV2_CL | summarize Rows = count(), Events = dcount(EventUid)")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got [][]int64
-	text, err := json.Marshal(res.Rows)
-	if err == nil {
-		err = json.Unmarshal(text, &got)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows, events := got[0][0], got[0][1]
-	t.Logf("seed %d: %d kills, %d events, %d came twice", seed, kills, events, rows-events)
-	if events != want || c.Totals.Acknowledged != want || !c.Totals.Balanced() {
-		t.Errorf("seed %d: the provider has %d events, %d arrived, the books say %+v", seed, want, events, c.Totals)
+	t.Logf("seed %d: %d killed, %d frozen, %d events, %d rows came again", seed, killed, frozen, len(want), rows-len(arrived))
+	if len(arrived) != len(want) || c.Totals.Acknowledged != int64(len(want)) || !c.Totals.Balanced() {
+		t.Errorf("seed %d: the provider has %d events, %d arrived, the books say %+v", seed, len(want), len(arrived), c.Totals)
 	}
 	// Two uploads can be in flight, and a row has at least a thousand bytes.
-	if most := int64(kills * 2 * engine.MaxBatch / 1000); rows-events > most {
-		t.Errorf("seed %d: %d rows came twice, at most %d may", seed, rows-events, most)
+	if most := (killed + 2*frozen) * 2 * engine.MaxBatch / 1000; rows-len(arrived) > most {
+		t.Errorf("seed %d: %d rows came twice, at most %d may", seed, rows-len(arrived), most)
 	}
+}
+
+var nextPage = regexp.MustCompile(`<([^>]*)>; rel="next"`)
+
+// providersEvents asks the provider itself for all events of a window.
+func providersEvents(t *testing.T, provider string, from, to time.Time) map[string]bool {
+	t.Helper()
+	all := map[string]bool{}
+	at := provider + "/api/v1/logs?" + url.Values{"since": {from.Format(time.RFC3339Nano)}, "until": {to.Format(time.RFC3339Nano)}, "limit": {"1000"}}.Encode()
+	for at != "" {
+		resp, err := http.Get(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var page []struct{ UUID string }
+		err = json.NewDecoder(resp.Body).Decode(&page)
+		_, _ = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range page {
+			all[e.UUID] = true
+		}
+		at = ""
+		if m := nextPage.FindStringSubmatch(strings.Join(resp.Header.Values("Link"), ",")); m != nil {
+			at = m[1]
+		}
+	}
+	return all
+}
+
+// arrivedEvents asks the workspace for all its rows.
+func arrivedEvents(t *testing.T, s *surroundings) (rows int, events map[string]bool) {
+	t.Helper()
+	res, err := s.ws.Query("OktaV2_CL | project EventUid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	events = map[string]bool{}
+	for _, row := range res.Rows {
+		var uid string
+		if err := json.Unmarshal(row[0].(json.RawMessage), &uid); err != nil {
+			t.Fatal(err)
+		}
+		events[uid] = true
+	}
+	return len(res.Rows), events
 }

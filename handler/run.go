@@ -22,7 +22,7 @@ import (
 
 func runCommand(std *streams) *cobra.Command {
 	var path, name, output string
-	var budget time.Duration
+	var budget, lease time.Duration
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Collect once, until caught up, and exit",
@@ -43,6 +43,9 @@ Exit code 0: caught up. 1: an error; position and data stay. 2: a wrong call.
 			if err != nil {
 				return err
 			}
+			if a.LeaseTTL = lease; lease < time.Second {
+				return usageError("--lease %s is too short: give 1s or more", lease)
+			}
 			conns, err := a.find(name)
 			if err != nil {
 				return err
@@ -53,6 +56,7 @@ Exit code 0: caught up. 1: an error; position and data stay. 2: a wrong call.
 	cmd.Flags().StringVar(&path, "config", "", "configuration file (default: sluice.yaml, else app settings)")
 	cmd.Flags().StringVar(&name, "connection", "", "only this connection")
 	cmd.Flags().DurationVar(&budget, "budget", time.Hour, "stop at a page after this time; the next run goes on")
+	cmd.Flags().DurationVar(&lease, "lease", engine.DefaultLease, "after this time another run may take a stream over from one that hangs")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	return cmd
 }

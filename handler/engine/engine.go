@@ -206,11 +206,14 @@ type Engine struct {
 // service limits", 2026).
 const MaxBatch = 1_000_000
 
+// DefaultLease is how long a run keeps its stream without a sign of life.
+const DefaultLease = 2 * time.Minute
+
 // New returns an Engine with the usual limits.
 func New(store Store, sink Sink, log *slog.Logger) *Engine {
 	return &Engine{
 		Store: store, Sink: sink, Clock: SystemClock{}, Log: log,
-		Holder: "unnamed", LeaseTTL: 2 * time.Minute,
+		Holder: "unnamed", LeaseTTL: DefaultLease,
 		BatchBytes: MaxBatch, InFlight: 2,
 		HealthTable: "SluiceHealth_CL",
 	}
