@@ -103,10 +103,13 @@ connections:
 			_ = other.Process.Signal(syscall.SIGSTOP)
 			_ = cmd.Process.Signal(syscall.SIGCONT) // both at once, in the worst order
 			<-pause()
-			_ = other.Process.Signal(syscall.SIGCONT)
+			killed++
+			_ = other.Process.Kill()
 			<-otherDone
 		}
 		_ = cmd.Process.Signal(syscall.SIGCONT)
+		<-pause()
+		_ = cmd.Process.Kill()
 		<-done
 	}
 	<-time.After(1100 * time.Millisecond) // the lease of the last one
