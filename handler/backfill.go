@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -155,12 +154,7 @@ type progress struct {
 }
 
 func newProgress(w io.Writer, from, to time.Time) *progress {
-	p := &progress{w: w, from: from, to: to}
-	if f, ok := w.(*os.File); ok {
-		st, err := f.Stat()
-		p.terminal = err == nil && st.Mode()&os.ModeCharDevice != 0
-	}
-	return p
+	return &progress{w: w, from: from, to: to, terminal: isTerminal(w)}
 }
 
 // begin looks up how far the lane is already.

@@ -75,7 +75,11 @@ func quarantineShow(std *streams, f *storeFlags) *cobra.Command {
 			if err != nil {
 				return unknownID(args[0], err)
 			}
-			_, err = std.out.Write(append(q.Original(), '\n'))
+			record := q.Original()
+			if isTerminal(std.out) { // which the record must not steer
+				record = []byte(cell(string(record)))
+			}
+			_, err = std.out.Write(append(record, '\n'))
 			return err
 		},
 	}

@@ -143,7 +143,7 @@ func (a *app) table() (engine.Table, error) {
 
 // newStream prepares a stream of a connection: its requests and its rows.
 func newStream(res *config.Resolved, s *spec.Stream) (*engine.Stream, error) {
-	stream, err := rest.Stream(res.Connector, s, rest.Options{BaseURL: res.BaseURL, Settings: res.Settings, UserAgent: "Sluice/" + buildVersion()})
+	stream, err := rest.Stream(res.Connector, s, rest.Options{BaseURL: res.BaseURL, Settings: res.Settings, UserAgent: "Sluice/" + buildVersion(), PrivateNetwork: res.Private})
 	if err != nil {
 		return nil, err
 	}

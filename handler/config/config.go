@@ -53,6 +53,7 @@ type Connection struct {
 	Connector string            `yaml:"connector" required:"true" doc:"Name of a connector, or path of a connector.yaml."`
 	Name      string            `yaml:"name" doc:"Name of the connection. Default: the connector's."`
 	BaseURL   string            `yaml:"base_url" doc:"Overrides the connector's address; http:// for this machine only."`
+	Private   bool              `yaml:"private_network" doc:"The provider is in a private network: its name may lead to a private address."`
 	Settings  map[string]string `yaml:"settings" doc:"What the connector has to be told."`
 	Schedule  string            `yaml:"schedule" doc:"NCRONTAB with six fields, in UTC. Default: the connector's."`
 	Start     string            `yaml:"start" doc:"Where the first run begins: -24h, or a date. Default: -24h."`
@@ -70,6 +71,7 @@ type Resolved struct {
 	Name      string
 	Connector *spec.Connector
 	BaseURL   string
+	Private   bool
 	Settings  map[string]string // secrets are in here: never print it
 	Schedule  string
 	Start     time.Time
@@ -167,7 +169,7 @@ func (r *resolver) connection(path string, in *Connection) *Resolved {
 		r.errorf(path+".connector", "%v", err)
 		return nil
 	}
-	out := &Resolved{Name: cmp.Or(in.Name, c.Name), Connector: c, BaseURL: in.BaseURL, Settings: map[string]string{}, Schedule: cmp.Or(in.Schedule, c.Schedule)}
+	out := &Resolved{Name: cmp.Or(in.Name, c.Name), Connector: c, BaseURL: in.BaseURL, Private: in.Private, Settings: map[string]string{}, Schedule: cmp.Or(in.Schedule, c.Schedule)}
 	if !connectionName.MatchString(out.Name) {
 		r.errorf(path+".name", "name %q has to be lower-case letters, digits, hyphens, dots and underscores", out.Name)
 	}
@@ -355,7 +357,7 @@ func envStore(get func(string) string) Store {
 // envConnection makes a connection of the app settings of a connector. There
 // is none when no required setting is given.
 func envConnection(c *spec.Connector, get func(string) string) (Connection, bool) {
-	conn := Connection{Connector: c.Name, BaseURL: get(c.EnvName("base_url")), Schedule: get(c.EnvName("schedule")),
+	conn := Connection{Connector: c.Name, BaseURL: get(c.EnvName("base_url")), Private: get(c.EnvName("private_network")) == "true", Schedule: get(c.EnvName("schedule")),
 		Start: cmp.Or(get(c.EnvName("start")), get("SLUICE_START")), Settings: map[string]string{}}
 	given := false
 	for _, s := range c.Settings {

@@ -25,6 +25,7 @@ func (r *Source) networkError(err error) error {
 	var cert *x509.CertificateInvalidError
 	var unknown x509.UnknownAuthorityError
 	var name x509.HostnameError
+	var private *privateAddress
 	reason, hint := "unreachable", "check the network and a proxy, if there is one"
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -35,14 +36,16 @@ func (r *Source) networkError(err error) error {
 		reason, hint = "clock_or_certificate", "the certificate is not valid at this machine's time, "+r.opt.Now().UTC().Format(time.RFC3339)+": check the clock"
 	case errors.As(err, &unknown), errors.As(err, &name), errors.As(err, &cert):
 		reason, hint = "untrusted_certificate", "check "+r.hostSetting()+", and whether a proxy inspects TLS"
+	case errors.As(err, &private):
+		return r.fail(engine.Permanent, "private_address", "nothing was sent there; if the provider is in your own network, write private_network: true in the connection", fmt.Errorf("%s: %w", host, private), 0)
 	case strings.Contains(err.Error(), "redirected"):
-		return r.fail(engine.Permanent, "foreign_link", "nothing was sent there; check base_url", scrub(err, r.secrets), 0)
+		return r.fail(engine.Permanent, "foreign_link", "nothing was sent there; check base_url", r.scrub(err), 0)
 	}
 	var ue *url.Error
 	if errors.As(err, &ue) { // its text is the whole URL once more
 		err = ue.Err
 	}
-	return r.fail(engine.Transient, reason, hint, fmt.Errorf("%s: %w", host, scrub(err, r.secrets)), 0)
+	return r.fail(engine.Transient, reason, hint, fmt.Errorf("%s: %w", host, r.scrub(err)), 0)
 }
 
 // hostSetting says where the host's name comes from.
@@ -97,22 +100,17 @@ func (r *Source) snippet(body []byte) string {
 	if strings.HasPrefix(text, "<") {
 		return "" // HTML helps nobody
 	}
-	return clean(redact(text, r.secrets), 300)
+	return r.foreign(text, 300)
 }
 
-// redact replaces credentials: some providers echo them.
-func redact(text string, secrets []string) string {
-	for _, s := range secrets {
-		if len(s) >= 4 {
-			text = strings.ReplaceAll(text, s, "***")
-		}
-	}
-	return text
+// foreign is a text of the provider's, safe to print and to keep.
+func (r *Source) foreign(text string, most int) string {
+	return clean(r.secrets.redact(text), most)
 }
 
 // scrub redacts the text of an error and keeps its chain.
-func scrub(err error, secrets []string) error {
-	if text := redact(err.Error(), secrets); text != err.Error() {
+func (r *Source) scrub(err error) error {
+	if text := r.secrets.redact(err.Error()); text != err.Error() {
 		return errors.New(text)
 	}
 	return err
@@ -121,7 +119,7 @@ func scrub(err error, secrets []string) error {
 // clean cuts text and replaces what could disturb a terminal or a log.
 func clean(text string, most int) string {
 	text = strings.Map(func(c rune) rune {
-		if unicode.IsControl(c) {
+		if unicode.IsControl(c) || unicode.Is(unicode.Cf, c) {
 			return ' '
 		}
 		return c

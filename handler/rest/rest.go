@@ -33,6 +33,8 @@ type Options struct {
 	Transport http.RoundTripper // sends the requests; nil: the usual one
 	Now       func() time.Time  // nil: the machine's clock
 	UserAgent string
+	// PrivateNetwork allows a base_url whose name leads to a private address.
+	PrivateNetwork bool
 }
 
 // Source is an engine.Source. One goroutine uses it.
@@ -42,7 +44,8 @@ type Source struct {
 	base    *url.URL
 	opt     Options
 	client  *http.Client
-	secrets []string
+	dialer  *net.Dialer
+	secrets secrets
 
 	tree                 *scan.Tree // paths into the body of a response
 	records, token, more int        // their numbers; -1: none
@@ -59,11 +62,14 @@ func New(c *spec.Connector, s *spec.Stream, opt Options) (*Source, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	r := &Source{c: c, s: s, opt: opt, records: -1, token: -1, more: -1}
+	r := &Source{c: c, s: s, opt: opt, dialer: newDialer(), records: -1, token: -1, more: -1}
 	for _, name := range c.Secrets() {
 		if v := opt.Settings[name]; v != "" {
-			r.secrets = append(r.secrets, v)
+			r.secrets.add(name, v)
 		}
+	}
+	if a := c.Auth; a.Type == "basic" {
+		r.secrets.know(expand(a.Username, opt.Settings, nil) + ":" + expand(a.Password, opt.Settings, nil))
 	}
 	base := opt.BaseURL
 	if base == "" {
@@ -73,7 +79,11 @@ func New(c *spec.Connector, s *spec.Stream, opt Options) (*Source, error) {
 	if r.base, err = ParseBase(base); err != nil {
 		return nil, fmt.Errorf("base_url of %s: %w", c.Name, err)
 	}
-	r.client = &http.Client{Timeout: 100 * time.Second, CheckRedirect: r.checkRedirect, Transport: opt.Transport}
+	transport := opt.Transport
+	if transport == nil {
+		transport = r.guardedTransport()
+	}
+	r.client = &http.Client{Timeout: 100 * time.Second, CheckRedirect: r.checkRedirect, Transport: transport}
 	r.plan()
 	return r, nil
 }
@@ -154,6 +164,7 @@ func (r *Source) plan() {
 // Fetch implements engine.Source. A page token is the path and query of the
 // next page's URL, or the token from the body.
 func (r *Source) Fetch(ctx context.Context, w engine.Window, token string) (*engine.Page, error) {
+	token = r.secrets.unmask(token)
 	if wait := r.notBefore.Sub(r.opt.Now()); wait > 0 {
 		return nil, r.fail(engine.Throttled, "rate_share", "", errors.New("our share of the provider's rate limit is used up"), wait)
 	}
@@ -302,7 +313,7 @@ func (r *Source) read(resp *http.Response) ([]byte, error) {
 func (r *Source) page(resp *http.Response, body []byte) (*engine.Page, error) {
 	if p := scan.Space(body, 0); p >= len(body) || body[p] != '[' && body[p] != '{' {
 		kind := resp.Header.Get("Content-Type")
-		return nil, r.fail(engine.Transient, "not_json", "check base_url: a sign-in or maintenance page answers", fmt.Errorf("the response is no JSON but %q", clean(kind, 80)), 0)
+		return nil, r.fail(engine.Transient, "not_json", "check base_url: a sign-in or maintenance page answers", fmt.Errorf("the response is no JSON but %q", r.foreign(kind, 80)), 0)
 	}
 	page := &engine.Page{Records: body}
 	if r.tree != nil {
@@ -325,6 +336,7 @@ func (r *Source) page(resp *http.Response, body []byte) (*engine.Page, error) {
 	if err != nil {
 		return nil, err
 	}
+	next = r.secrets.mask(next)
 	if r.s.Paging.Stop != "empty_page" || !empty(page.Records) {
 		page.Next = next
 	}
@@ -351,7 +363,7 @@ func (r *Source) next(resp *http.Response, body []byte) (string, error) {
 		u, err := resp.Request.URL.Parse(link)
 		if err != nil || !r.sameOrigin(u) {
 			return "", r.fail(engine.Permanent, "foreign_link", "nothing was sent there; the position stays",
-				fmt.Errorf("the provider's next page is at another origin: %s", clean(link, 100)), 0)
+				fmt.Errorf("the provider's next page is at another origin: %s", r.foreign(link, 100)), 0)
 		}
 		return u.RequestURI(), nil
 	case "token":
@@ -376,7 +388,7 @@ func (r *Source) sameOrigin(u *url.URL) bool {
 
 func (r *Source) checkRedirect(req *http.Request, via []*http.Request) error {
 	if !r.sameOrigin(req.URL) {
-		return fmt.Errorf("redirected to another origin: %s", clean(req.URL.Host, 100))
+		return fmt.Errorf("redirected to another origin: %s", r.foreign(req.URL.Host, 100))
 	}
 	if len(via) >= 5 {
 		return errors.New("redirected too often")

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluice-connectors/sluice/connectors"
+	"github.com/sluice-connectors/sluice/handler/config"
+	"github.com/sluice-connectors/sluice/handler/connectortest"
+	"github.com/sluice-connectors/sluice/handler/spec"
+)
+
+// TestSecretsAreNowhere gives every connector random canaries for its secrets,
+// lets the provider echo them in all the ways it can, logs at debug level, and
+// then looks for them and their encodings in everything that came out.
+func TestSecretsAreNowhere(t *testing.T) {
+	all, err := connectors.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range all {
+		t.Run(c.Name, func(t *testing.T) { canary(t, c) })
+	}
+}
+
+// echoes are answers that contain what the request was authenticated with.
+var echoes = []struct {
+	what  string
+	reply func(w http.ResponseWriter, r *http.Request, secret string)
+}{
+	{"a page whose next page has it in its address", func(w http.ResponseWriter, r *http.Request, secret string) {
+		w.Header().Set("Link", fmt.Sprintf(`<http://%s%s?token=%s>; rel="next"`, r.Host, r.URL.Path, url.QueryEscape(secret)))
+		cursor, _ := json.Marshal("cursor " + secret)
+		if r.Method == http.MethodPost {
+			fmt.Fprintf(w, `{"items":[],"cursor":%s,"has_more":true}`, cursor)
+			return
+		}
+		_, _ = io.WriteString(w, `[{"uuid":"1","_document_id":"1"}]`)
+	}},
+	{"a bad request", echo(http.StatusBadRequest, "")},
+	{"wrong credentials", echo(http.StatusUnauthorized, "")},
+	{"forbidden", echo(http.StatusForbidden, "")},
+	{"throttled", echo(http.StatusTooManyRequests, "")},
+	{"an internal error", echo(http.StatusInternalServerError, "")},
+	{"a page of HTML", echo(http.StatusOK, "text/html")},
+	{"no JSON", func(w http.ResponseWriter, _ *http.Request, secret string) {
+		fmt.Fprintf(w, `[{"uuid":"%s" broken`, secret)
+	}},
+	{"a type that is none", func(w http.ResponseWriter, _ *http.Request, secret string) {
+		w.Header().Set("Content-Type", secret)
+		_, _ = io.WriteString(w, "none")
+	}},
+	{"a redirect to elsewhere", func(w http.ResponseWriter, _ *http.Request, secret string) {
+		w.Header().Set("Location", "https://evil.example/"+url.PathEscape(secret))
+		w.WriteHeader(http.StatusFound)
+	}},
+	{"a next page elsewhere", func(w http.ResponseWriter, _ *http.Request, secret string) {
+		w.Header().Set("Link", fmt.Sprintf(`<https://evil.example/?k=%s>; rel="next"`, url.QueryEscape(secret)))
+		_, _ = io.WriteString(w, `[{"uuid":"2","_document_id":"2"}]`)
+	}},
+	{"a connection that breaks", func(http.ResponseWriter, *http.Request, string) { panic(http.ErrAbortHandler) }},
+}
+
+func echo(status int, kind string) func(http.ResponseWriter, *http.Request, string) {
+	return func(w http.ResponseWriter, _ *http.Request, secret string) {
+		if kind != "" {
+			w.Header().Set("Content-Type", kind)
+		}
+		w.WriteHeader(status)
+		quoted, _ := json.Marshal(secret)
+		fmt.Fprintf(w, "%s %s %s %s %s", secret, quoted, url.QueryEscape(secret), base64.StdEncoding.EncodeToString([]byte(secret)), hex.EncodeToString([]byte(secret)))
+	}
+}
+
+func canary(t *testing.T, c *spec.Connector) {
+	s := surround(t)
+	settings := map[string]string{}
+	var secrets []string
+	for _, set := range c.Settings {
+		switch {
+		case set.Secret:
+			b := make([]byte, 12)
+			_, _ = rand.Read(b)
+			value := "canary+/=&" + hex.EncodeToString(b)
+			secrets = append(secrets, value)
+			t.Setenv(c.EnvName(set.Name), value)
+			settings[set.Name] = "${env:" + c.EnvName(set.Name) + "}"
+		case set.Default != "":
+		default:
+			settings[set.Name] = "contoso"
+		}
+	}
+	now := 0
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if secret == "" {
+			t.Error("the request has no credential to echo")
+		}
+		echoes[now].reply(w, r, secret)
+	}))
+	defer provider.Close()
+	provider.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+
+	folder := t.TempDir()
+	in, err := json.Marshal(map[string]any{
+		"workspace":   map[string]any{"endpoint": s.endpoint, "credential": "none", "rules": json.RawMessage(s.rules)},
+		"store":       map[string]any{"dir": folder},
+		"connections": []any{map[string]any{"connector": c.Name, "base_url": provider.URL, "settings": settings, "start": "-1h"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Parse("sluice.yaml", in, connectors.Find, os.LookupEnv, time.Now(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	std := &streams{out: &out, err: &out}
+	for now = range echoes {
+		a, err := newApp(t.Context(), cfg, slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Clock = connectortest.NewClock(time.Now().UTC())
+		fmt.Fprintf(&out, "--- %s\n", echoes[now].what)
+		reps := a.collectAll(t.Context(), a.conns, 2*time.Minute)
+		for _, output := range []string{"text", "json"} {
+			if err := printReports(std, reps, output); err != nil {
+				fmt.Fprintln(&out, err)
+			}
+		}
+		if err := printStatus(t.Context(), std, a.Engine, "json"); err != nil {
+			fmt.Fprintln(&out, err)
+		}
+	}
+	if !strings.Contains(out.String(), "***") {
+		t.Error("nothing was redacted: the test shows nothing")
+	}
+	places := map[string][]byte{"output and log": out.Bytes()}
+	err = filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			places[path], err = os.ReadFile(path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range []string{"SluiceHealth_CL", c.Tables[0].Name} {
+		rows, err := s.ws.Latest(table, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		places[table], _ = json.Marshal(rows)
+	}
+	if len(places) < 5 || len(places["SluiceHealth_CL"]) < 1000 {
+		t.Errorf("there are only %d places to look at", len(places))
+	}
+	for where, data := range places {
+		for _, secret := range secrets {
+			for _, form := range forms(secret) {
+				if i := bytes.Index(data, []byte(form)); i >= 0 {
+					t.Errorf("%s has %q: …%s…", where, form, data[max(0, i-200):min(len(data), i+len(form)+20)])
+				}
+			}
+		}
+	}
+}
+
+// forms are a secret and its encodings. The random part alone would do for most
+// of them; base64 hides it.
+func forms(secret string) []string {
+	list := []string{secret[len("canary+/=&"):], hex.EncodeToString([]byte(secret))}
+	for shift := range 3 { // base64 of a text that contains it, at each offset
+		b := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("x", shift) + secret))
+		list = append(list, b[4:len(b)-4])
+	}
+	return list
+}

@@ -1,0 +1,163 @@
+package proof
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var bugsFlag = flag.Bool("bugs", false, "build every seeded bug into the program and see which test catches it; takes minutes")
+
+// bug is a deliberate fault: in a file, one text in the place of another.
+type bug struct{ name, file, old, new string }
+
+// bugs are faults of the kind that collectors have had. The suite has to catch
+// every one.
+var bugs = []bug{
+	{"commit without acknowledgement", "engine/batch.go", "	err := f.err\n", "	err := error(nil)\n"},
+	{"commit goes on after one that failed", "engine/batch.go", "	r.failed = err != nil\n", "	r.failed = false\n"},
+	{"rejected record is dropped", "engine/batch.go", "	return e.putQuarantine(whole, s, f.recs[i], f.ids[i], reasonOf(err), err.Error(), false)\n", "	return nil\n"},
+	{"second half of a rejected batch is dropped", "engine/batch.go", "		return e.deliver(ctx, s, f, mid, j, deadline)\n", "		return nil\n"},
+	{"upload that fails too often is given up", "engine/batch.go", "	case kindOf(err) != Rejected:\n		return err\n", "	case kindOf(err) == Transient:\n		return nil\n	case kindOf(err) != Rejected:\n		return err\n"},
+	{"ids of pages that were not delivered are remembered", "engine/batch.go", "	r.c.Seen = seenIDs(r.seen.list[:n])\n", "	r.c.Seen = seenIDs(r.seen.list)\n"},
+	{"window does not reach back", "engine/window.go", "c.Position.Add(-p.Overlap), To: end", "c.Position, To: end"},
+	{"window ends in the lag", "engine/run.go", "	r.end = r.saved.Add(-r.s.Position.Lag)\n", "	r.end = r.saved\n"},
+	{"exclusive lower bound taken for inclusive", "engine/window.go", "	if p.FromExclusive {", "	if false && p.FromExclusive {"},
+	{"memory of ids too short", "engine/window.go", "	return t.Add(-p.Granularity)\n", "	return t.Add(p.Overlap / 2)\n"},
+	{"ids of the first page forgotten in its middle", "engine/window.go", "	case w.Token == \"\": // in", "	case w.Token == \"never\": // in"},
+	{"expired token ends the window", "engine/run.go", "			restarted = true\n", "			return nil\n"},
+	{"listing goes on behind what came late", "engine/window.go", "w.Reached.Add(-p.Overlap); from.After", "w.To; from.After"},
+	{"last page skipped", "engine/run.go", "		if err := r.mapPage(ctx, page); err != nil {\n", "		if page.Next == \"\" && r.work.Pages > 0 {\n			page.Records = nil\n		}\n		if err := r.mapPage(ctx, page); err != nil {\n"},
+	{"page that names itself is followed", "engine/run.go", "if page.Next != \"\" && page.Next == r.work.Token {", "if false {"},
+	{"cut off page is taken for whole", "engine/run.go", "				return errNotClosed\n", "				return nil\n"},
+	{"window that is throttled is skipped", "engine/run.go", "		if err := r.window(ctx); err != nil {\n			return err\n		}\n		planned.Position", "		if err := r.window(ctx); err != nil && kindOf(err) != Throttled {\n			return err\n		}\n		planned.Position"},
+	{"refused checkpoint ignored", "engine/run.go", "		return errors.Join(ErrLeaseLost, err)\n", "		return nil\n"},
+	{"lease not checked", "engine/state.go", "	if l := c.Lease; l != nil && l.Until", "	if l := c.Lease; false && l.Until"},
+	{"only the newest generation is read", "engine/checkpoint.go", "	for _, g := range gens {\n		c, err", "	for _, g := range gens[:1] {\n		c, err"},
+	{"begins anew when no generation is valid", "engine/checkpoint.go", "	return nil, 0, false, &Error{Kind: Permanent, Op: \"read checkpoint of \" + key, Reason: \"checkpoint_unreadable\"", "	return nil, gens[0].Number, false, nil\n	return nil, 0, false, &Error{Kind: Permanent, Op: \"read checkpoint of \" + key, Reason: \"checkpoint_unreadable\""},
+	{"digest of a checkpoint not compared", "engine/checkpoint.go", "	if e.Format < 1 || hex.EncodeToString(sum[:]) != e.SHA256 {", "	if e.Format < 1 || hex.EncodeToString(sum[:]) == \"\" {"},
+	{"checkpoint of a later version read", "engine/checkpoint.go", "	if e.Format > Format {", "	if false {"},
+	{"EventUid differs in a repeat", "engine/run.go", "	return hash.text(), hash\n", "	return fmt.Append(hash.text(), time.Now()), hash\n"},
+	{"quarantine keeps a copy that is not exact", "engine/record.go", "err == nil && bytes.Equal(same, rec) {", "err == nil && len(same) > 0 {"},
+	{"past ends in the lag of what comes late", "engine/gap.go", "	to := r.end.Add(-p.Overlap)", "	to := r.saved"},
+	{"past begins anew in its lane", "engine/gap.go", "	past := *c\n", "	past := *c\n	past.Position, past.Window, past.Seen = r.s.Start, nil, nil\n"},
+	{"gap forgotten too early", "engine/gap.go", "c.Position.Before(g.To) {", "c.Position.Before(g.From) {"},
+	{"sign-in page taken for no records", "rest/rest.go", "		return nil, r.fail(engine.Transient, \"not_json\"", "		return &engine.Page{}, nil\n		return nil, r.fail(engine.Transient, \"not_json\""},
+	{"empty page taken for the last", "rest/rest.go", "	if r.s.Paging.Stop != \"empty_page\" || !empty(page.Records) {", "	if !empty(page.Records) {"},
+	{"page gone taken for the last", "rest/errors.go", "		return fmt.Errorf(\"%w: %w\", engine.ErrTokenExpired, cause)\n", "		return nil\n"},
+	{"next page at another origin followed", "rest/rest.go", "	return u.Scheme == r.base.Scheme && strings.EqualFold(u.Host, r.base.Host)\n", "	return true\n"},
+	{"redirect to another origin followed", "rest/rest.go", "	if !r.sameOrigin(req.URL) {", "	if false {"},
+	{"wrong clock not noticed", "rest/rest.go", "	if err := r.checkClock(resp); err != nil {", "	if err := error(nil); err != nil {"},
+	{"page larger than the limit read in part", "rest/rest.go", "	case n > maxBody:", "	case n < 0:"},
+	{"checkpoint written without condition", "azblob/azblob.go", "		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: cond},\n", ""},
+	{"refused write taken for our own", "azblob/azblob.go", "number(resp.Metadata) != n || !bytes.Equal(got, data)", "len(got) == 0"},
+	{"own write after a lost answer taken for another's", "azblob/azblob.go", "		if s.wrote(ctx, name, n, data, r) {", "		if false && s.wrote(ctx, name, n, data, r) {"},
+	{"generation written over", "dir/dir.go", "	err := os.Link(tmp, mine)\n", "	err := os.Rename(tmp, mine)\n"},
+	{"writer that slept long not noticed", "dir/dir.go", "	if numbers[0] != after+1 {", "	if len(numbers) == 0 {"},
+	{"failed upload taken for acknowledged", "logsingest/logsingest.go", "	if err != nil {\n		return s.explain(b.Table, rule, err)\n	}\n", "	_ = err\n"},
+	{"bad row holds its batch up for ever", "logsingest/logsingest.go", "		e.Kind, e.Reason = engine.Rejected, ", "		e.Kind, e.Reason = engine.Transient, "},
+	{"missing role sends rows to quarantine", "logsingest/logsingest.go", "		e.Kind, e.Reason = engine.Auth, \"dcr_role_missing\"", "		e.Kind, e.Reason = engine.Rejected, \"dcr_role_missing\""},
+}
+
+func (b *bug) path() string { return filepath.Join("..", filepath.FromSlash(b.file)) }
+
+// seed returns the file with the bug in it.
+func (b *bug) seed(t *testing.T) string {
+	t.Helper()
+	data, err := os.ReadFile(b.path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(data), b.old); n != 1 {
+		t.Fatalf("%s: the text that is to be changed is %d times in %s: %q", b.name, n, b.file, b.old)
+	}
+	return strings.Replace(string(data), b.old, b.new, 1)
+}
+
+// TestSeededBugsFitTheCode: each seeded bug still has its place.
+func TestSeededBugsFitTheCode(t *testing.T) {
+	for i := range bugs {
+		bugs[i].seed(t)
+	}
+	if len(bugs) < 25 {
+		t.Errorf("only %d bugs", len(bugs))
+	}
+}
+
+// TestSeededBugsAreCaught builds each bug into the program and runs the suite
+// until a test fails.
+func TestSeededBugsAreCaught(t *testing.T) {
+	if !*bugsFlag {
+		t.Skip("give -bugs; scripts/prove does")
+	}
+	caught := 0
+	for i := range bugs {
+		b := &bugs[i]
+		by := b.caughtBy(t)
+		if by == "" {
+			t.Errorf("%s: no test catches it", b.name)
+			continue
+		}
+		caught++
+		t.Logf("%-52s %s", b.name, by)
+	}
+	t.Logf("%d of %d seeded bugs caught", caught, len(bugs))
+}
+
+// suites are run one after the other until one fails.
+var suites = [][]string{
+	{"-seeds", "40", "-run", "TestSimulation$|TestCrashPoints", "./handler/proof"},
+	{"./handler/engine", "./handler/rest", "./handler/dir", "./handler/logsingest", "./connectors"},
+	{"./handler/proof", "./handler/azblob"},
+}
+
+var failedTest = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
+
+// caughtBy returns the first test that fails with the bug, or "".
+func (b *bug) caughtBy(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	changed := filepath.Join(dir, filepath.Base(b.file))
+	original, err := filepath.Abs(b.path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{original: changed}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, data := range map[string][]byte{changed: []byte(b.seed(t)), filepath.Join(dir, "overlay.json"): overlay} {
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, suite := range suites {
+		args := append([]string{"test", "-overlay", filepath.Join(dir, "overlay.json"), "-vet=off", "-count=1", "-failfast", "-timeout", "120s"}, packagesLast(suite)...)
+		cmd := exec.CommandContext(t.Context(), "go", args...)
+		cmd.Dir = filepath.Join("..", "..")
+		out, err := cmd.CombinedOutput()
+		if err == nil {
+			continue
+		}
+		if m := failedTest.FindAllSubmatch(out, -1); m != nil {
+			return string(m[len(m)-1][1])
+		}
+		if strings.Contains(string(out), "[build failed]") || strings.Contains(string(out), "[setup failed]") {
+			t.Fatalf("%s does not compile:\n%s", b.name, out)
+		}
+		return "a test that hangs or panics: " + strings.Join(suite, " ")
+	}
+	return ""
+}
+
+// packagesLast puts flags that the test binary reads behind the packages.
+func packagesLast(suite []string) []string {
+	i := slices.IndexFunc(suite, func(s string) bool { return strings.HasPrefix(s, "./") })
+	return append(slices.Clone(suite[i:]), suite[:i]...)
+}

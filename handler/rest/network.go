@@ -1,0 +1,66 @@
+package rest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"syscall"
+	"time"
+)
+
+// privateAddress is the error of a connection to where no provider is.
+type privateAddress struct{ ip netip.Addr }
+
+func (e *privateAddress) Error() string {
+	return fmt.Sprintf("its name leads to %s, which is not on the internet", e.ip)
+}
+
+// guardedTransport connects to public addresses only. The address is looked at
+// when the connection is made, so that a name that is looked up once more in
+// between does not help. A base_url that is itself an address of this machine
+// or of a private network is meant; so are private ones where allowed. Behind a
+// proxy it is the proxy that connects.
+func (r *Source) guardedTransport() http.RoundTripper {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	if proxy, err := http.ProxyFromEnvironment(&http.Request{URL: r.base}); proxy != nil || err != nil {
+		return t
+	}
+	r.dialer.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
+		at, err := netip.ParseAddrPort(address)
+		if err != nil {
+			return err
+		}
+		return r.checkAddress(at.Addr().Unmap())
+	}
+	t.DialContext = r.dialer.DialContext
+	return t
+}
+
+// checkAddress refuses addresses that are not on the internet. That of a
+// cloud's metadata service (169.254.169.254) is link-local, and never allowed.
+func (r *Source) checkAddress(ip netip.Addr) error {
+	host := r.base.Hostname()
+	literal, err := netip.ParseAddr(host)
+	switch {
+	case ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified():
+		return &privateAddress{ip}
+	case ip.IsLoopback():
+		if !Loopback(host) {
+			return &privateAddress{ip}
+		}
+	case ip.IsPrivate() || sharedSpace.Contains(ip):
+		if !r.opt.PrivateNetwork && (err != nil || literal.Unmap() != ip) {
+			return &privateAddress{ip}
+		}
+	}
+	return nil
+}
+
+// sharedSpace is the address space of carriers (RFC 6598); clouds use it inside.
+var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
+
+func newDialer() *net.Dialer {
+	return &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
+}
