@@ -135,16 +135,25 @@ func clean(text string, most int) string {
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	if v := h.Get("Retry-After"); v != "" {
 		if sec, err := strconv.ParseFloat(v, 64); err == nil && sec >= 0 {
-			return time.Duration(math.Min(sec, 1e6) * float64(time.Second))
+			return time.Duration(math.Min(sec, maxWait.Seconds()) * float64(time.Second))
 		}
 		if t, err := http.ParseTime(v); err == nil {
-			return max(t.Sub(now), 0) + time.Second
+			return untilAfter(t, now)
 		}
 	}
 	if t, ok := resetTime(h, now); ok {
-		return max(t.Sub(now), 0) + time.Second // the header has whole seconds
+		return untilAfter(t, now)
 	}
 	return 0
+}
+
+// maxWait is the longest wait that is believed in: a header that asks for more
+// is a mistake, and the stream must not stand still for it.
+const maxWait = 7 * 24 * time.Hour
+
+// untilAfter is how long to wait for t to be over; headers have whole seconds.
+func untilAfter(t, now time.Time) time.Duration {
+	return min(max(t.Sub(now), 0), maxWait) + time.Second
 }
 
 // firstHeader reads a rate-limit header in the spellings that are in use.
@@ -175,7 +184,7 @@ func (r *Source) pace(h http.Header) {
 	left, err2 := strconv.ParseFloat(firstHeader(h, "Remaining"), 64)
 	reset, ok := resetTime(h, r.opt.Now())
 	if err1 == nil && err2 == nil && ok && left < limit*(1-r.c.Limits.Share) {
-		r.notBefore = reset.Add(time.Second)
+		r.notBefore = r.opt.Now().Add(untilAfter(reset, r.opt.Now()))
 	}
 }
 
