@@ -56,10 +56,14 @@ func (s *MemStore) Append(_ context.Context, name string, after int64, data []by
 	return nil
 }
 
-// Damage overwrites the newest generation of a document.
+// Damage overwrites the newest generation of a document, or deletes it for nil.
 func (s *MemStore) Damage(name string, data []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if data == nil {
+		s.docs[name] = s.docs[name][1:]
+		return
+	}
 	s.docs[name][0].Data = data
 }
 
@@ -116,8 +120,8 @@ func (s *MemStore) AddLine(_ context.Context, name string, line []byte) error {
 }
 
 // StoreSuite is what every store has to do. open returns the same store each
-// time it is called, as another process would open it; damage overwrites the
-// newest generation of a document behind its back.
+// time it is called, as another process would open it; damage overwrites a
+// generation of a document behind its back, or deletes it for nil.
 func StoreSuite(t *testing.T, open func(t *testing.T) engine.Store, damage func(t *testing.T, name string, newest int64, data []byte)) {
 	ctx := t.Context()
 	t.Run("generations", func(t *testing.T) {
@@ -235,6 +239,7 @@ func damageSuite(t *testing.T, s engine.Store, damage func(t *testing.T, name st
 	flipped := bytes.Replace(good, []byte(`"fence":9`), []byte(`"fence":8`), 1)
 	for what, data := range map[string][]byte{
 		"empty": {}, "NUL-filled": make([]byte, 200), "truncated": good[:len(good)/2], "flipped": flipped,
+		"of an older format": []byte(`{"format":0,"checkpoint":{"fence":9}}`), "another document": []byte(`["a list"]`), "no text": {0xff, 0xfe, 0x00},
 	} {
 		damage(t, name, 3, data)
 		c, newest, recovered, err := engine.LoadCheckpoint(ctx, s, "x/y")
@@ -245,6 +250,24 @@ func damageSuite(t *testing.T, s engine.Store, damage func(t *testing.T, name st
 	damage(t, name, 3, []byte(`{"format":99,"sha256":"","checkpoint":{}}`))
 	if _, _, _, err := engine.LoadCheckpoint(ctx, s, "x/y"); err == nil || !strings.Contains(err.Error(), "newer version") {
 		t.Errorf("a document of the future: %v", err)
+	}
+	damage(t, name, 3, nil)
+	if c, newest, recovered, err := engine.LoadCheckpoint(ctx, s, "x/y"); err != nil || c.Fence != 2 || newest != 2 || recovered {
+		t.Errorf("the newest deleted: checkpoint %+v, newest %d, recovered %v, %v", c, newest, recovered, err)
+	}
+	// Who knew the deleted one is refused, and who reads anew may write.
+	if _, err := s.Generations(ctx, name); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Append(ctx, name, 3, good); !errors.Is(err, engine.ErrConflict) {
+		t.Errorf("a write after a deleted generation: %v", err)
+	}
+	must(t, s.Append(ctx, name, 2, good))
+	for n := int64(3); n > 0; n-- {
+		damage(t, name, n, nil)
+	}
+	if c, newest, _, err := engine.LoadCheckpoint(ctx, s, "x/y"); err != nil || c != nil || newest != 0 {
+		t.Errorf("all deleted: checkpoint %+v, newest %d, %v", c, newest, err)
 	}
 	for i := range 5 {
 		must(t, s.Append(ctx, "checkpoints/x/bad", int64(i), []byte("no checkpoint")))

@@ -20,10 +20,40 @@ func TestStore(t *testing.T) {
 		return s
 	}
 	connectortest.StoreSuite(t, open, func(t *testing.T, name string, newest int64, data []byte) {
-		if err := os.WriteFile(file(filepath.Join(root, filepath.FromSlash(name)), newest), data, 0o600); err != nil {
+		path := file(filepath.Join(root, filepath.FromSlash(name)), newest)
+		err := os.Remove(path)
+		if err == nil && data != nil {
+			err = os.WriteFile(path, data, 0o600)
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 	})
+}
+
+// TestAGenerationThatCannotBeReadIsDamaged, not absent.
+func TestAGenerationThatCannotBeReadIsDamaged(t *testing.T) {
+	root := t.TempDir()
+	s, err := Open(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, text := range []string{"old", "new"} {
+		if err := s.Append(t.Context(), "doc", int64(i), []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	newest := file(filepath.Join(root, "doc"), 2)
+	if err := os.Remove(newest); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(newest, 0o700); err != nil { // root may read all files, but no folder as one
+		t.Fatal(err)
+	}
+	gens, err := s.Generations(t.Context(), "doc")
+	if err != nil || len(gens) != 2 || gens[0].Number != 2 || gens[0].Data != nil || string(gens[1].Data) != "old" {
+		t.Errorf("generations %v, %v", gens, err)
+	}
 }
 
 func TestNamesStayBelowTheFolder(t *testing.T) {

@@ -486,7 +486,7 @@ func (r *run) countStall(err error) {
 	switch {
 	case err == nil:
 		r.c.Behind = 0
-	case errors.Is(err, errBudget):
+	case errors.Is(err, errBudget), kindOf(err) == Throttled:
 		r.c.Behind++
 	}
 	if r.progressed || err == nil {
@@ -520,6 +520,10 @@ func (r *run) finish(err error) {
 			rep.Outcome, rep.Reason = Stalled, "no_progress"
 		}
 		rep.Message = "the run's time was up; the next one goes on"
+		return
+	case r.progressed && kindOf(err) == Throttled:
+		rep.Outcome, rep.Reason = Partial, reasonOf(err)
+		rep.Message = "the other side asks for a longer wait than the run has time; the next one goes on"
 		return
 	case errors.Is(err, context.Canceled):
 		rep.Outcome, rep.Reason, rep.Message = Partial, "interrupted", "stopped on request; the next run goes on"

@@ -50,11 +50,8 @@ func (p Position) restart(w *Progress) time.Time {
 // horizon is the time before which no id needs to be remembered.
 func (p Position) horizon(w *Progress, closed bool) time.Time {
 	t := p.restart(w)
-	switch {
-	case closed:
+	if closed {
 		t = w.To.Add(-p.Overlap)
-	case w.Token == "": // in the middle of the first page, which is fetched again
-		t = w.From
 	}
 	return t.Add(-p.Granularity)
 }

@@ -176,13 +176,16 @@ type xmlEntry struct {
 	Value   string `xml:",chardata"`
 }
 
-// Overwrite puts data in the place of a generation of a document, as no writer does.
+// Overwrite puts data in the place of a generation of a document, as no writer
+// does, or deletes it for nil.
 func (b *Blobs) Overwrite(name string, generation int64, data []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for n, x := range b.blobs {
 		if strings.HasPrefix(n, name+"/") && x.metadata["generation"] == fmt.Sprint(generation) {
-			x.data = data // as a worn disk does: the ETag stays
+			if x.data = data; data == nil { // else as a worn disk does: the ETag stays
+				delete(b.blobs, n)
+			}
 		}
 	}
 }

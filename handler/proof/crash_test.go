@@ -27,7 +27,7 @@ func crashAPIs(t *testing.T) []*API {
 func TestCrashPoints(t *testing.T) {
 	var total crashes
 	for _, api := range crashAPIs(t) {
-		sc := Scenario{Seed: 7, API: api, Records: 40, Span: 90 * time.Minute, Behind: 80 * time.Minute, BatchBytes: 1500, InFlight: 2, Every: 30 * time.Minute}
+		sc := Scenario{Seed: 7, API: api, Records: 40, Span: 90 * time.Minute, Behind: 80 * time.Minute, BatchBytes: 900, InFlight: 2, Every: 30 * time.Minute}
 		for _, store := range []string{"blobs", "folder"} {
 			total.run(t, api.Name, store, sc)
 		}

@@ -88,7 +88,7 @@ func (o *oracle) accepted(table string, rows []map[string]any) {
 		if traced {
 			o.w.t.Logf("    %s of %s is row %d", name, r.at.Format(time.TimeOnly), o.arrived[name])
 		}
-		if o.arrived[name] == 1 {
+		if o.arrived[name] == 1 && o.w.isNew(r) {
 			o.slowest = max(o.slowest, time.Since(r.there))
 		}
 		o.compare(row, r)

@@ -77,7 +77,7 @@ type Result struct {
 	Rows     int           // accepted
 	Repeats  int           // rows accepted more than once
 	Lanes    int           // that had a checkpoint
-	Slowest  time.Duration // from a record's being there to its row, live lane
+	Slowest  time.Duration // from a record's being there to its row; not of those from before the start or an outage's end
 	Problems []string
 }
 
@@ -168,6 +168,17 @@ func (w *World) direct() {
 		time.Sleep(w.Every)
 	}
 	w.oracle.problem("liveness: %d runs after all faults stopped the stream has not caught up: %s", runs, w.oracle.last)
+}
+
+// isNew reports whether a record was there only when all services were.
+func (w *World) isNew(r *record) bool {
+	since := r.there.Sub(w.began)
+	for _, o := range w.Outages {
+		if since < o.To {
+			return false
+		}
+	}
+	return since > 0
 }
 
 func (w *World) result() Result {

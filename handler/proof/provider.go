@@ -64,7 +64,7 @@ func newProvider(w *World) *provider {
 		case 1:
 			at = at.Add(time.Millisecond)
 		default:
-			at = at.Add(time.Duration(w.rng.Int64N(int64(2 * span / time.Duration(max(w.Records, 1))))))
+			at = at.Add(time.Duration(w.rng.Int64N(int64(3 * span / time.Duration(max(w.Records, 1))))))
 		}
 		if !at.Before(w.end.Add(-time.Second)) {
 			at = w.start.Add(time.Duration(w.rng.Int64N(int64(span))))
