@@ -28,8 +28,7 @@ type Reconciliation struct {
 	Arrived     int    `json:"arrived"`  // of them in the table
 	Filtered    int    `json:"filtered"` // dropped by a filter of the connector
 	Quarantined int    `json:"quarantined"`
-	// Repeated counts the rows beyond the first of an event. The dedupe function
-	// of the table returns each once.
+	// Repeated counts the rows beyond the first of an event.
 	Repeated int     `json:"repeated_rows"`
 	Missing  []Event `json:"missing,omitempty"` // at the provider, and nowhere else
 	Surplus  []Event `json:"surplus,omitempty"` // in the table, and not listed by the provider (any more)

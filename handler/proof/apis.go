@@ -77,7 +77,8 @@ func (a *API) nextPage(name, url string) fault {
 
 // Knobs are what a synthetic API can be like.
 type Knobs struct {
-	Order, Bounds, Paging, Tokens  string
+	Order, Bounds, Tokens          string
+	Paging                         string // none, link, query (a token there) or body
 	Granularity, Lag, Overlap, Max string // durations as in a spec; Max may be empty
 	Nameless                       bool   // records have no id
 	PageSize, Quota                int
@@ -91,6 +92,8 @@ const secret = "SSWS-simulated-secret"
 func Synthetic(t testing.TB, k Knobs) *API {
 	request, paging, records := `{path: /events, query: {from: "{window.from:rfc3339_ms}", to: "{window.to:rfc3339_ms}"}}`, "{type: link_header}", "$"
 	switch k.Paging {
+	case "none":
+		paging = "{type: none}"
 	case "query":
 		paging, records = `{type: token, token: $.cursor, query: {cursor: "{page.token}"}}`, "$.items"
 	case "body":
@@ -142,6 +145,8 @@ tables:
 		tokens: k.Tokens, expiry: k.Expiry, pageSize: max(k.PageSize, 1), shortPages: k.ShortPages, always: k.Always, doubles: k.Doubles, quota: k.Quota}
 	a.parse, a.write = parseQuery("from", "to", "cursor"), writeLink("cursor")
 	switch k.Paging {
+	case "none":
+		a.pageSize = 1 << 30
 	case "query":
 		a.write = writeObject
 	case "body":
@@ -333,12 +338,13 @@ func randomKnobs(r *rand.Rand) Knobs {
 	pick := func(list ...string) string { return list[r.IntN(len(list))] }
 	k := Knobs{
 		Order: pick("ascending", "ascending", "descending", "none"), Bounds: pick("[)", "[]", "(]", "()"),
-		Paging: pick("link", "query", "body"), Tokens: pick("after", "offset", "snapshot"),
+		Paging: pick("link", "link", "query", "query", "body", "body", "none"), Tokens: pick("after", "offset", "snapshot"),
 		Granularity: pick("1ms", "1s"), Lag: pick("0s", "1m", "5m"), Overlap: pick("0s", "2m", "10m"), Max: pick("", "30m", "6h"),
 		Nameless: r.IntN(4) == 0, PageSize: 1 + r.IntN(30), ShortPages: r.IntN(3) == 0, Doubles: r.IntN(4) == 0,
 		Expiry: time.Duration(1+r.IntN(20)) * time.Minute,
 	}
-	k.Always = r.IntN(4) == 0 && !k.ShortPages && k.Paging != "body"
+	k.Always = r.IntN(4) == 0 && !k.ShortPages && (k.Paging == "link" || k.Paging == "query")
+	k.ShortPages = k.ShortPages && k.Paging != "none"
 	if r.IntN(4) == 0 {
 		k.Quota = 5 + r.IntN(20)
 	}

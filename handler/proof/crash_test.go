@@ -2,8 +2,12 @@ package proof
 
 import (
 	"fmt"
+	"reflect"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
 // crashAPIs are all kinds of positions, orders, bounds and page tokens that a
@@ -14,12 +18,36 @@ func crashAPIs(t *testing.T) []*API {
 		{Order: "ascending", Bounds: "[)", Paging: "link", Tokens: "after", Granularity: "1ms"},
 		{Order: "ascending", Bounds: "(]", Paging: "query", Tokens: "snapshot", Granularity: "1s", Expiry: time.Minute},
 		{Order: "descending", Bounds: "[]", Paging: "body", Tokens: "offset", Granularity: "1s", Doubles: true},
+		{Order: "descending", Bounds: "[)", Paging: "none", Granularity: "1s"},
 		{Order: "none", Bounds: "()", Paging: "link", Tokens: "snapshot", Granularity: "1ms", Expiry: time.Hour, Nameless: true},
 	} {
 		k.Lag, k.Overlap, k.Max, k.PageSize = "1m", "5m", "40m", 7
 		list = append(list, Synthetic(t, k))
 	}
 	return append(list, Connectors(t)...)
+}
+
+// TestCrashPointsKnowAllThatASpecCanSay: a new kind of position or of paging
+// has to have its crash points too.
+func TestCrashPointsKnowAllThatASpecCanSay(t *testing.T) {
+	there := map[string]bool{}
+	for _, a := range crashAPIs(t) {
+		s := a.stream()
+		for _, v := range []string{"position " + s.Position.Type, "order " + s.Position.Order, "bounds " + s.Position.Bounds, "paging " + s.Paging.Type} {
+			there[v] = true
+		}
+	}
+	for what, field := range map[string]struct {
+		of   any
+		name string
+	}{"position": {spec.Position{}, "Type"}, "order": {spec.Position{}, "Order"}, "bounds": {spec.Position{}, "Bounds"}, "paging": {spec.Paging{}, "Type"}} {
+		f, _ := reflect.TypeOf(field.of).FieldByName(field.name)
+		for _, v := range strings.Split(f.Tag.Get("enum"), "|") {
+			if !there[what+" "+v] {
+				t.Errorf("%s %s has no crash points", what, v)
+			}
+		}
+	}
 }
 
 // TestCrashPoints counts the calls that a scenario makes of the outside world,
