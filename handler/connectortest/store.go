@@ -284,7 +284,7 @@ func leaseSuite(t *testing.T, open func(t *testing.T) engine.Store) {
 		sink := NewMemSink()
 		e := engine.New(open(t), sink, slog.New(slog.DiscardHandler))
 		e.Clock, e.Holder = clock, name
-		return e, &ListSource{Pages: [][]string{{"1", "2"}, {"3"}}}, sink
+		return e, &ListSource{Pages: [][]string{{"1", "2"}, {"3"}, {"4"}, {"5"}, {"6"}}}, sink
 	}
 	stream := func(s engine.Source) *engine.Stream {
 		return &engine.Stream{Connection: "lease", Name: "s", Table: "T_CL", Source: s, Mapper: &LineMapper{}, Start: clock.Now().Add(-time.Hour)}
@@ -304,11 +304,14 @@ func leaseSuite(t *testing.T, open func(t *testing.T) engine.Store) {
 	if second.Outcome != engine.Skipped || second.Reason != "lease_held" {
 		t.Errorf("while a runs, b's run is %s (%s)", second.Outcome, second.Message)
 	}
-	if third.Outcome != engine.OK || len(sinkB.Rows()) != 3 {
+	if third.Outcome != engine.OK || len(sinkB.Rows()) != 6 {
 		t.Errorf("after a's lease, b's run is %s (%s) with %d rows", third.Outcome, third.Message, len(sinkB.Rows()))
 	}
 	if first.Outcome != engine.Failed || first.Reason != "lease_lost" {
 		t.Errorf("a woke up and its run is %s (%s)", first.Outcome, first.Message)
+	}
+	if len(srcA.Asked) > 3 {
+		t.Errorf("a woke up, had lost its stream, and fetched %d pages all the same", len(srcA.Asked)-1)
 	}
 }
 

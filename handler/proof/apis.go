@@ -161,7 +161,7 @@ tables:
 		case poison:
 			r.text = poisonous
 		}
-		return fmt.Sprintf(`{"id":%q,"at":%q,"number":%d,"text":%s,"payload":%s}`, r.id, r.at.Format(time.RFC3339Nano), r.number, quote(r.text), quote(r.extra))
+		return fmt.Sprintf(`{ "id":%q, "at":%q, "number":%d,"text":%s,"payload":%s}`, r.id, r.at.Format(time.RFC3339Nano), r.number, quote(r.text), quote(r.extra))
 	}
 	a.name = func(row map[string]any) string { s, _ := row["Name"].(string); return s }
 	a.same = func(row map[string]any, r *record) error {

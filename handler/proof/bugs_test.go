@@ -44,7 +44,7 @@ var bugs = []bug{
 	{"digest of a checkpoint not compared", "engine/checkpoint.go", "	if e.Format < 1 || hex.EncodeToString(sum[:]) != e.SHA256 {", "	if e.Format < 1 || hex.EncodeToString(sum[:]) == \"\" {"},
 	{"checkpoint of a later version read", "engine/checkpoint.go", "	if e.Format > Format {", "	if false {"},
 	{"EventUid differs in a repeat", "engine/run.go", "	return hash.text(), hash\n", "	return fmt.Append(hash.text(), time.Now()), hash\n"},
-	{"quarantine keeps a copy that is not exact", "engine/record.go", "err == nil && bytes.Equal(same, rec) {", "err == nil && len(same) > 0 {"},
+	{"quarantine keeps a copy that is not exact", "engine/record.go", "err == nil && bytes.Equal(same, rec) {", "err == nil && (bytes.Equal(same, rec) || true) {"},
 	{"past ends in the lag of what comes late", "engine/gap.go", "	to := r.end.Add(-p.Overlap)", "	to := r.saved"},
 	{"past begins anew in its lane", "engine/gap.go", "	past := *c\n", "	past := *c\n	past.Position, past.Window, past.Seen = r.s.Start, nil, nil\n"},
 	{"gap forgotten too early", "engine/gap.go", "c.Position.Before(g.To) {", "c.Position.Before(g.From) {"},
@@ -120,12 +120,16 @@ func TestSeededBugsAreCaught(t *testing.T) {
 
 // suites are run one after the other until one fails.
 var suites = [][]string{
-	{"-seeds", "40", "-run", "TestSimulation$|TestCrashPoints", "./handler/proof"},
+	{"-seeds", "40", "-run", "TestSimulation$", "./handler/proof"},
 	{"./handler/engine", "./handler/rest", "./handler/dir", "./handler/logsingest", "./connectors"},
-	{"./handler/proof", "./handler/azblob"},
+	{"-run", "TestCrashPoints$", "./handler/proof"},
+	{"-run", "TestTheSimulated|TestSevenDays", "./handler/proof", "./handler/azblob"},
 }
 
-var failedTest = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
+var (
+	failedTest = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
+	hanging    = regexp.MustCompile(`(?s)test timed out.*running tests:\s*(\S+)`)
+)
 
 // caughtBy returns the first test that fails with the bug, or "".
 func (b *bug) caughtBy(t *testing.T) string {
@@ -146,7 +150,7 @@ func (b *bug) caughtBy(t *testing.T) string {
 		}
 	}
 	for _, suite := range suites {
-		args := append([]string{"test", "-overlay", filepath.Join(dir, "overlay.json"), "-vet=off", "-count=1", "-failfast", "-timeout", "120s"}, packagesLast(suite)...)
+		args := append([]string{"test", "-overlay", filepath.Join(dir, "overlay.json"), "-vet=off", "-count=1", "-failfast", "-timeout", "90s"}, packagesLast(suite)...)
 		cmd := exec.CommandContext(t.Context(), "go", args...)
 		cmd.Dir = filepath.Join("..", "..")
 		out, err := cmd.CombinedOutput()
@@ -157,9 +161,14 @@ func (b *bug) caughtBy(t *testing.T) string {
 			return string(m[len(m)-1][1])
 		}
 		if strings.Contains(string(out), "[build failed]") || strings.Contains(string(out), "[setup failed]") {
-			t.Fatalf("%s does not compile:\n%s", b.name, out)
+			t.Errorf("%s does not compile:\n%s", b.name, out)
+			return ""
 		}
-		return "a test that hangs or panics: " + strings.Join(suite, " ")
+		if m := hanging.FindSubmatch(out); m != nil {
+			return string(m[1]) + ", which hangs"
+		}
+		t.Errorf("%s: no test failed, but:\n%s", b.name, out)
+		return ""
 	}
 	return ""
 }

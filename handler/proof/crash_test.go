@@ -102,6 +102,9 @@ func (c *crashes) run(t *testing.T, name, store string, sc Scenario) (lanes int)
 		for _, after := range []bool{false, true} {
 			c.points++
 			worst = max(worst, simulate(&CrashPoint{n, after}).Repeats)
+			if t.Failed() {
+				t.FailNow() // the others will hardly say more
+			}
 		}
 	}
 	t.Logf("%-22.22s %-6s %3d calls, worst repeat %d rows", name, store, quiet.Calls, worst)
