@@ -54,10 +54,12 @@ func TestCrashPointsKnowAllThatASpecCanSay(t *testing.T) {
 // and runs it again dying before and after each of them.
 func TestCrashPoints(t *testing.T) {
 	var total crashes
-	for _, api := range crashAPIs(t) {
+	for i, api := range crashAPIs(t) {
 		sc := Scenario{Seed: 7, API: api, Records: 40, Span: 90 * time.Minute, Behind: 80 * time.Minute, BatchBytes: 900, InFlight: 2, Every: 30 * time.Minute}
-		for _, store := range []string{"blobs", "folder"} {
-			total.run(t, api.Name, store, sc)
+		for j, store := range []string{"blobs", "folder"} {
+			if *long || (i+j)%2 == 0 {
+				total.run(t, api.Name, store, sc)
+			}
 		}
 	}
 	// Runs that are too short to catch up: the past gets a lane of its own.
@@ -67,7 +69,7 @@ func TestCrashPoints(t *testing.T) {
 		t.Error("no lane was set apart")
 	}
 	t.Logf("%d crash points, worst repeat %d rows", total.points, total.worst)
-	if total.points < 1000 {
+	if total.points < 800 {
 		t.Errorf("only %d crash points", total.points)
 	}
 }

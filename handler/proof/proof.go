@@ -158,10 +158,11 @@ func (w *World) direct() {
 	w.calm.Store(true)
 	w.thaw()
 	w.running.Wait()
+	all := w.provider.allThere()
 	runs := 40 + w.Records // a run may have to wait for a dead holder's lease, or get one page before it is throttled
 	for range runs {
 		rep, ok := w.once()
-		if ok && rep.Outcome == engine.OK && !rep.Position.Before(w.end) && len(rep.Gaps) == 0 && w.oracle.caughtUp() {
+		if ok && rep.Outcome == engine.OK && rep.Started.After(all) && len(rep.Gaps) == 0 && w.oracle.caughtUp() {
 			w.oracle.final()
 			return
 		}
@@ -170,11 +171,12 @@ func (w *World) direct() {
 	w.oracle.problem("liveness: %d runs after all faults stopped the stream has not caught up: %s", runs, w.oracle.last)
 }
 
-// isNew reports whether a record was there only when all services were.
+// isNew reports whether a record was there only when all services were, and two
+// runs had noticed.
 func (w *World) isNew(r *record) bool {
 	since := r.there.Sub(w.began)
 	for _, o := range w.Outages {
-		if since < o.To {
+		if since < o.To+2*w.Every {
 			return false
 		}
 	}

@@ -114,6 +114,17 @@ func between(p *provider, most time.Duration) time.Duration {
 	return time.Duration(p.w.rng.Int64N(int64(most)))
 }
 
+// allThere is when every record can be listed, and none is in the lag, by our clock.
+func (p *provider) allThere() time.Time {
+	t := p.w.end
+	for _, r := range p.records {
+		if r.there.After(t) {
+			t = r.there
+		}
+	}
+	return t.Add(max(p.w.Skew, 0) + time.Duration(p.w.API.stream().Position.Lag))
+}
+
 // now is the provider's clock.
 func (p *provider) now() time.Time { return time.Now().UTC().Add(-p.w.Skew) }
 

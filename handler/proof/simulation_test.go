@@ -10,7 +10,8 @@ import (
 
 var (
 	seed    = flag.Uint64("seed", 0, "replay the world of this seed only")
-	seeds   = flag.Int("seeds", 150, "how many worlds to simulate")
+	seeds   = flag.Int("seeds", 40, "how many worlds to simulate")
+	long    = flag.Bool("long", false, "all crash points, not every second of the scenarios")
 	minutes = flag.Float64("minutes", 0, "go on with further seeds for so long")
 )
 
@@ -106,7 +107,7 @@ func (r *Result) count() (n int) {
 
 // TestAWorldFollowsFromItsSeed: a failing seed can be replayed call by call.
 func TestAWorldFollowsFromItsSeed(t *testing.T) {
-	for n := uint64(1); n <= 20; n++ {
+	for n := uint64(1); n <= 6; n++ {
 		a, b := Simulate(t, scenario(t, n)), Simulate(t, scenario(t, n))
 		if a.Trace != b.Trace || a.Calls != b.Calls {
 			t.Errorf("seed %d: %d calls with the digest %s, in a replay %d with %s", n, a.Calls, a.Trace, b.Calls, b.Trace)
