@@ -18,10 +18,12 @@ type oracle struct {
 	mu sync.Mutex
 
 	rows    int
+	stored  map[string]int             // rows by EventUid that were not forgotten
 	arrived map[string]int             // rows by record
 	uids    map[string]map[string]bool // the EventUids of a record's rows
 	kept    map[string]bool            // records in quarantine
 	slowest time.Duration
+	missing int // said by reconcile
 
 	batch   int                           // rows of the largest batch so far
 	excused int                           // rows that may have come twice by now
@@ -41,7 +43,7 @@ type lane struct {
 }
 
 func newOracle(w *World) *oracle {
-	return &oracle{w: w, arrived: map[string]int{}, uids: map[string]map[string]bool{}, kept: map[string]bool{}, ledger: map[string]engine.LedgerEntry{}, lanes: map[string]*lane{}}
+	return &oracle{w: w, stored: map[string]int{}, arrived: map[string]int{}, uids: map[string]map[string]bool{}, kept: map[string]bool{}, ledger: map[string]engine.LedgerEntry{}, lanes: map[string]*lane{}}
 }
 
 // live is the live lane's checkpoint; nil before the first.
@@ -76,8 +78,12 @@ func (o *oracle) accepted(table string, rows []map[string]any) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.batch = max(o.batch, len(rows))
+	forgotten := o.w.Forgotten > 0 && o.w.rng.Float64() < o.w.Forgotten
 	for _, row := range rows {
 		o.rows++
+		if uid, _ := row["EventUid"].(string); !forgotten {
+			o.stored[uid]++
+		}
 		name := o.w.API.name(row)
 		r := o.w.provider.byID[name]
 		if r == nil {
@@ -268,7 +274,7 @@ func (o *oracle) caughtUp() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, r := range o.w.provider.records {
-		if !o.settled(r) {
+		if !o.settled(r) && !r.late {
 			return false
 		}
 	}
@@ -289,6 +295,9 @@ func (o *oracle) final() {
 	defer o.mu.Unlock()
 	var want engine.Counts
 	for _, r := range o.w.provider.records {
+		if r.late && !o.settled(r) {
+			continue
+		}
 		want.Fetched++
 		switch in, kept := o.arrived[r.id] > 0, o.kept[r.id]; {
 		case r.kind == noise:

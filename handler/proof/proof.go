@@ -50,6 +50,10 @@ type Scenario struct {
 	Folder     string        // keep state there instead of in the blob service
 	Damage     float64       // the chance of a checkpoint to be garbled after it was written
 	Skew       time.Duration // how far our clock is ahead of the provider's
+	// What no collector can see at once, and reconcile has to name: calls that the
+	// endpoint acknowledges and forgets, records that are listed later than the
+	// stream allows for.
+	Forgotten, TooLate float64
 }
 
 // CrashPoint is the n-th call of the outside world, before or after it took effect.
@@ -77,6 +81,7 @@ type Result struct {
 	Rows     int           // accepted
 	Repeats  int           // rows accepted more than once
 	Lanes    int           // that had a checkpoint
+	Missing  int           // named by reconcile
 	Slowest  time.Duration // from a record's being there to its row; not of those from before the start or an outage's end
 	Problems []string
 }
@@ -164,6 +169,7 @@ func (w *World) direct() {
 		rep, ok := w.once()
 		if ok && rep.Outcome == engine.OK && rep.Started.After(all) && len(rep.Gaps) == 0 && w.oracle.caughtUp() {
 			w.oracle.final()
+			w.reconcile()
 			return
 		}
 		time.Sleep(w.Every)
@@ -186,5 +192,5 @@ func (w *World) isNew(r *record) bool {
 func (w *World) result() Result {
 	o := w.oracle
 	return Result{Lanes: len(o.lanes), Seed: w.Seed, Trace: fmt.Sprintf("%016x", w.digest), Calls: w.calls, Runs: o.runs, Deaths: w.deaths, Freezes: w.freezes, Faults: w.faults,
-		Records: len(w.provider.records), Rows: o.rows, Repeats: o.repeats(), Slowest: o.slowest, Problems: o.problems}
+		Records: len(w.provider.records), Rows: o.rows, Repeats: o.repeats(), Missing: o.missing, Slowest: o.slowest, Problems: o.problems}
 }

@@ -17,6 +17,7 @@ type record struct {
 	at    time.Time // when it happened
 	there time.Time // when it can be listed
 	kind  kind
+	late  bool // later than the stream allows for: it need not arrive
 	fields
 	json string // as it is listed
 }
@@ -81,6 +82,10 @@ func newProvider(w *World) *provider {
 			case k == 5:
 				r.kind = scalar
 			}
+		}
+		if r.kind == plain && w.rng.Float64() < w.TooLate {
+			r.late = true
+			r.there = r.at.Add(time.Duration(a.stream().Position.Lag) + time.Duration(a.stream().Position.Overlap) + time.Duration(1+w.rng.IntN(90))*time.Minute)
 		}
 		r.json = a.record(r)
 		p.records = append(p.records, r)

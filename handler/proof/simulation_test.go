@@ -45,6 +45,8 @@ func scenario(t *testing.T, seed uint64) Scenario {
 		sc.Folder = t.TempDir()
 	case 1:
 		sc.Damage = 0.03
+	case 2:
+		sc.Forgotten, sc.TooLate = 0.1, 0.1
 	}
 	if lag := time.Duration(sc.API.stream().Position.Lag); lag > 0 {
 		sc.Skew = min(time.Duration(r.IntN(120)-60)*time.Second, lag)
@@ -73,8 +75,8 @@ func TestSimulation(t *testing.T) {
 			break
 		}
 	}
-	t.Logf("%d seeds: %d calls, %d runs, %d deaths, %d freezes, %d faults of %d kinds; %d records, %d rows, %d of them came again",
-		n, total.Calls, total.Runs, total.Deaths, total.Freezes, total.count(), len(total.Faults), total.Records, total.Rows, total.Repeats)
+	t.Logf("%d seeds: %d calls, %d runs, %d deaths, %d freezes, %d faults of %d kinds; %d records, %d rows, %d of them came again; %d forgotten by the endpoint or listed too late, and named",
+		n, total.Calls, total.Runs, total.Deaths, total.Freezes, total.count(), len(total.Faults), total.Records, total.Rows, total.Repeats, total.Missing)
 }
 
 func report(t *testing.T, r Result) {
@@ -92,6 +94,7 @@ func (r *Result) add(o Result) {
 	r.Records += o.Records
 	r.Rows += o.Rows
 	r.Repeats += o.Repeats
+	r.Missing += o.Missing
 	r.Problems = append(r.Problems, o.Problems...)
 	for k, v := range o.Faults {
 		r.Faults[k] += v
