@@ -84,6 +84,9 @@ func printState(out io.Writer, st *engine.State) error {
 		if p := c.Window; p != nil {
 			fmt.Fprintf(w, "window\t%s to %s, %s listed\n", stamp(p.From), stamp(p.To), plural(p.Pages, "page"))
 		}
+		for _, g := range c.Gaps {
+			fmt.Fprintf(w, "but for\t%s to %s, which the lane %s catches up on\n", stamp(g.From), stamp(g.To), g.Lane)
+		}
 		fmt.Fprintf(w, "newest event\t%s\n", stamp(c.LastEvent))
 		fmt.Fprintf(w, "known ids\t%d, which are passed over when they come again\n", st.KnownIDs)
 		fmt.Fprintf(w, "totals\t%d fetched = %d acknowledged + %d filtered + %d in quarantine; %d windows\n", c.Totals.Fetched, c.Totals.Acknowledged, c.Totals.Filtered, c.Totals.Quarantined, c.Windows)

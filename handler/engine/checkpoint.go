@@ -54,7 +54,9 @@ type Progress struct {
 	// Reached is the newest event seen; an ascending window can be listed
 	// again from there when the provider forgets the token.
 	Reached time.Time `json:"reached,omitzero"`
-	Counts  Counts    `json:"counts"`
+	// Restarts counts how often the provider has forgotten it.
+	Restarts int    `json:"restarts,omitempty"`
+	Counts   Counts `json:"counts"`
 }
 
 // Counts account for records. Every record that was fetched for the first time

@@ -76,6 +76,8 @@ func reasonOf(err error) string {
 		return "lease_lost"
 	case errors.Is(err, ErrHeld):
 		return "lease_held"
+	case errors.Is(err, ErrTokenExpired):
+		return "token_expired"
 	case errors.As(err, &e) && e.Reason != "":
 		return e.Reason
 	case errors.As(err, &e):

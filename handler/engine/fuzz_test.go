@@ -61,4 +61,3 @@ func FuzzPageOfRecords(f *testing.F) {
 		}
 	})
 }
-

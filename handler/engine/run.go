@@ -167,7 +167,8 @@ func join(a, b error) error {
 // errBudget ends a run whose time is up; it is no failure.
 var errBudget = errors.New("the run's time is up")
 
-// windows lists one window after the other until the run's end is reached.
+// windows lists one window after the other until the run's end is reached. They
+// are planned ahead of what is committed.
 func (r *run) windows(ctx context.Context) error {
 	r.listed = r.c.Position
 	if r.c.Window != nil {
@@ -175,22 +176,18 @@ func (r *run) windows(ctx context.Context) error {
 		if err := r.window(ctx); err != nil {
 			return err
 		}
-	}
-	planned := *r.c // windows are planned ahead of what is committed
-	if r.c.Window != nil {
-		planned.Position, planned.Windows = r.work.To, planned.Windows+1
+		r.listed = r.work.To // not the one planned: a lost page token may have cut it
 	}
 	for {
-		w, ok := r.s.Position.plan(&planned, r.end)
+		w, ok := r.s.Position.plan(r.listed, r.c.Since, r.end)
 		if !ok {
 			return nil
 		}
-		r.work, r.listed = Progress{Window: w}, planned.Position
+		r.work = Progress{Window: w}
 		if err := r.window(ctx); err != nil {
 			return err
 		}
-		planned.Position = w.To
-		planned.Windows++
+		r.listed = r.work.To
 	}
 }
 
@@ -207,7 +204,7 @@ func (r *run) window(ctx context.Context) error {
 		page, err := r.fetch(ctx)
 		if errors.Is(err, ErrTokenExpired) && !restarted {
 			restarted = true
-			r.work.From, r.work.Token = r.s.Position.restart(&r.work), ""
+			r.relist()
 			continue
 		}
 		if err != nil {
@@ -234,6 +231,24 @@ func (r *run) window(ctx context.Context) error {
 func pagingLoop(s *Stream) error {
 	return &Error{Kind: Permanent, Op: "list " + s.Key(), Reason: "paging_loop",
 		Hint: "report it with the request's log line", Err: errors.New("the provider names the page just read as the next one")}
+}
+
+// relist has the window listed again, because its page token is gone. When that
+// means all of it and is not the first time, it is cut in half: else a listing
+// that takes longer than its tokens live would never come to an end.
+func (r *run) relist() {
+	p, w := r.s.Position, &r.work
+	from := p.restart(w)
+	if w.Restarts++; w.Restarts > 1 && !from.After(w.From) {
+		half := r.listed.Add(w.To.Sub(r.listed) / 2)
+		if p.Granularity > 0 {
+			half = half.Truncate(p.Granularity)
+		}
+		if half.After(r.listed) {
+			w.To = half
+		}
+	}
+	w.From, w.Token = from, ""
 }
 
 // flushAfter is how long complete pages may wait for their batch to fill up.

@@ -544,3 +544,37 @@ func TestNoCrashPointLosesARecord(t *testing.T) {
 		t.Errorf("%d crash points, worst repeat %d rows: at most one upload, of two rows, may come twice", points, worst)
 	}
 }
+
+// TestAWindowThatOutlivesItsTokensIsCut: a provider forgets the page token before
+// a whole window can be listed; in parts it can.
+func TestAWindowThatOutlivesItsTokensIsCut(t *testing.T) {
+	b := newBench()
+	list := connectortest.NewTimeline(b.s.Start, noon, time.Minute) // six pages of ten
+	b.s.Source = &forgetful{Timeline: list}
+	runs := 0
+	for ; b.Run(t.Context(), b.s, 10*time.Minute).Outcome != engine.OK; runs++ {
+		if runs > 10 {
+			t.Fatalf("after %d runs it is at %+v", runs, b.checkpoint(t))
+		}
+	}
+	b.wantIDs(t, list.IDs(noon)...)
+	if c := b.checkpoint(t); !c.Position.Equal(noon) || c.Totals.Fetched != 60 {
+		t.Errorf("checkpoint %+v", c)
+	}
+}
+
+// forgetful serves three pages of a listing and then forgets it.
+type forgetful struct {
+	*connectortest.Timeline
+	pages int
+}
+
+func (f *forgetful) Fetch(ctx context.Context, w engine.Window, token string) (*engine.Page, error) {
+	if token == "" {
+		f.pages = 0
+	}
+	if f.pages++; f.pages > 3 {
+		return nil, engine.ErrTokenExpired
+	}
+	return f.Timeline.Fetch(ctx, w, token)
+}

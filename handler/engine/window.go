@@ -2,18 +2,19 @@ package engine
 
 import "time"
 
-// plan returns the window to list next, or false when the stream is caught up
-// with end, the time up to which records can be complete.
-func (p Position) plan(c *Checkpoint, end time.Time) (Window, bool) {
+// plan returns the window that follows position, or false when the stream is
+// caught up with end, the time up to which records can be complete. It reaches
+// back for late records, but not behind since.
+func (p Position) plan(position, since, end time.Time) (Window, bool) {
 	if p.Granularity > 0 {
 		end = end.Truncate(p.Granularity)
 	}
-	if !end.After(c.Position) {
+	if !end.After(position) {
 		return Window{}, false
 	}
-	w := Window{From: c.Position.Add(-p.Overlap), To: end}
-	if w.From.Before(c.Since) {
-		w.From = c.Since
+	w := Window{From: position.Add(-p.Overlap), To: end}
+	if w.From.Before(since) {
+		w.From = since
 	}
 	if p.MaxWindow > 0 && w.To.Sub(w.From) > p.MaxWindow {
 		w.To = w.From.Add(p.MaxWindow)

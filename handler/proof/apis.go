@@ -169,13 +169,13 @@ tables:
 		text, _ := row["Text"].(string) // an empty one is left out
 		switch {
 		case row["Name"] != r.id:
-			return fmt.Errorf("Name is %v", row["Name"])
+			return fmt.Errorf("the column Name is %v", row["Name"])
 		case n.String() != fmt.Sprint(r.number):
-			return fmt.Errorf("Number is %v, not %d", row["Number"], r.number)
+			return fmt.Errorf("the column Number is %v, not %d", row["Number"], r.number)
 		case text != r.text:
-			return fmt.Errorf("Text is %q, not %q", text, r.text)
+			return fmt.Errorf("the column Text is %q, not %q", text, r.text)
 		case !reflect.DeepEqual(floats(row["Payload"]), r.extra):
-			return fmt.Errorf("Payload is %v, not %v", row["Payload"], r.extra)
+			return fmt.Errorf("the column Payload is %v, not %v", row["Payload"], r.extra)
 		}
 		return nil
 	}

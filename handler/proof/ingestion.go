@@ -26,12 +26,13 @@ type Ingestion struct {
 	tables map[string]bool
 	now    func() time.Time
 
+	offered  func(rows int)                            // told of each call with rows
 	accepted func(table string, rows []map[string]any) // told of each call that was taken
 }
 
 // NewIngestion returns an endpoint with a rule for these tables.
 func NewIngestion(tables map[string]bool, now func() time.Time) *Ingestion {
-	return &Ingestion{tables: tables, now: now, accepted: func(string, []map[string]any) {}}
+	return &Ingestion{tables: tables, now: now, offered: func(int) {}, accepted: func(string, []map[string]any) {}}
 }
 
 // ServeHTTP is POST /dataCollectionRules/{rule}/streams/{stream}.
@@ -75,6 +76,7 @@ func (s *Ingestion) take(rw http.ResponseWriter, req *http.Request, table string
 	if err == nil {
 		err = dec.Decode(&rows)
 	}
+	s.offered(len(rows))
 	if err != nil || bytes.Contains(data, []byte(`"`+poisonous+`"`)) || dec.More() {
 		answer(rw, http.StatusBadRequest, "InvalidPayload")
 		return

@@ -70,6 +70,13 @@ func (o *oracle) problemLocked(format string, args ...any) {
 	}
 }
 
+// offered notes how large batches are.
+func (o *oracle) offered(rows int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.batch = max(o.batch, rows)
+}
+
 // accepted looks at the rows of a call that the endpoint took.
 func (o *oracle) accepted(table string, rows []map[string]any) {
 	if table == healthTable {
@@ -77,7 +84,6 @@ func (o *oracle) accepted(table string, rows []map[string]any) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.batch = max(o.batch, len(rows))
 	forgotten := o.w.Forgotten > 0 && o.w.rng.Float64() < o.w.Forgotten
 	for _, row := range rows {
 		o.rows++

@@ -149,7 +149,7 @@ func newWorld(t *testing.T, sc Scenario) *World {
 	w.blobs = NewBlobs()
 	w.blobs.wrote = w.oracle.wrote
 	w.sink = NewIngestion(map[string]bool{sc.API.table().Name: true, healthTable: true}, func() time.Time { return time.Now() })
-	w.sink.accepted = w.oracle.accepted
+	w.sink.offered, w.sink.accepted = w.oracle.offered, w.oracle.accepted
 	return w
 }
 
