@@ -50,6 +50,7 @@ func FuzzPageOfRecords(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, page []byte) {
 		b := newBench()
+		b.BatchBytes = 2000
 		b.s.Source = sourceFunc(func() (*engine.Page, error) { return &engine.Page{Records: page}, nil })
 		rep := b.Run(t.Context(), b.s, time.Minute)
 		c := b.checkpoint(t)
