@@ -4,13 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -436,112 +433,6 @@ func TestOldTimesAreMovedVisibly(t *testing.T) {
 	want := []string{"2026-11-22T12:00:00Z 2026-11-19T00:00:00Z", "2026-11-22T11:00:00Z ", "2026-11-22T12:00:00Z 2026-11-24T00:00:00Z"}
 	if !slices.Equal(got, want) {
 		t.Errorf("times %v, want %v", got, want)
-	}
-}
-
-// errCrash is the death of the process: after it every call fails.
-var errCrash = errors.New("crash")
-
-// crashing dies before or after the n-th call of store, source and sink.
-type crashing struct {
-	engine.Store
-	sink   *connectortest.MemSink
-	src    *connectortest.ListSource
-	mu     sync.Mutex
-	calls  int
-	at     int
-	before bool
-}
-
-func (c *crashing) io(f func() error) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.calls > c.at || c.calls == c.at && c.before {
-		return errCrash
-	}
-	c.calls++
-	if c.calls-1 == c.at && c.before {
-		return errCrash
-	}
-	err := f()
-	if c.calls-1 == c.at {
-		return errCrash
-	}
-	return err
-}
-
-func (c *crashing) Append(ctx context.Context, n string, after int64, d []byte) error {
-	return c.io(func() error { return c.Store.Append(ctx, n, after, d) })
-}
-func (c *crashing) AddLine(ctx context.Context, n string, d []byte) error {
-	return c.io(func() error { return c.Store.AddLine(ctx, n, d) })
-}
-func (c *crashing) Put(ctx context.Context, n string, d []byte) error {
-	return c.io(func() error { return c.Store.Put(ctx, n, d) })
-}
-func (c *crashing) List(ctx context.Context, p string) iter.Seq2[string, error] {
-	return c.Store.List(ctx, p)
-}
-func (c *crashing) Has(table string) bool { return c.sink.Has(table) }
-func (c *crashing) Upload(ctx context.Context, b engine.Batch) error {
-	return fatal(c.io(func() error { return c.sink.Upload(ctx, b) }))
-}
-func (c *crashing) Fetch(ctx context.Context, w engine.Window, token string) (p *engine.Page, err error) {
-	err = c.io(func() (err error) { p, err = c.src.Fetch(ctx, w, token); return err })
-	return p, fatal(err)
-}
-
-func fatal(err error) error {
-	if errors.Is(err, errCrash) {
-		return &engine.Error{Kind: engine.Permanent, Op: "crash", Err: err}
-	}
-	return err
-}
-
-// TestNoCrashPointLosesARecord dies before and after every call that a
-// scenario makes, starts again, and looks at what arrived.
-func TestNoCrashPointLosesARecord(t *testing.T) {
-	pages := [][]string{{"1", "2"}, {"3", "!f"}, {"4", "5", "1"}, {}, {"6"}}
-	points, worst := 0, 0
-	for at := 0; ; at++ {
-		done := false
-		for _, before := range []bool{true, false} {
-			b := newBench(pages...)
-			b.BatchBytes, b.InFlight = 220, 1 // about two rows an upload
-			b.s.Position.Lag = time.Minute
-			c := &crashing{Store: b.store, sink: b.sink, src: b.src, at: at, before: before}
-			first := *b.Engine
-			first.Store, first.Sink = c, c
-			s := *b.s
-			s.Source, s.Mapper = c, &connectortest.LineMapper{}
-			rep := first.Run(t.Context(), &s, time.Minute)
-			done = c.calls <= at
-			points++
-			b.clock.Advance(b.LeaseTTL) // the dead holder's lease
-			b.run(t, engine.OK)
-			seen := map[string]int{}
-			for _, id := range b.sink.IDs() {
-				seen[id]++
-			}
-			repeats := 0
-			for _, id := range []string{"1", "2", "3", "4", "5", "6"} {
-				if seen[id] == 0 {
-					t.Errorf("crash at call %d (before %v, first run %s): record %s is lost", at, before, rep.Outcome, id)
-				}
-				repeats += seen[id] - 1
-			}
-			worst = max(worst, repeats)
-			if tot := b.checkpoint(t).Totals; !tot.Balanced() {
-				t.Errorf("crash at call %d (before %v): the books do not balance: %+v", at, before, tot)
-			}
-		}
-		if done {
-			break
-		}
-	}
-	t.Logf("%d crash points, worst repeat %d rows", points, worst)
-	if points < 30 || worst > 2 {
-		t.Errorf("%d crash points, worst repeat %d rows: at most one upload, of two rows, may come twice", points, worst)
 	}
 }
 

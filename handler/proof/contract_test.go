@@ -134,7 +134,7 @@ func TestTheSimulatedEndpointAnswersLikeTheLocalWorkspace(t *testing.T) {
 	}
 	defer ws.Close()
 	taken := 0
-	fake := NewIngestion(map[string]bool{"T_CL": true}, time.Now)
+	fake := NewIngestion(map[string]bool{"T_CL": true})
 	fake.accepted = func(_ string, rows []map[string]any) { taken += len(rows) }
 	rows := 0
 	for _, x := range []struct {

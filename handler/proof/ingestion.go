@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"time"
 )
 
 const (
@@ -24,15 +23,14 @@ const (
 // local workspace alike.
 type Ingestion struct {
 	tables map[string]bool
-	now    func() time.Time
 
 	offered  func(rows int)                            // told of each call with rows
 	accepted func(table string, rows []map[string]any) // told of each call that was taken
 }
 
 // NewIngestion returns an endpoint with a rule for these tables.
-func NewIngestion(tables map[string]bool, now func() time.Time) *Ingestion {
-	return &Ingestion{tables: tables, now: now, offered: func(int) {}, accepted: func(string, []map[string]any) {}}
+func NewIngestion(tables map[string]bool) *Ingestion {
+	return &Ingestion{tables: tables, offered: func(int) {}, accepted: func(string, []map[string]any) {}}
 }
 
 // ServeHTTP is POST /dataCollectionRules/{rule}/streams/{stream}.

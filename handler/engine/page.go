@@ -1,0 +1,183 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// mapPage turns the records of a page into rows.
+func (r *run) mapPage(ctx context.Context, page *Page) error {
+	r.tail.now(r.e.Clock.Now())
+	r.pageStart, r.reached = r.known(), r.work.Reached
+	err := eachRecord(page.Records, func(src []byte) (int, error) { return r.record(ctx, src) })
+	if errors.Is(err, errNotClosed) {
+		return r.malformed(err)
+	}
+	return err
+}
+
+var errNotClosed = errors.New("the list of records is not closed")
+
+// eachRecord calls f with the rest of a page from each of its records on; f
+// returns how long that one is.
+func eachRecord(src []byte, f func(src []byte) (int, error)) error {
+	p := skipSpace(src, 0)
+	isArray := p < len(src) && src[p] == '['
+	if isArray {
+		p++
+	}
+	for {
+		if p = skipSeparators(src, p); p >= len(src) {
+			if isArray {
+				return errNotClosed
+			}
+			return nil
+		}
+		if isArray && src[p] == ']' {
+			return nil
+		}
+		n, err := f(src[p:])
+		if err != nil {
+			return err
+		}
+		p += n
+	}
+}
+
+// identify returns the EventUid of a record that was just mapped, and the hash
+// it is remembered by: of the provider's id, or of the record itself.
+func identify(m Mapper, rec []byte) (id []byte, hash idHash) {
+	if id = m.ID(); len(id) > 0 {
+		return id, hashID(id)
+	}
+	hash = hashID(rec)
+	return hash.text(), hash
+}
+
+func (r *run) malformed(err error) error {
+	return &Error{Kind: Transient, Op: "read a page of " + r.s.Key(), Reason: "malformed_page",
+		Hint: "the position stays; the page is asked for again in the next run", Err: err}
+}
+
+// record deals with the record at src[0]: its row is in the batch afterwards,
+// or it was filtered, known already, or quarantined.
+func (r *run) record(ctx context.Context, src []byte) (int, error) {
+	m, b := r.s.Mapper, r.out
+	start := b.begin()
+	n, buf, err := m.Map(src, b.buf)
+	b.buf = buf
+	if err != nil {
+		return 0, r.malformed(err)
+	}
+	rec := src[:n]
+	id, hash := identify(m, rec)
+	at, hasTime := m.EventTime()
+	if !hasTime {
+		at = r.work.To
+	}
+	c := &r.work.Counts
+	if !r.seen.add(hash, at) {
+		c.Repeated++
+		b.undo(start)
+		return n, nil
+	}
+	c.Fetched++
+	if hasTime {
+		r.noteTime(at)
+	}
+	switch {
+	case !m.IsObject():
+		b.undo(start)
+		return n, r.quarantine(ctx, rec, hash, "not_an_object", "the record is no JSON object")
+	case !m.Kept():
+		c.Filtered++
+		b.undo(start)
+		return n, nil
+	}
+	if m.Truncated() {
+		c.Truncated++
+		if err := r.e.putQuarantine(ctx, r.s, rec, hash, "truncated", "a text is longer than the service stores; the row was sent with it cut", true); err != nil {
+			return n, err
+		}
+	}
+	b.buf = r.tail.seal(b.buf, start, id, m)
+	return n, r.place(ctx, start, rec, hash)
+}
+
+// noteTime notes when a new record happened. One from before the time that has
+// been listed already is late, by its age at most.
+func (r *run) noteTime(at time.Time) {
+	if at.After(r.work.Reached) {
+		r.work.Reached = at
+	}
+	if at.Before(r.listed) {
+		if r.rep.Late == nil {
+			r.rep.Late = map[string]int64{}
+		}
+		r.rep.Late[Lateness(r.e.Clock.Now().Sub(at))]++
+	}
+}
+
+// place keeps the row that begins at start in the batch, or, when the batch is
+// full with it, in a new one.
+func (r *run) place(ctx context.Context, start int, rec []byte, hash idHash) error {
+	b := r.out
+	if size := len(b.buf) - start; size+2 > r.e.BatchBytes {
+		b.undo(start)
+		return r.quarantine(ctx, rec, hash, "row_too_large", fmt.Sprintf("the row has %d bytes, one upload at most %d", size, r.e.BatchBytes))
+	}
+	if len(b.buf)+1 > r.e.BatchBytes {
+		r.out = r.split(b, start)
+		r.markPartial(b)
+		if err := r.dispatch(ctx, b); err != nil {
+			return err
+		}
+	}
+	r.out.end(rec, hash)
+	return nil
+}
+
+func (r *run) quarantine(ctx context.Context, rec []byte, h idHash, reason, detail string) error {
+	r.work.Counts.Quarantined++
+	return r.e.putQuarantine(ctx, r.s, rec, h, reason, detail, false)
+}
+
+// known counts the ids seen so far, the forgotten ones included.
+func (r *run) known() int { return len(r.seen.list) + r.forgotten }
+
+// mark notes that all of a page is in the batches so far.
+func (r *run) mark(closes bool) {
+	n := r.known()
+	r.out.marks = append(r.out.marks, mark{progress: r.work, rows: len(r.out.ends), seen: n, page: n, closes: closes})
+}
+
+// markPartial notes that b is full in the middle of a page: all records of the
+// page before the present one, whose row did not fit any more, are dealt with.
+// Going on from here, the page is fetched again and they are known; so a crash
+// repeats no more than the batches in flight. What the page has reached so far
+// says nothing yet: its first records come again.
+func (r *run) markPartial(b *batch) {
+	w := r.work
+	w.Reached = r.reached
+	w.Counts.Fetched--
+	if r.s.Mapper.Truncated() {
+		w.Counts.Truncated--
+	}
+	b.marks = append(b.marks, mark{progress: w, rows: len(b.ends), seen: r.known() - 1, page: r.pageStart, partial: true})
+}
+
+func skipSpace(src []byte, p int) int {
+	for p < len(src) && src[p] <= ' ' {
+		p++
+	}
+	return p
+}
+
+func skipSeparators(src []byte, p int) int {
+	for p < len(src) && (src[p] <= ' ' || src[p] == ',' || src[p] == 0x1e) { // 0x1e: RFC 7464
+		p++
+	}
+	return p
+}
