@@ -39,13 +39,14 @@ Exit code 0: caught up. 1: an error; position and data stay. 2: a wrong call.
 			if err := oneOf("output", output, "text", "json"); err != nil {
 				return err
 			}
+			if lease < time.Second {
+				return usageError("--lease %s is too short: give 1s or more", lease)
+			}
 			a, err := configured(cmd, std, path)
 			if err != nil {
 				return err
 			}
-			if a.LeaseTTL = lease; lease < time.Second {
-				return usageError("--lease %s is too short: give 1s or more", lease)
-			}
+			a.LeaseTTL = lease
 			conns, err := a.find(name)
 			if err != nil {
 				return err
