@@ -23,13 +23,17 @@ import (
 )
 
 // Store keeps documents and objects below a folder.
-type Store struct{ root string }
+type Store struct {
+	root string
+
+	slept func() // in tests: what happens while a writer sleeps
+}
 
 var _ engine.Store = (*Store)(nil)
 
 // Open returns the store in the folder root, which it makes if need be.
 func Open(root string) (*Store, error) {
-	s := &Store{root}
+	s := &Store{root: root, slept: func() {}}
 	err := os.MkdirAll(root, 0o700)
 	if err == nil {
 		var f *os.File
@@ -117,6 +121,7 @@ func (s *Store) Append(_ context.Context, name string, after int64, data []byte)
 		return err
 	}
 	defer os.Remove(tmp)
+	s.slept()
 	mine := file(folder, after+1)
 	if err := linkNew(tmp, mine); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package dir
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -76,5 +77,33 @@ func TestOpenSaysWhenTheFolderCannotBeWritten(t *testing.T) {
 	_, err := Open(filepath.Join(file, "store"))
 	if err == nil || !strings.Contains(err.Error(), "name a folder that this user may write to") {
 		t.Errorf("error: %v", err)
+	}
+}
+
+// TestAWriterThatSleptIsRefused though its generation has come and gone, and its
+// name is free again.
+func TestAWriterThatSleptIsRefused(t *testing.T) {
+	root := t.TempDir()
+	slow, err := Open(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	quick, err := Open(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow.slept = func() {
+		for i := range int64(2 * engine.Kept) {
+			if err := quick.Append(t.Context(), "doc", i, []byte("quick")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := slow.Append(t.Context(), "doc", 0, []byte("slow")); !errors.Is(err, engine.ErrConflict) {
+		t.Errorf("a writer that slept: %v", err)
+	}
+	gens, err := quick.Generations(t.Context(), "doc")
+	if err != nil || len(gens) != engine.Kept || gens[0].Number != 2*engine.Kept || string(gens[engine.Kept-1].Data) != "quick" {
+		t.Errorf("generations %v, %v", gens, err)
 	}
 }

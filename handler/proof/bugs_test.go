@@ -50,7 +50,7 @@ var bugs = []bug{
 	{"gap forgotten too early", "engine/gap.go", "c.Position.Before(g.To) {", "c.Position.Before(g.From) {"},
 	{"sign-in page taken for no records", "rest/rest.go", "		return nil, r.fail(engine.Transient, \"not_json\"", "		return &engine.Page{}, nil\n		return nil, r.fail(engine.Transient, \"not_json\""},
 	{"empty page taken for the last", "rest/rest.go", "	if r.s.Paging.Stop != \"empty_page\" || !empty(page.Records) {", "	if !empty(page.Records) {"},
-	{"page gone taken for the last", "rest/errors.go", "		return fmt.Errorf(\"%w: %w\", engine.ErrTokenExpired, cause)\n", "		return nil\n"},
+	{"page token that is gone is asked for for ever", "rest/errors.go", "		return fmt.Errorf(\"%w: %w\", engine.ErrTokenExpired, cause)\n", "		return r.fail(engine.Permanent, \"gone\", \"\", cause, 0)\n"},
 	{"next page at another origin followed", "rest/rest.go", "	return u.Scheme == r.base.Scheme && strings.EqualFold(u.Host, r.base.Host)\n", "	return true\n"},
 	{"redirect to another origin followed", "rest/rest.go", "	if !r.sameOrigin(req.URL) {", "	if false {"},
 	{"wrong clock not noticed", "rest/rest.go", "	if err := r.checkClock(resp); err != nil {", "	if err := error(nil); err != nil {"},
@@ -123,7 +123,7 @@ var suites = [][]string{
 	{"-seeds", "40", "-run", "TestSimulation$", "./handler/proof"},
 	{"./handler/engine", "./handler/rest", "./handler/dir", "./handler/logsingest", "./connectors"},
 	{"-run", "TestCrashPoints$", "./handler/proof"},
-	{"-run", "TestTheSimulated|TestSevenDays", "./handler/proof", "./handler/azblob"},
+	{"-run", "TestTheSimulated|TestAWrite|TestSevenDays", "./handler/proof", "./handler/azblob"},
 }
 
 var (

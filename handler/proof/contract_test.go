@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sluice-connectors/sluice/handler/azblob"
@@ -35,6 +36,41 @@ func (d direct) Do(req *http.Request) (*http.Response, error) {
 	resp := rec.Result()
 	resp.Request = req
 	return resp, nil
+}
+
+// lossy loses the answer of the first write.
+type lossy struct {
+	direct
+	lost bool
+}
+
+func (l *lossy) Do(req *http.Request) (*http.Response, error) {
+	resp, err := l.direct.Do(req)
+	if req.Method == http.MethodPut && req.URL.Query().Get("restype") == "" && !l.lost {
+		l.lost = true
+		return nil, errReset
+	}
+	return resp, err
+}
+
+// TestAWriteWhoseAnswerIsLostIsOurs: the client library repeats it and is refused,
+// by our own write.
+func TestAWriteWhoseAnswerIsLostIsOurs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // in which the library's pause takes no time
+		wire := &lossy{direct: direct{NewBlobs()}}
+		s, err := azblob.Open(t.Context(), "https://sim.blob.core.windows.net/sluice", logsingest.None{}, wire)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range int64(3) {
+			if err := s.Append(t.Context(), "doc", i, fmt.Appendf(nil, "v%d", i+1)); err != nil {
+				t.Errorf("write %d: %v", i+1, err)
+			}
+		}
+		if !wire.lost {
+			t.Error("no answer was lost")
+		}
+	})
 }
 
 // TestTheSimulatedBlobServiceIsAsGoodAsTheEmulator runs the suite that the store

@@ -11,19 +11,22 @@ import (
 // reconcile asks for what is missing at the end of a world, which the oracle
 // knows: what the endpoint forgot, what was listed too late.
 func (w *World) reconcile() {
-	p := w.newProcess()
-	ended := make(chan struct{})
 	var rec *engine.Reconciliation
 	var err error
-	go func() {
-		defer close(ended)
-		e, s, oerr := p.open()
-		if err = oerr; err == nil {
-			rec, err = e.Reconcile(context.Background(), s, engine.Window{From: w.start, To: w.end}, w.oracle, nil)
-		}
-	}()
-	<-ended
-	if err != nil || rec == nil {
+	for died := true; died; {
+		p := w.newProcess()
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			e, s, oerr := p.open()
+			if err = oerr; err == nil {
+				rec, err = e.Reconcile(context.Background(), s, engine.Window{From: w.start, To: w.end}, w.oracle, nil)
+			}
+		}()
+		<-ended
+		died = p.dead.Load()
+	}
+	if err != nil {
 		w.oracle.problem("reconcile: %v", err)
 		return
 	}

@@ -220,3 +220,21 @@ func TestCredentialsThatAProviderEchoes(t *testing.T) {
 		}
 	}
 }
+
+// TestACredentialInAPageTokenIsNotStored, and is in the request all the same.
+func TestACredentialInAPageTokenIsNotStored(t *testing.T) {
+	var asked []string
+	s, _ := newSource(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.Query().Get("key"))
+		w.Header().Set("Link", fmt.Sprintf(`<http://%s/base/v1/events?key=%s>; rel="next"`, r.Host, url.QueryEscape(secret)))
+		_, _ = io.WriteString(w, `{"data":[{"t":1}]}`)
+	})
+	s.s.Paging = spec.Paging{Type: "link_header"}
+	page, err := s.Fetch(t.Context(), engine.Window{From: noon, To: noon}, "")
+	if err != nil || strings.Contains(page.Next, secret) {
+		t.Fatalf("page %+v, %v", page, err)
+	}
+	if _, err := s.Fetch(t.Context(), engine.Window{From: noon, To: noon}, page.Next); err != nil || asked[1] != secret {
+		t.Errorf("the second request has the key %q, %v", asked[1], err)
+	}
+}
