@@ -54,7 +54,9 @@ type Progress struct {
 	// Reached is the newest event seen; an ascending window can be listed
 	// again from there when the provider forgets the token.
 	Reached time.Time `json:"reached,omitzero"`
-	// Restarts counts how often the provider has forgotten it.
+	// Listing counts the pages since the listing began, Restarts how often it
+	// began anew.
+	Listing  int    `json:"listing,omitempty"`
 	Restarts int    `json:"restarts,omitempty"`
 	Counts   Counts `json:"counts"`
 }

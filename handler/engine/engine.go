@@ -157,6 +157,7 @@ type Stream struct {
 	Source     Source
 	Mapper     Mapper
 	Position   Position
+	MaxPages   int       // most pages that the provider lists of one window; 0: any number
 	Start      time.Time // where the first run begins
 
 	// Lane sets work on a part of the past apart from the live collection of

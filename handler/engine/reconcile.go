@@ -57,20 +57,29 @@ func (e *Engine) Reconcile(ctx context.Context, s *Stream, w Window, t Table, te
 	if err != nil {
 		return nil, err
 	}
-	for from := w.From; from.Before(w.To); from = from.Add(step) {
+	for from := w.From; from.Before(w.To); {
 		part := Window{from, from.Add(step)}
 		if part.To.After(w.To) {
 			part.To = w.To
 		}
-		if err := e.reconcilePart(ctx, s, part, t, kept, rec); err != nil {
+		err := e.reconcilePart(ctx, s, part, t, kept, rec)
+		if (errors.Is(err, ErrTokenExpired) || errors.Is(err, errTooLong)) && step > time.Second {
+			step /= 2 // a part that can be listed before its page tokens are gone, or within the provider's limit
+			continue
+		}
+		if err != nil {
 			return rec, err
 		}
+		from = part.To
 		if tell != nil {
 			tell(part, rec)
 		}
 	}
 	return rec, nil
 }
+
+// errTooLong: the window has more pages than the provider lists of one.
+var errTooLong = errors.New("the window has more pages than the provider lists")
 
 // listed is what the provider has in a part of the window.
 type listed struct {
@@ -141,21 +150,12 @@ func (e *Engine) quarantinedHashes(ctx context.Context, s *Stream) (map[string]b
 	return kept, nil
 }
 
-// listAgain lists a window, from the beginning once if the provider forgets the
-// page token on the way.
+// listAgain lists a window at the provider.
 func (e *Engine) listAgain(ctx context.Context, s *Stream, w Window) (*listed, error) {
-	for try := 1; ; try++ {
-		l, err := e.listWindow(ctx, s, w)
-		if !errors.Is(err, ErrTokenExpired) || try == 3 {
-			return l, err
-		}
-	}
-}
-
-func (e *Engine) listWindow(ctx context.Context, s *Stream, w Window) (*listed, error) {
 	l := &listed{map[string]time.Time{}, map[string]idHash{}, map[string]bool{}}
 	ask := s.Position.request(w)
 	sleep := func(ctx context.Context, d time.Duration) error { return e.Clock.Sleep(ctx, d) }
+	pages := 0
 	for token := ""; ; {
 		var page *Page
 		err := e.retry(ctx, e.Clock.Now().Add(time.Hour), sleep, func() (err error) {
@@ -175,11 +175,13 @@ func (e *Engine) listWindow(ctx context.Context, s *Stream, w Window) (*listed, 
 		if err != nil {
 			return nil, fmt.Errorf("read a page of %s: %w", s.Key(), err)
 		}
-		if page.Next == "" {
+		switch pages++; {
+		case page.Next == "":
 			return l, nil
-		}
-		if page.Next == token {
+		case page.Next == token:
 			return nil, pagingLoop(s)
+		case s.MaxPages > 0 && pages >= s.MaxPages:
+			return nil, errTooLong
 		}
 		token = page.Next
 	}

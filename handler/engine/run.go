@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -135,6 +136,7 @@ func (r *run) windows(ctx context.Context) error {
 // window lists the pages of r.work from its token on.
 func (r *run) window(ctx context.Context) error {
 	restarted := false
+	asked := map[idHash]bool{} // page tokens of this listing
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -145,20 +147,28 @@ func (r *run) window(ctx context.Context) error {
 		page, err := r.fetch(ctx)
 		if errors.Is(err, ErrTokenExpired) && !restarted {
 			restarted = true
-			r.relist()
+			r.relist(r.work.Restarts > 0) // the first time it may just have been long ago
+			asked = map[idHash]bool{}
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		if page.Next != "" && page.Next == r.work.Token {
+		if asked[hashID([]byte(r.work.Token))] = true; page.Next != "" && asked[hashID([]byte(page.Next))] {
 			return pagingLoop(r.s)
 		}
 		if err := r.mapPage(ctx, page); err != nil {
 			return err
 		}
 		r.work.Pages++
-		r.work.Token = page.Next
+		r.work.Listing++
+		if r.work.Token = page.Next; page.Next != "" && r.s.MaxPages > 0 && r.work.Listing >= r.s.MaxPages {
+			if !r.relist(true) {
+				return &Error{Kind: Permanent, Op: "list " + r.s.Key(), Reason: "page_limit",
+					Err: fmt.Errorf("the provider lists %d pages of a window, and %s has more", r.s.MaxPages, r.work.From.Format(time.RFC3339))}
+			}
+			asked = map[idHash]bool{}
+		}
 		r.mark(page.Next == "")
 		if err := r.flush(ctx); err != nil {
 			return err
@@ -169,27 +179,43 @@ func (r *run) window(ctx context.Context) error {
 	}
 }
 
-func pagingLoop(s *Stream) error {
-	return &Error{Kind: Permanent, Op: "list " + s.Key(), Reason: "paging_loop",
-		Hint: "report it with the request's log line", Err: errors.New("the provider names the page just read as the next one")}
-}
-
-// relist has the window listed again, because its page token is gone. When that
-// means all of it and is not the first time, it is cut in half: else a listing
-// that takes longer than its tokens live would never come to an end.
-func (r *run) relist() {
+// relist has the window listed again from where it cannot be complete. If that is
+// its beginning and cutting is set, the window is cut in half: else a listing
+// that takes longer than its page tokens live, or more pages than the provider
+// lists, would never come to an end. It reports whether anything has changed.
+func (r *run) relist(cutting bool) bool {
 	p, w := r.s.Position, &r.work
-	from := p.restart(w)
-	if w.Restarts++; w.Restarts > 1 && !from.After(w.From) {
-		half := r.listed.Add(w.To.Sub(r.listed) / 2)
+	before := *w
+	if from := p.restart(w); from.After(w.From) {
+		w.From = from
+	} else if cutting {
+		done := later(r.listed, w.From)
+		if p.Ascending { // of what is known only the ids close to it are remembered
+			done = later(done, w.Reached)
+		}
+		half := done.Add(w.To.Sub(done) / 2)
 		if p.Granularity > 0 {
 			half = half.Truncate(p.Granularity)
 		}
-		if half.After(r.listed) {
+		if half.After(done) {
 			w.To = half
 		}
 	}
-	w.From, w.Token = from, ""
+	w.Token, w.Listing = "", 0
+	w.Restarts++
+	return w.From != before.From || w.To != before.To
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func pagingLoop(s *Stream) error {
+	return &Error{Kind: Permanent, Op: "list " + s.Key(), Reason: "paging_loop",
+		Hint: "report it with the request's log line", Err: errors.New("the provider names the page just read as the next one")}
 }
 
 // flushAfter is how long complete pages may wait for their batch to fill up.

@@ -436,6 +436,40 @@ func TestOldTimesAreMovedVisibly(t *testing.T) {
 	}
 }
 
+// TestPagesThatGoInACircleEndTheRun: two pages that name each other.
+func TestPagesThatGoInACircleEndTheRun(t *testing.T) {
+	b := newBench()
+	calls := 0
+	b.s.Source = sourceFunc(func() (*engine.Page, error) {
+		calls++
+		return &engine.Page{Records: fmt.Appendf(nil, `["%d"]`, calls), Next: fmt.Sprint("page", calls%3)}, nil
+	})
+	if rep := b.run(t, engine.Failed); rep.Reason != "paging_loop" || calls != 4 {
+		t.Errorf("report %+v after %d requests", rep, calls)
+	}
+}
+
+// TestAWindowWithMorePagesThanTheProviderListsIsListedInParts, and one that cannot
+// be cut is an error that says so.
+func TestAWindowWithMorePagesThanTheProviderListsIsListedInParts(t *testing.T) {
+	for _, ascending := range []bool{true, false} {
+		b := newBench()
+		b.s.Position.Ascending, b.s.Position.Overlap, b.s.MaxPages = ascending, 0, 2
+		list := connectortest.NewTimeline(b.s.Start, noon, time.Minute)
+		b.s.Source = list
+		b.run(t, engine.OK)
+		b.wantIDs(t, list.IDs(noon)...)
+	}
+	b := newBench()
+	b.s.MaxPages = 2
+	b.s.Position.Granularity = 2 * time.Hour
+	b.s.Start = noon.Add(-2 * time.Hour)
+	b.s.Source = connectortest.NewTimeline(b.s.Start, noon, time.Minute)
+	if rep := b.run(t, engine.Failed); rep.Reason != "page_limit" || !strings.Contains(rep.Message, "lists 2 pages of a window") {
+		t.Errorf("report %+v", rep)
+	}
+}
+
 // TestAWindowThatOutlivesItsTokensIsCut: a provider forgets the page token before
 // a whole window can be listed; in parts it can.
 func TestAWindowThatOutlivesItsTokensIsCut(t *testing.T) {

@@ -12,10 +12,7 @@ func (p Position) plan(position, since, end time.Time) (Window, bool) {
 	if !end.After(position) {
 		return Window{}, false
 	}
-	w := Window{From: position.Add(-p.Overlap), To: end}
-	if w.From.Before(since) {
-		w.From = since
-	}
+	w := Window{From: later(position.Add(-p.Overlap), since), To: end}
 	if p.MaxWindow > 0 && w.To.Sub(w.From) > p.MaxWindow {
 		w.To = w.From.Add(p.MaxWindow)
 	}

@@ -2,15 +2,19 @@ package proof
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +39,8 @@ type API struct {
 	always     bool // there is always a next page; an empty one is the last
 	doubles    bool // a page has some records twice
 	quota      int  // requests a minute
+	maxPages   int  // of a listing
+	objects    bool // every record is an object
 
 	parse  func(*http.Request) (query, error)
 	write  func(rw http.ResponseWriter, req *http.Request, records []string, next string)
@@ -78,10 +84,11 @@ func (a *API) nextPage(name, url string) fault {
 // Knobs are what a synthetic API can be like.
 type Knobs struct {
 	Order, Bounds, Tokens          string
-	Paging                         string // none, link, query (a token there) or body
+	Paging                         string // one of dialects
 	Granularity, Lag, Overlap, Max string // durations as in a spec; Max may be empty
 	Nameless                       bool   // records have no id
 	PageSize, Quota                int
+	MaxPages                       int // of a listing, where pages are counted
 	ShortPages, Always, Doubles    bool
 	Expiry                         time.Duration
 }
@@ -90,15 +97,23 @@ const secret = "SSWS-simulated-secret"
 
 // Synthetic is an API that nobody has, with the properties one asks for.
 func Synthetic(t testing.TB, k Knobs) *API {
-	request, paging, records := `{path: /events, query: {from: "{window.from:rfc3339_ms}", to: "{window.to:rfc3339_ms}"}}`, "{type: link_header}", "$"
-	switch k.Paging {
-	case "none":
-		paging = "{type: none}"
-	case "query":
-		paging, records = `{type: token, token: $.cursor, query: {cursor: "{page.token}"}}`, "$.items"
-	case "body":
+	d, ok := dialects[k.Paging]
+	if !ok {
+		t.Fatalf("there is no way of paging %q", k.Paging)
+	}
+	k.PageSize = max(k.PageSize, 1)
+	if d.tokens != "" {
+		k.Tokens = d.tokens
+	}
+	if d.full {
+		k.ShortPages, k.Doubles, k.Always = false, false, false
+	}
+	request, paging := `{path: /events, query: {from: "{window.from:rfc3339_ms}", to: "{window.to:rfc3339_ms}"}}`, strings.ReplaceAll(d.paging, "SIZE", strconv.Itoa(k.PageSize))
+	if d.body {
 		request = `{method: POST, path: /events, body: {from: "{window.from:rfc3339_ms}", to: "{window.to:rfc3339_ms}"}}`
-		paging, records = `{type: token, token: $.cursor, more: $.more, body: {cursor: "{page.token}"}}`, "$.items"
+	}
+	if k.MaxPages > 0 {
+		paging = strings.TrimSuffix(paging, "}") + fmt.Sprintf(", max_pages: %d}", k.MaxPages)
 	}
 	if k.Always {
 		paging = strings.TrimSuffix(paging, "}") + ", stop: empty_page}"
@@ -136,21 +151,16 @@ tables:
       - {name: Number, type: long, kql: tolong(number)}
       - {name: Text, type: string, kql: tostring(text)}
       - {name: Payload, type: dynamic, kql: payload}
-`, request, paging, records, id, k.Order, k.Granularity, k.Bounds, k.Lag, k.Overlap, maxWindow)
+`, request, paging, cmp.Or(d.records, "$"), id, k.Order, k.Granularity, k.Bounds, k.Lag, k.Overlap, maxWindow)
 	c, err := spec.Parse("synthetic.yaml", []byte(text))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	a := &API{Name: fmt.Sprintf("synthetic %+v", k), spec: c, streamName: "events", settings: map[string]string{"token": secret}, authorization: "Bearer " + secret, whole: true,
-		tokens: k.Tokens, expiry: k.Expiry, pageSize: max(k.PageSize, 1), shortPages: k.ShortPages, always: k.Always, doubles: k.Doubles, quota: k.Quota}
-	a.parse, a.write = parseQuery("from", "to", "cursor"), writeLink("cursor")
-	switch k.Paging {
-	case "none":
+		tokens: k.Tokens, expiry: k.Expiry, pageSize: k.PageSize, shortPages: k.ShortPages, always: k.Always, doubles: k.Doubles, quota: k.Quota,
+		maxPages: k.MaxPages, objects: d.objects, parse: d.parse, write: d.write}
+	if d.whole {
 		a.pageSize = 1 << 30
-	case "query":
-		a.write = writeObject
-	case "body":
-		a.parse, a.write = parseBody("from", "to"), writeWindow("from", "to")
 	}
 	a.record = func(r *record) string {
 		switch r.kind {
@@ -338,13 +348,16 @@ func randomKnobs(r *rand.Rand) Knobs {
 	pick := func(list ...string) string { return list[r.IntN(len(list))] }
 	k := Knobs{
 		Order: pick("ascending", "ascending", "descending", "none"), Bounds: pick("[)", "[]", "(]", "()"),
-		Paging: pick("link", "link", "query", "query", "body", "body", "none"), Tokens: pick("after", "offset", "snapshot"),
+		Paging: pick(slices.Sorted(maps.Keys(dialects))...), Tokens: pick("after", "offset", "snapshot"),
 		Granularity: pick("1ms", "1s"), Lag: pick("0s", "1m", "5m"), Overlap: pick("0s", "2m", "10m"), Max: pick("", "30m", "6h"),
 		Nameless: r.IntN(4) == 0, PageSize: 1 + r.IntN(30), ShortPages: r.IntN(3) == 0, Doubles: r.IntN(4) == 0,
 		Expiry: time.Duration(1+r.IntN(20)) * time.Minute,
 	}
-	k.Always = r.IntN(4) == 0 && !k.ShortPages && (k.Paging == "link" || k.Paging == "query")
+	k.Always = r.IntN(4) == 0 && !k.ShortPages && slices.Contains([]string{"link", "url", "query", "header"}, k.Paging)
 	k.ShortPages = k.ShortPages && k.Paging != "none"
+	if (k.Paging == "offset" || k.Paging == "page") && r.IntN(2) == 0 {
+		k.PageSize, k.MaxPages, k.Overlap = 20+r.IntN(20), 3+r.IntN(4), pick("0s", "2m")
+	}
 	if r.IntN(4) == 0 {
 		k.Quota = 5 + r.IntN(20)
 	}

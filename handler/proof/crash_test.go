@@ -20,6 +20,11 @@ func crashAPIs(t *testing.T) []*API {
 		{Order: "descending", Bounds: "[]", Paging: "body", Tokens: "offset", Granularity: "1s", Doubles: true},
 		{Order: "descending", Bounds: "[)", Paging: "none", Granularity: "1s"},
 		{Order: "none", Bounds: "()", Paging: "link", Tokens: "snapshot", Granularity: "1ms", Expiry: time.Hour, Nameless: true},
+		{Order: "ascending", Bounds: "[]", Paging: "url", Tokens: "after", Granularity: "1s"},
+		{Order: "none", Bounds: "[)", Paging: "header", Tokens: "after", Granularity: "1ms"},
+		{Order: "descending", Bounds: "(]", Paging: "offset", Granularity: "1s"},
+		{Order: "ascending", Bounds: "[)", Paging: "page", Granularity: "1ms"},
+		{Order: "ascending", Bounds: "[)", Paging: "last", Granularity: "1ms"},
 	} {
 		k.Lag, k.Overlap, k.Max, k.PageSize = "1m", "5m", "40m", 7
 		list = append(list, Synthetic(t, k))

@@ -79,7 +79,7 @@ func newProvider(w *World) *provider {
 				r.kind = noise
 			case k == 4:
 				r.kind = poison
-			case k == 5:
+			case k == 5 && !a.objects:
 				r.kind = scalar
 			}
 		}
@@ -235,6 +235,9 @@ func (p *provider) page(q *query) (page []*record, next string, ok bool) {
 		// The last record's place, also among those that have come since.
 		list = p.listing(q)
 		first = slices.Index(list, last) + 1
+	}
+	if a.maxPages > 0 && first >= a.maxPages*a.pageSize {
+		p.w.oracle.problem("the provider was asked for more than %d pages: %+v", a.maxPages, *q)
 	}
 	first = min(first, len(list))
 	n := min(a.pageSize, len(list)-first)

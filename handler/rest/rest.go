@@ -16,7 +16,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -47,10 +46,7 @@ type Source struct {
 	dialer  *net.Dialer
 	secrets secrets
 
-	tree                 *scan.Tree // paths into the body of a response
-	records, token, more int        // their numbers; -1: none
-	reader               *scan.Reader
-
+	pager     *pager
 	size      int       // of the last body, a guess for the next
 	notBefore time.Time // our share of the rate limit is used up until then
 }
@@ -62,7 +58,7 @@ func New(c *spec.Connector, s *spec.Stream, opt Options) (*Source, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	r := &Source{c: c, s: s, opt: opt, dialer: newDialer(), records: -1, token: -1, more: -1}
+	r := &Source{c: c, s: s, opt: opt, dialer: newDialer()}
 	for _, name := range c.Secrets() {
 		if v := opt.Settings[name]; v != "" {
 			r.secrets.add(name, v)
@@ -84,7 +80,7 @@ func New(c *spec.Connector, s *spec.Stream, opt Options) (*Source, error) {
 		transport = r.guardedTransport()
 	}
 	r.client = &http.Client{Timeout: 100 * time.Second, CheckRedirect: r.checkRedirect, Transport: transport}
-	r.plan()
+	r.pager = newPager(r)
 	return r, nil
 }
 
@@ -102,7 +98,7 @@ func Stream(c *spec.Connector, s *spec.Stream, opt Options) (*engine.Stream, err
 	mapper := prog.Runner()
 	mapper.Now = source.opt.Now
 	return &engine.Stream{Connection: c.Name, Connector: c.Name, Name: s.Name, Table: s.Table,
-		Source: source, Mapper: mapper, Position: Facts(&s.Position)}, nil
+		Source: source, Mapper: mapper, Position: Facts(&s.Position), MaxPages: s.Paging.MaxPages}, nil
 }
 
 // Facts turns the position that a stream declares into what the engine needs.
@@ -138,33 +134,12 @@ func Loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// plan collects the paths that are looked up in each response.
-func (r *Source) plan() {
-	var paths []*int
-	var texts []string
-	if r.s.Records != "$" {
-		paths, texts = append(paths, &r.records), append(texts, r.s.Records)
-	}
-	if p := r.s.Paging; p.Type == "token" {
-		paths, texts = append(paths, &r.token), append(texts, p.Token)
-		if p.More != "" {
-			paths, texts = append(paths, &r.more), append(texts, p.More)
-		}
-	}
-	if len(paths) == 0 {
-		return
-	}
-	r.tree = scan.NewTree()
-	for i, p := range paths {
-		*p = r.tree.Add(scan.Key(strings.Split(texts[i], ".")[1:]...))
-	}
-	r.reader = scan.NewReader(r.tree)
-}
-
 // Fetch implements engine.Source. A page token is the path and query of the
 // next page's URL, or the token from the body.
 func (r *Source) Fetch(ctx context.Context, w engine.Window, token string) (*engine.Page, error) {
-	token = r.secrets.unmask(token)
+	if token = r.secrets.unmask(token); token == "" {
+		token = r.pager.first()
+	}
 	if wait := r.notBefore.Sub(r.opt.Now()); wait > 0 {
 		return nil, r.fail(engine.Throttled, "rate_share", "", errors.New("our share of the provider's rate limit is used up"), wait)
 	}
@@ -186,9 +161,9 @@ func (r *Source) Fetch(ctx context.Context, w engine.Window, token string) (*eng
 		return nil, err
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return nil, r.statusError(resp, body, token != "")
+		return nil, r.statusError(resp, body, token != r.pager.first())
 	}
-	return r.page(resp, body)
+	return r.page(resp, body, token)
 }
 
 func (r *Source) op() string { return "list " + r.c.Name + "/" + r.s.Name }
@@ -199,10 +174,11 @@ func (r *Source) fail(kind engine.Kind, reason, hint string, err error, wait tim
 
 // request builds the request for a page.
 func (r *Source) request(ctx context.Context, w engine.Window, token string) (*http.Request, error) {
-	d, extra := &r.s.Request, map[string]func(format string) string{
+	d, paging, extra := &r.s.Request, &r.s.Paging, map[string]func(format string) string{
 		"window.from": func(f string) string { return formatTime(w.From, f) },
 		"window.to":   func(f string) string { return formatTime(w.To, f) },
 		"page.token":  func(string) string { return token },
+		"page.size":   func(string) string { return strconv.Itoa(r.s.Paging.Size) },
 	}
 	u, err := r.url(token, extra)
 	if err != nil {
@@ -210,8 +186,8 @@ func (r *Source) request(ctx context.Context, w engine.Window, token string) (*h
 	}
 	var body io.Reader
 	tree := d.Body
-	if token != "" && r.s.Paging.Type == "token" && r.s.Paging.Body != nil {
-		tree = r.s.Paging.Body
+	if token != "" && paging.Body != nil {
+		tree = paging.Body
 	}
 	if tree != nil {
 		b, err := json.Marshal(expandTree(tree, r.opt.Settings, extra))
@@ -232,18 +208,18 @@ func (r *Source) request(ctx context.Context, w engine.Window, token string) (*h
 	for k, v := range d.Headers {
 		req.Header.Set(k, expand(v, r.opt.Settings, extra))
 	}
+	for k, v := range paging.Headers {
+		if v = expand(v, r.opt.Settings, extra); token != "" && v != "" {
+			req.Header.Set(k, v)
+		}
+	}
 	r.authenticate(req)
 	return req, nil
 }
 
 func (r *Source) url(token string, extra map[string]func(string) string) (*url.URL, error) {
-	if token != "" && r.s.Paging.Type == "link_header" {
-		ref, err := url.ParseRequestURI(token)
-		if err != nil || !strings.HasPrefix(token, "/") || strings.HasPrefix(token, "//") {
-			return nil, errors.New("the stored page link is not a path")
-		}
-		ref.Scheme, ref.Host, ref.User = r.base.Scheme, r.base.Host, nil
-		return ref, nil
+	if token != "" && r.pager.byURL() {
+		return r.pager.followed(token)
 	}
 	u := *r.base
 	path := spec.Placeholder.ReplaceAllStringFunc(r.s.Request.Path, func(m string) string {
@@ -263,7 +239,9 @@ func (r *Source) url(token string, extra map[string]func(string) string) (*url.U
 			}
 		}
 	}
-	add(r.s.Request.Query)
+	if token == r.pager.first() || !r.s.Paging.Only {
+		add(r.s.Request.Query)
+	}
 	if token != "" {
 		add(r.s.Paging.Query)
 	}
@@ -309,77 +287,13 @@ func (r *Source) read(resp *http.Response) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// page finds the records and the next page's token in a response.
-func (r *Source) page(resp *http.Response, body []byte) (*engine.Page, error) {
+// page reads a response to a request for the page that token names.
+func (r *Source) page(resp *http.Response, body []byte, token string) (*engine.Page, error) {
 	if p := scan.Space(body, 0); p >= len(body) || body[p] != '[' && body[p] != '{' {
 		kind := resp.Header.Get("Content-Type")
 		return nil, r.fail(engine.Transient, "not_json", "check base_url: a sign-in or maintenance page answers", fmt.Errorf("the response is no JSON but %q", r.foreign(kind, 80)), 0)
 	}
-	page := &engine.Page{Records: body}
-	if r.tree != nil {
-		if _, err := r.reader.Read(body, 0); err != nil {
-			return nil, r.fail(engine.Transient, "malformed_page", "", err, 0)
-		}
-	}
-	if r.records >= 0 {
-		sp := r.reader.Spans[r.records]
-		switch sp.Kind {
-		case scan.None:
-			return nil, r.fail(engine.Transient, "unexpected_answer", "the API may have changed", fmt.Errorf("the response has no %s", r.s.Records), 0)
-		case scan.Null:
-			page.Records = nil
-		default:
-			page.Records = body[sp.Start:sp.End]
-		}
-	}
-	next, err := r.next(resp, body)
-	if err != nil {
-		return nil, err
-	}
-	next = r.secrets.mask(next)
-	if r.s.Paging.Stop != "empty_page" || !empty(page.Records) {
-		page.Next = next
-	}
-	return page, nil
-}
-
-func empty(records []byte) bool {
-	p := scan.Space(records, 0)
-	if p < len(records) && records[p] == '[' {
-		p = scan.Space(records, p+1)
-		return p < len(records) && records[p] == ']'
-	}
-	return p == len(records)
-}
-
-// next returns the token of the next page, or "".
-func (r *Source) next(resp *http.Response, body []byte) (string, error) {
-	switch r.s.Paging.Type {
-	case "link_header":
-		link := nextLink(resp.Header.Values("Link"))
-		if link == "" {
-			return "", nil
-		}
-		u, err := resp.Request.URL.Parse(link)
-		if err != nil || !r.sameOrigin(u) {
-			return "", r.fail(engine.Permanent, "foreign_link", "nothing was sent there; the position stays",
-				fmt.Errorf("the provider's next page is at another origin: %s", r.foreign(link, 100)), 0)
-		}
-		return u.RequestURI(), nil
-	case "token":
-		if r.more >= 0 && r.reader.Spans[r.more].Kind != scan.True {
-			return "", nil
-		}
-		switch sp := r.reader.Spans[r.token]; sp.Kind {
-		case scan.None, scan.Null:
-			return "", nil
-		case scan.String:
-			return string(sp.Text(body)), nil
-		default:
-			return string(body[sp.Start:sp.End]), nil
-		}
-	}
-	return "", nil
+	return r.pager.page(resp, body, token)
 }
 
 func (r *Source) sameOrigin(u *url.URL) bool {
@@ -395,32 +309,6 @@ func (r *Source) checkRedirect(req *http.Request, via []*http.Request) error {
 	}
 	return nil
 }
-
-// nextLink finds the target of rel="next" in Link headers (RFC 8288).
-func nextLink(headers []string) string {
-	for _, h := range headers {
-		for h != "" {
-			start := strings.IndexByte(h, '<')
-			end := strings.IndexByte(h, '>')
-			if start < 0 || end < start {
-				break
-			}
-			target, rest := h[start+1:end], h[end+1:]
-			params := rest
-			if i := strings.IndexByte(rest, '<'); i >= 0 {
-				params, h = rest[:i], rest[i:]
-			} else {
-				h = ""
-			}
-			if relNext.MatchString(params) {
-				return target
-			}
-		}
-	}
-	return ""
-}
-
-var relNext = regexp.MustCompile(`(?i);\s*rel\s*=\s*"?(?:[^",;]*\s)?next(?:\s[^",;]*)?"?\s*(?:[;,]|$)`)
 
 func expand(text string, settings map[string]string, extra map[string]func(string) string) string {
 	if !strings.Contains(text, "{") {

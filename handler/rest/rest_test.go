@@ -257,7 +257,7 @@ func FuzzSameOrigin(f *testing.F) {
 			t.Fatal(err)
 		}
 		resp := &http.Response{Header: http.Header{"Link": {"<" + link + `>; rel="next"`}}, Request: first}
-		next, err := src.next(resp, nil)
+		next, err := src.pager.next(resp, nil, nil, "")
 		if err != nil || next == "" {
 			return
 		}

@@ -86,12 +86,20 @@ type Request struct {
 
 // Paging says how to get from one page to the next.
 type Paging struct {
-	Type  string            `yaml:"type" enum:"none|link_header|token" doc:"none; link_header: the Link header with rel=next (RFC 8288); token: a token in the body that goes into the next request."`
-	Token string            `yaml:"token" doc:"token: where the token is in the response, such as $.cursor."`
-	More  string            `yaml:"more" doc:"token: where the response says whether there is more, such as $.has_more."`
-	Query map[string]string `yaml:"query" doc:"token: query parameters of the next request, with {page.token}."`
-	Body  any               `yaml:"body" doc:"token: body of the next request, with {page.token}; it replaces the first one's."`
-	Stop  string            `yaml:"stop" enum:"empty_page" doc:"empty_page: a page without records is the last, whatever it says."`
+	Type        string            `yaml:"type" enum:"none|link_header|next_url|token|offset|page|last_record" doc:"none; link_header: the Link header with rel=next (RFC 8288); next_url: an address in the body; token: a token in the body or in a header; offset: how many records there were so far; page: the page's number; last_record: a value of the page's last record."`
+	URL         string            `yaml:"url" doc:"next_url: where the address is in the response, such as $.next. It may be relative; it never leaves base_url."`
+	Token       string            `yaml:"token" doc:"token: where the token is in the response, such as $.cursor; last_record: where the value is in the record, such as $.id."`
+	TokenHeader string            `yaml:"token_header" doc:"token: the response header that has the token."`
+	More        string            `yaml:"more" doc:"Where the response says whether there is more, such as $.has_more."`
+	Total       string            `yaml:"total" doc:"offset, page: where the response says how many records, or pages, there are in all."`
+	Size        int               `yaml:"size" doc:"How many records a full page has: {page.size} in parameters, and for stop: short_page."`
+	ZeroBased   bool              `yaml:"zero_based" doc:"page: the first page is 0, not 1."`
+	Query       map[string]string `yaml:"query" doc:"Query parameters of the next request, with {page.token}. offset, page: of the first one too."`
+	Headers     map[string]string `yaml:"headers" doc:"Headers of the next request, with {page.token}."`
+	Body        any               `yaml:"body" doc:"Body of the next request, with {page.token}; it replaces the first one's. offset, page: of the first one too."`
+	Only        bool              `yaml:"only" doc:"The next request has the query parameters of paging only, not those of request."`
+	Stop        string            `yaml:"stop" enum:"empty_page|short_page" doc:"empty_page: a page without records is the last, whatever it says; short_page: one with fewer than size."`
+	MaxPages    int               `yaml:"max_pages" doc:"How many pages the provider lists of one window; a window that has more is listed in parts."`
 }
 
 // Position says how a stream is asked for what is new.

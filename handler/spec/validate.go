@@ -3,6 +3,7 @@ package spec
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -257,28 +258,74 @@ func (v *validator) request(s *Stream, path string, known []string) {
 	}
 }
 
+// pagingKeys are the keys that each type of paging needs, and may have.
+var pagingKeys = map[string]struct{ needs, may []string }{
+	"none":        {},
+	"link_header": {may: []string{"stop", "more", "max_pages", "size"}},
+	"next_url":    {needs: []string{"url"}, may: []string{"stop", "more", "max_pages", "size"}},
+	"token":       {may: []string{"token", "token_header", "query", "headers", "body", "only", "stop", "more", "max_pages", "size"}},
+	"offset":      {may: []string{"query", "headers", "body", "only", "stop", "more", "max_pages", "size", "total"}},
+	"page":        {may: []string{"query", "headers", "body", "only", "stop", "more", "max_pages", "size", "total", "zero_based"}},
+	"last_record": {needs: []string{"token"}, may: []string{"query", "headers", "body", "only", "stop", "more", "max_pages", "size"}},
+}
+
 func (v *validator) paging(s *Stream, path string, known []string) {
 	p := &s.Paging
-	switch p.Type {
-	case "token":
-		if !pathPattern.MatchString(p.Token) || p.Token == "$" {
-			v.errorf(path, "paging by token needs token: a path such as $.cursor")
-		}
-		if p.More != "" && !pathPattern.MatchString(p.More) {
-			v.errorf(path+".more", "more %q has to be a path such as $.has_more", p.More)
-		}
-		if p.Query == nil && p.Body == nil {
-			v.errorf(path, "paging by token has to say where the token goes: query or body")
-		}
-	default:
-		if p.Token != "" || p.More != "" || p.Query != nil || p.Body != nil {
-			v.errorf(path, "paging of type %s has no token, more, query or body", p.Type)
+	given := map[string]bool{"url": p.URL != "", "token": p.Token != "", "token_header": p.TokenHeader != "", "more": p.More != "", "total": p.Total != "", "size": p.Size != 0,
+		"zero_based": p.ZeroBased, "query": p.Query != nil, "headers": p.Headers != nil, "body": p.Body != nil, "only": p.Only, "stop": p.Stop != "", "max_pages": p.MaxPages != 0}
+	keys := pagingKeys[p.Type]
+	for _, k := range slices.Sorted(maps.Keys(given)) {
+		switch {
+		case given[k] && !slices.Contains(keys.needs, k) && !slices.Contains(keys.may, k):
+			v.errorf(path+"."+k, "paging of type %s has no %s", p.Type, k)
+		case !given[k] && slices.Contains(keys.needs, k):
+			v.errorf(path, "paging of type %s needs %s", p.Type, k)
 		}
 	}
+	for k, text := range map[string]string{"url": p.URL, "token": p.Token, "more": p.More, "total": p.Total} {
+		if text != "" && (!pathPattern.MatchString(text) || text == "$") {
+			v.errorf(path+"."+k, "%s %q has to be a path such as $.meta.next", k, text)
+		}
+	}
+	if p.Type == "token" && given["token"] == given["token_header"] {
+		v.errorf(path, "paging by token needs token: a path such as $.cursor, or token_header: the name of a header")
+	}
+	if slices.Contains(keys.may, "query") && !mentions(p, "{page.token}") {
+		v.errorf(path, "paging of type %s has to say where {page.token} goes: query, headers or body", p.Type)
+	}
+	if p.Size < 0 || p.MaxPages < 0 {
+		v.errorf(path, "size and max_pages cannot be negative")
+	}
+	if p.Size == 0 && (p.Stop == "short_page" || mentions(p, "{page.size}")) {
+		v.errorf(path, "say how many records a full page has: size: 100")
+	}
+	known = append(known, "page.size")
 	for k, val := range p.Query {
 		v.placeholders(path+".query."+k, val, known)
 	}
+	for k, val := range p.Headers {
+		v.placeholders(path+".headers."+k, val, known)
+	}
 	v.tree(path+".body", p.Body, known)
+}
+
+// mentions reports whether a parameter of the next request has a placeholder.
+func mentions(p *Paging, placeholder string) bool {
+	var in func(x any) bool
+	in = func(x any) bool {
+		switch x := x.(type) {
+		case string:
+			return strings.Contains(x, placeholder)
+		case map[string]any:
+			return slices.ContainsFunc(slices.Collect(maps.Values(x)), in)
+		case map[string]string:
+			return slices.ContainsFunc(slices.Collect(maps.Values(x)), func(s string) bool { return in(s) })
+		case []any:
+			return slices.ContainsFunc(x, in)
+		}
+		return false
+	}
+	return in(p.Query) || in(p.Headers) || in(p.Body)
 }
 
 func (v *validator) position(p *Position, path string) {

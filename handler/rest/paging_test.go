@@ -1,0 +1,103 @@
+package rest
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sluice-connectors/sluice/handler/spec"
+)
+
+// TestPaging lists windows in all ways of paging: the requests that are made, as
+// path, query, headers and body, and where the listing ends.
+func TestPaging(t *testing.T) {
+	for _, x := range []struct {
+		what    string
+		paging  string
+		answers []string // bodies; "Name: value | body" has a header
+		want    []string // requests, without the parameters of the window
+		err     string   // the reason of the last request's error
+	}{
+		{"one page", `{type: none}`, []string{`{"data":[1]}`}, []string{""}, ""},
+		{"absolute address", `{type: next_url, url: $.meta.next}`, []string{`{"data":[1],"meta":{"next":"ORIGIN/base/v1/more?p=2"}}`, `{"data":[2],"meta":{"next":null}}`}, []string{"", "/base/v1/more?p=2"}, ""},
+		{"relative address", `{type: next_url, url: $.next}`, []string{`{"data":[1],"next":"?p=2"}`, `{"data":[2],"next":""}`}, []string{"", "?p=2"}, ""},
+		{"address elsewhere", `{type: next_url, url: $.next}`, []string{`{"data":[1],"next":"https://evil.example/"}`}, []string{""}, "foreign_link"},
+		{"token in a header, both ways", `{type: token, token_header: X-Next, headers: {X-Cursor: "{page.token}"}}`, []string{`X-Next: t2 | {"data":[1]}`, `{"data":[2]}`}, []string{"", " X-Cursor=t2"}, ""},
+		{"token that is a number", `{type: token, token: $.next, query: {c: "{page.token}"}}`, []string{`{"data":[1],"next":17}`, `{"data":[2]}`}, []string{"", "?c=17"}, ""},
+		{"only the token", `{type: token, token: $.next, only: true, query: {c: "{page.token}"}}`, []string{`{"data":[1],"next":"a b"}`, `{"data":[2]}`}, []string{"", "!?c=a+b"}, ""},
+		{"flag that is a number", `{type: token, token: $.next, more: $.left, query: {c: "{page.token}"}}`, []string{`{"data":[1],"next":"x","left":1}`, `{"data":[2],"next":"y","left":0}`}, []string{"", "?c=x"}, ""},
+		{"flag that is a text", `{type: token, token: $.next, more: $.left, query: {c: "{page.token}"}}`, []string{`{"data":[1],"next":"x","left":"true"}`, `{"data":[2],"next":"y","left":"false"}`}, []string{"", "?c=x"}, ""},
+		{"offset until a page is empty", `{type: offset, size: 2, query: {skip: "{page.token}", top: "{page.size}"}}`, []string{`{"data":[1,2]}`, `{"data":[{"a":[3]}]}`, `{"data":[]}`}, []string{"?skip=0&top=2", "?skip=2&top=2", "?skip=3&top=2"}, ""},
+		{"offset until a page is short", `{type: offset, size: 2, stop: short_page, query: {skip: "{page.token}"}}`, []string{`{"data":[1,2]}`, `{"data":[3]}`}, []string{"?skip=0", "?skip=2"}, ""},
+		{"offset until all are there", `{type: offset, total: $.count, query: {skip: "{page.token}"}}`, []string{`{"data":[1,2],"count":3}`, `{"data":[3],"count":"3"}`}, []string{"?skip=0", "?skip=2"}, ""},
+		{"total that is no number", `{type: offset, total: $.count, query: {skip: "{page.token}"}}`, []string{`{"data":[1,2]}`}, []string{"?skip=0"}, "unexpected_answer"},
+		{"pages from 1", `{type: page, total: $.pages, query: {page: "{page.token}"}}`, []string{`{"data":[1],"pages":2}`, `{"data":[2],"pages":2}`}, []string{"?page=1", "?page=2"}, ""},
+		{"pages from 0", `{type: page, zero_based: true, total: $.pages, query: {page: "{page.token}"}}`, []string{`{"data":[1],"pages":2}`, `{"data":[2],"pages":2}`}, []string{"?page=0", "?page=1"}, ""},
+		{"after the last record", `{type: last_record, token: $.id, query: {after: "{page.token}"}}`, []string{`{"data":[{"id":1},{"id":"b"}]}`, `{"data":[{"id":"c"}]}`, `{"data":[]}`}, []string{"", "?after=b", "?after=c"}, ""},
+		{"a last record without the value", `{type: last_record, token: $.id, query: {after: "{page.token}"}}`, []string{`{"data":[{"id":1},{}]}`}, []string{""}, "unexpected_answer"},
+	} {
+		t.Run(x.what, func(t *testing.T) {
+			doc := strings.Replace(tokenConnector, `{type: token, token: $.meta.next, query: {cursor: "{page.token}"}}`, x.paging, 1)
+			c, err := spec.Parse("acme.yaml", []byte(doc))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var asked []string
+			base, srv := newSource(t, func(w http.ResponseWriter, r *http.Request) {
+				asked = append(asked, describe(r))
+				body := x.answers[min(len(asked), len(x.answers))-1]
+				if header, rest, ok := strings.Cut(body, " | "); ok {
+					name, value, _ := strings.Cut(header, ": ")
+					w.Header().Set(name, value)
+					body = rest
+				}
+				_, _ = io.WriteString(w, strings.ReplaceAll(body, "ORIGIN", "http://"+r.Host))
+			})
+			s, err := New(c, &c.Streams[0], Options{BaseURL: srv.URL + "/base", Settings: map[string]string{"host": "h", "key": secret}, Now: base.opt.Now})
+			if err != nil {
+				t.Fatal(err)
+			}
+			token := ""
+			for range len(x.answers) + 1 {
+				page, ferr := s.Fetch(t.Context(), window, token)
+				if err = ferr; err != nil || page.Next == "" {
+					break
+				}
+				token = page.Next
+			}
+			if got := reason(err); got != x.err && !(x.err == "" && err == nil) {
+				t.Errorf("it ends with %v, want %q", err, x.err)
+			}
+			if !slices.Equal(asked, x.want) {
+				t.Errorf("requests %q, want %q", asked, x.want)
+			}
+		})
+	}
+}
+
+// describe is what a request has beside the parameters of the window; "!" when it
+// does not have those.
+func describe(r *http.Request) string {
+	q := r.URL.Query()
+	mark := "!"
+	if q.Has("from") || r.URL.Path != "/base/v1/h/events" || len(q) == 1 && q.Has("p") {
+		mark = ""
+	}
+	for _, k := range []string{"from", "to", "day"} {
+		q.Del(k)
+	}
+	text := ""
+	if r.URL.Path != "/base/v1/h/events" {
+		text = r.URL.Path
+	}
+	if len(q) > 0 {
+		text += "?" + q.Encode()
+	}
+	if v := r.Header.Get("X-Cursor"); v != "" {
+		text += fmt.Sprintf(" X-Cursor=%s", v)
+	}
+	return mark + text
+}
