@@ -345,14 +345,9 @@ func expandTree(x any, settings map[string]string, extra map[string]func(string)
 }
 
 func formatTime(t time.Time, format string) string {
-	t = t.UTC()
-	switch format {
-	case "unix":
-		return strconv.FormatInt(t.Unix(), 10)
-	case "unix_ms":
-		return strconv.FormatInt(t.UnixMilli(), 10)
-	case "":
-		format = "rfc3339_ms"
+	f, err := spec.TimeFormat(format)
+	if err != nil { // which the validation of the connector has found
+		panic(err)
 	}
-	return t.Format(spec.TimeFormats[format])
+	return f(t)
 }

@@ -71,7 +71,7 @@ var (
 )
 
 // Placeholder matches {name} and {name:format}; its groups are name and format.
-var Placeholder = regexp.MustCompile(`\{([a-z][a-z0-9_.]*)(?::([a-z0-9_]+))?\}`)
+var Placeholder = regexp.MustCompile(`\{([a-z][a-z0-9_.]*)(?::([^{}]+))?\}`)
 
 // Reserved column names of Log Analytics (learn.microsoft.com, "Logs Ingestion
 // API": reserved column names).
@@ -150,23 +150,6 @@ func (v *validator) auth() {
 	}
 }
 
-// TimeFormats are the formats of {window.from:…}. The default is rfc3339_ms.
-var TimeFormats = map[string]string{
-	"rfc3339":    "2006-01-02T15:04:05Z",
-	"rfc3339_ms": "2006-01-02T15:04:05.000Z",
-	"unix":       "", "unix_ms": "",
-	"date": "2006-01-02",
-}
-
-func formatNames() []string {
-	var names []string
-	for n := range TimeFormats {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	return names
-}
-
 // placeholders checks the {…} in a text: settings, and those of extra.
 func (v *validator) placeholders(path, text string, extra []string) {
 	known := slices.Clone(extra)
@@ -177,8 +160,8 @@ func (v *validator) placeholders(path, text string, extra []string) {
 		if !slices.Contains(known, m[1]) {
 			v.errorf(path, "there is no placeholder {%s}%s", m[1], nearest.Hint(m[1], known))
 		}
-		if _, ok := TimeFormats[m[2]]; m[2] != "" && !ok {
-			v.errorf(path, "there is no time format %s%s; there are %s", m[2], nearest.Hint(m[2], formatNames()), strings.Join(formatNames(), ", "))
+		if _, err := TimeFormat(m[2]); err != nil {
+			v.errorf(path, "%v%s", err, nearest.Hint(m[2], formatNames()))
 		}
 		if m[2] != "" && !strings.HasPrefix(m[1], "window.") {
 			v.errorf(path, "only window.from and window.to have a format")
