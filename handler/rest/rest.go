@@ -257,7 +257,16 @@ func (r *Source) authenticate(req *http.Request) {
 		if a.Prefix != "" {
 			value = a.Prefix + " " + value
 		}
-		req.Header.Set(a.Header, value)
+		switch {
+		case a.Query != "":
+			q := req.URL.Query()
+			q.Set(a.Query, value)
+			req.URL.RawQuery = q.Encode()
+		case a.Cookie != "":
+			req.AddCookie(&http.Cookie{Name: a.Cookie, Value: value})
+		default:
+			req.Header.Set(a.Header, value)
+		}
 	case "bearer":
 		req.Header.Set("Authorization", "Bearer "+value)
 	case "basic":

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -265,4 +266,49 @@ func FuzzSameOrigin(f *testing.F) {
 			t.Errorf("the link %q leads to %s", link, req.URL)
 		}
 	})
+}
+
+// TestWhereAKeyGoes: header, query and cookie, on the first page and on those whose
+// address the provider gives.
+func TestWhereAKeyGoes(t *testing.T) {
+	for auth, got := range map[string]func(*http.Request) string{
+		`{type: api_key, header: X-Key, prefix: Token, value: "{key}"}`: func(r *http.Request) string { return strings.TrimPrefix(r.Header.Get("X-Key"), "Token ") },
+		`{type: api_key, value: "{key}"}`:                               func(r *http.Request) string { return r.Header.Get("Authorization") },
+		`{type: api_key, query: api key, value: "{key}"}`:               func(r *http.Request) string { return r.URL.Query().Get("api key") },
+		`{type: api_key, cookie: session, value: "{key}"}`: func(r *http.Request) string {
+			c, err := r.Cookie("session")
+			if err != nil {
+				return err.Error()
+			}
+			return c.Value
+		},
+		`{type: bearer, value: "{key}"}`: func(r *http.Request) string { return strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ") },
+		`{type: basic, username: "{host}", password: "{key}"}`: func(r *http.Request) string {
+			_, pw, _ := r.BasicAuth()
+			return pw
+		},
+	} {
+		doc := strings.Replace(tokenConnector, `{type: api_key, header: X-Key, value: "{key}"}`, auth, 1)
+		doc = strings.Replace(doc, `{type: token, token: $.meta.next, query: {cursor: "{page.token}"}}`, "{type: next_url, url: $.next}", 1)
+		c, err := spec.Parse("acme.yaml", []byte(doc))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var keys []string
+		base, srv := newSource(t, func(w http.ResponseWriter, r *http.Request) {
+			keys = append(keys, got(r))
+			_, _ = io.WriteString(w, `{"data":[1],"next":"?p=2"}`)
+		})
+		s, err := New(c, &c.Streams[0], Options{BaseURL: srv.URL, Settings: map[string]string{"host": "h", "key": secret}, Now: base.opt.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, err := s.Fetch(t.Context(), window, "")
+		if err == nil {
+			_, err = s.Fetch(t.Context(), window, page.Next)
+		}
+		if err != nil || len(keys) != 2 || keys[0] != secret || keys[1] != secret || strings.Contains(page.Next, secret) {
+			t.Errorf("%s: keys %q, next page %q, %v", auth, keys, page.Next, err)
+		}
+	}
 }

@@ -49,8 +49,10 @@ type Setting struct {
 
 // Auth says how requests are authenticated.
 type Auth struct {
-	Type     string `yaml:"type" required:"true" enum:"none|api_key|bearer|basic" doc:"none; api_key: a header; bearer: Authorization: Bearer …; basic: user name and password."`
+	Type     string `yaml:"type" required:"true" enum:"none|api_key|bearer|basic" doc:"none; api_key: a header, a query parameter or a cookie; bearer: Authorization: Bearer …; basic: user name and password."`
 	Header   string `yaml:"header" doc:"api_key: name of the header. Default: Authorization."`
+	Query    string `yaml:"query" doc:"api_key: name of the query parameter, instead of a header."`
+	Cookie   string `yaml:"cookie" doc:"api_key: name of the cookie, instead of a header."`
 	Prefix   string `yaml:"prefix" doc:"api_key: word before the key, such as SSWS."`
 	Value    string `yaml:"value" doc:"api_key, bearer: the key, as a {placeholder}."`
 	Username string `yaml:"username" doc:"basic: the user, as a {placeholder}."`

@@ -37,7 +37,7 @@ func (c *Connector) setDefaults() {
 	if c.Limits.Share == 0 {
 		c.Limits.Share = 0.5
 	}
-	if c.Auth.Type == "api_key" && c.Auth.Header == "" {
+	if a := c.Auth; a.Type == "api_key" && a.Header == "" && a.Query == "" && a.Cookie == "" {
 		c.Auth.Header = "Authorization"
 	}
 	for i := range c.Streams {
@@ -142,6 +142,18 @@ func (v *validator) auth() {
 			v.errorf("auth."+key, "auth of type %s has no %s", a.Type, key)
 		}
 		v.placeholders("auth."+key, val, nil)
+	}
+	places := 0
+	for key, val := range map[string]string{"header": a.Header, "query": a.Query, "cookie": a.Cookie, "prefix": a.Prefix} {
+		if val != "" && a.Type != "api_key" {
+			v.errorf("auth."+key, "auth of type %s has no %s", a.Type, key)
+		}
+		if val != "" && key != "prefix" {
+			places++
+		}
+	}
+	if places > 1 {
+		v.errorf("auth", "the key goes to one place: header, query or cookie")
 	}
 	for _, m := range Placeholder.FindAllStringSubmatch(a.Value+a.Password, -1) {
 		if s := v.c.Setting(m[1]); s != nil && !s.Secret {
