@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -171,6 +172,7 @@ func canary(t *testing.T, c *spec.Connector) {
 	if len(places) < 5 || len(places["SluiceHealth_CL"]) < 1000 {
 		t.Errorf("there are only %d places to look at", len(places))
 	}
+	places["argv"] = argv(t, in)
 	for where, data := range places {
 		for _, secret := range secrets {
 			for _, form := range forms(secret) {
@@ -191,4 +193,25 @@ func forms(secret string) []string {
 		list = append(list, b[4:len(b)-4])
 	}
 	return list
+}
+
+// argv is the command line of the built binary while it collects, as any user of
+// the machine can read it.
+func argv(t *testing.T, config []byte) []byte {
+	t.Helper()
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "sluice.yaml"), config, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), filepath.Join(unpack(t), "sluice"), "run", "--verbose")
+	cmd.Dir, cmd.Env = folder, os.Environ()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", cmd.Process.Pid))
+	if err != nil || !bytes.Contains(line, []byte("--verbose")) {
+		t.Errorf("command line %q, %v", line, err)
+	}
+	return line
 }
