@@ -80,6 +80,7 @@ var sdks = map[string][]string{
 	"github.com/cockroachdb/apd":     {"handler/kql"},
 	"github.com/cespare/xxhash":      {"handler/kql"},
 	"github.com/ua-parser/uap-go":    {"handler/kql"},
+	"golang.org/x/oauth2":            {"handler/rest"},
 }
 
 const module = "github.com/sluice-connectors/sluice/"

@@ -47,8 +47,9 @@ type Source struct {
 	secrets secrets
 
 	pager     *pager
-	size      int       // of the last body, a guess for the next
-	notBefore time.Time // our share of the rate limit is used up until then
+	token     accessToken // of oauth2
+	size      int         // of the last body, a guess for the next
+	notBefore time.Time   // our share of the rate limit is used up until then
 }
 
 var _ engine.Source = (*Source)(nil)
@@ -61,11 +62,11 @@ func New(c *spec.Connector, s *spec.Stream, opt Options) (*Source, error) {
 	r := &Source{c: c, s: s, opt: opt, dialer: newDialer()}
 	for _, name := range c.Secrets() {
 		if v := opt.Settings[name]; v != "" {
-			r.secrets.add(name, v)
+			r.secrets.set(name, v)
 		}
 	}
 	if a := c.Auth; a.Type == "basic" {
-		r.secrets.know(expand(a.Username, opt.Settings, nil) + ":" + expand(a.Password, opt.Settings, nil))
+		r.secrets.set("basic", expand(a.Username, opt.Settings, nil)+":"+expand(a.Password, opt.Settings, nil))
 	}
 	base := opt.BaseURL
 	if base == "" {
@@ -143,13 +144,9 @@ func (r *Source) Fetch(ctx context.Context, w engine.Window, token string) (*eng
 	if wait := r.notBefore.Sub(r.opt.Now()); wait > 0 {
 		return nil, r.fail(engine.Throttled, "rate_share", "", errors.New("our share of the provider's rate limit is used up"), wait)
 	}
-	req, err := r.request(ctx, w, token)
+	resp, err := r.send(ctx, w, token)
 	if err != nil {
-		return nil, r.fail(engine.Permanent, "bad_request", "", err, 0)
-	}
-	resp, err := r.client.Do(req)
-	if err != nil {
-		return nil, r.networkError(err)
+		return nil, err
 	}
 	defer resp.Body.Close()
 	if err := r.checkClock(resp); err != nil {
@@ -164,6 +161,30 @@ func (r *Source) Fetch(ctx context.Context, w engine.Window, token string) (*eng
 		return nil, r.statusError(resp, body, token != r.pager.first())
 	}
 	return r.page(resp, body, token)
+}
+
+// send makes the request for a page; once more with a new token when the provider
+// refuses the one it has issued.
+func (r *Source) send(ctx context.Context, w engine.Window, token string) (*http.Response, error) {
+	for {
+		req, err := r.request(ctx, w, token)
+		if err != nil {
+			return nil, r.fail(engine.Permanent, "bad_request", "", err, 0)
+		}
+		known := r.token.value != ""
+		if err := r.authenticate(req); err != nil {
+			return nil, err
+		}
+		resp, err := r.client.Do(req)
+		if err != nil {
+			return nil, r.networkError(err)
+		}
+		if resp.StatusCode == http.StatusUnauthorized && known && r.forgetToken() {
+			resp.Body.Close()
+			continue
+		}
+		return resp, nil
+	}
 }
 
 func (r *Source) op() string { return "list " + r.c.Name + "/" + r.s.Name }
@@ -213,7 +234,6 @@ func (r *Source) request(ctx context.Context, w engine.Window, token string) (*h
 			req.Header.Set(k, v)
 		}
 	}
-	r.authenticate(req)
 	return req, nil
 }
 
@@ -249,7 +269,8 @@ func (r *Source) url(token string, extra map[string]func(string) string) (*url.U
 	return &u, nil
 }
 
-func (r *Source) authenticate(req *http.Request) {
+// authenticate puts the credentials into a request.
+func (r *Source) authenticate(req *http.Request) error {
 	a := r.c.Auth
 	value := expand(a.Value, r.opt.Settings, nil)
 	switch a.Type {
@@ -269,9 +290,16 @@ func (r *Source) authenticate(req *http.Request) {
 		}
 	case "bearer":
 		req.Header.Set("Authorization", "Bearer "+value)
+	case "oauth2":
+		t, err := r.bearer(req.Context())
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Authorization", "Bearer "+t)
 	case "basic":
 		req.SetBasicAuth(expand(a.Username, r.opt.Settings, nil), expand(a.Password, r.opt.Settings, nil))
 	}
+	return nil
 }
 
 // maxBody is the largest response that is read.

@@ -18,24 +18,31 @@ type secrets struct {
 	forms  []string // all that a credential may look like, longest first
 }
 
-func (s *secrets) add(name, value string) {
-	s.names, s.values = append(s.names, name), append(s.values, value)
-	s.know(value)
+// set makes a credential known, or what has become of it.
+func (s *secrets) set(name, value string) {
+	if i := slices.Index(s.names, name); i >= 0 {
+		s.values[i] = value
+	} else {
+		s.names, s.values = append(s.names, name), append(s.values, value)
+	}
+	s.forms = nil
+	for _, v := range s.values {
+		s.forms = append(s.forms, forms(v)...)
+	}
+	slices.SortFunc(s.forms, func(a, b string) int { return len(b) - len(a) })
 }
 
-// know adds a text and its encodings to what is redacted.
-func (s *secrets) know(value string) {
+// forms are a text and its encodings.
+func forms(value string) []string {
 	if len(value) < 4 { // too short to be told from other text
-		return
+		return nil
 	}
 	quoted, _ := json.Marshal(value)
-	forms := []string{value, url.QueryEscape(value), url.PathEscape(value), strings.Trim(string(quoted), `"`), hex.EncodeToString([]byte(value))}
+	list := []string{value, url.QueryEscape(value), url.PathEscape(value), strings.Trim(string(quoted), `"`), hex.EncodeToString([]byte(value))}
 	for _, e := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
-		forms = append(forms, e.EncodeToString([]byte(value)))
+		list = append(list, e.EncodeToString([]byte(value)))
 	}
-	s.forms = append(s.forms, forms...)
-	slices.SortFunc(s.forms, func(a, b string) int { return len(b) - len(a) })
-	s.forms = slices.Compact(s.forms)
+	return list
 }
 
 // redact replaces credentials in a text.

@@ -205,14 +205,14 @@ func TestCredentialsThatAProviderEchoes(t *testing.T) {
 			_, _ = io.WriteString(w, "bad key "+text)
 		})
 		s.secrets = secrets{}
-		s.secrets.add("key", odd)
+		s.secrets.set("key", odd)
 		_, err := s.Fetch(t.Context(), engine.Window{From: noon, To: noon}, "")
 		if err == nil || strings.Contains(err.Error(), "odd") || strings.Contains(err.Error(), text) || strings.ContainsAny(err.Error(), "\x1b\r\n\u202e") {
 			t.Errorf("%s: %q", what, err)
 		}
 	}
 	s := &secrets{}
-	s.add("key", odd)
+	s.set("key", odd)
 	for _, token := range []string{"/events?after=1&key=" + url.QueryEscape(odd), "cursor " + odd + ".", "/plain?a=b"} {
 		masked := s.mask(token)
 		if strings.Contains(masked, "odd") || s.unmask(masked) != token {

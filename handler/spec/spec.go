@@ -49,14 +49,21 @@ type Setting struct {
 
 // Auth says how requests are authenticated.
 type Auth struct {
-	Type     string `yaml:"type" required:"true" enum:"none|api_key|bearer|basic" doc:"none; api_key: a header, a query parameter or a cookie; bearer: Authorization: Bearer …; basic: user name and password."`
-	Header   string `yaml:"header" doc:"api_key: name of the header. Default: Authorization."`
-	Query    string `yaml:"query" doc:"api_key: name of the query parameter, instead of a header."`
-	Cookie   string `yaml:"cookie" doc:"api_key: name of the cookie, instead of a header."`
-	Prefix   string `yaml:"prefix" doc:"api_key: word before the key, such as SSWS."`
-	Value    string `yaml:"value" doc:"api_key, bearer: the key, as a {placeholder}."`
-	Username string `yaml:"username" doc:"basic: the user, as a {placeholder}."`
-	Password string `yaml:"password" doc:"basic: the password, as a {placeholder}."`
+	Type          string            `yaml:"type" required:"true" enum:"none|api_key|bearer|basic|oauth2" doc:"none; api_key: a header, a query parameter or a cookie; bearer: Authorization: Bearer …; basic: user name and password; oauth2: a token that is asked for, used until shortly before it ends, and replaced once when it is refused."`
+	Header        string            `yaml:"header" doc:"api_key: name of the header. Default: Authorization."`
+	Query         string            `yaml:"query" doc:"api_key: name of the query parameter, instead of a header."`
+	Cookie        string            `yaml:"cookie" doc:"api_key: name of the cookie, instead of a header."`
+	Prefix        string            `yaml:"prefix" doc:"api_key: word before the key, such as SSWS."`
+	Value         string            `yaml:"value" doc:"api_key, bearer: the key, as a {placeholder}."`
+	Username      string            `yaml:"username" doc:"basic, oauth2 with grant: password: the user, as a {placeholder}."`
+	Password      string            `yaml:"password" doc:"basic, oauth2 with grant: password: the password, as a {placeholder}."`
+	TokenURL      string            `yaml:"token_url" doc:"oauth2: where tokens are issued: a path below base_url, or an https:// address."`
+	Grant         string            `yaml:"grant" enum:"client_credentials|password" doc:"oauth2: how a token is asked for. Default: client_credentials."`
+	ClientID      string            `yaml:"client_id" doc:"oauth2: the client, as a {placeholder}."`
+	ClientSecret  string            `yaml:"client_secret" doc:"oauth2: its secret, as a {placeholder}."`
+	CredentialsIn string            `yaml:"credentials_in" enum:"body|header" doc:"oauth2: where the client's credentials go. Default: body."`
+	Scope         string            `yaml:"scope" doc:"oauth2: scopes, with blanks between them."`
+	Params        map[string]string `yaml:"params" doc:"oauth2: further parameters of the request for a token, such as audience."`
 }
 
 // Limits keep the connector from using up what other tools need too.

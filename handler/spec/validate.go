@@ -131,31 +131,46 @@ func (v *validator) baseURL() {
 	}
 }
 
+// authKeys are the keys that each type of auth needs, and may have.
+var authKeys = map[string]struct{ needs, may []string }{
+	"none":    {},
+	"api_key": {needs: []string{"value"}, may: []string{"header", "query", "cookie", "prefix"}},
+	"bearer":  {needs: []string{"value"}},
+	"basic":   {needs: []string{"username", "password"}},
+	"oauth2":  {needs: []string{"token_url", "client_id", "client_secret"}, may: []string{"grant", "credentials_in", "scope", "params", "username", "password"}},
+}
+
 func (v *validator) auth() {
 	a := v.c.Auth
-	need := map[string][]string{"none": nil, "api_key": {"value"}, "bearer": {"value"}, "basic": {"username", "password"}}[a.Type]
-	for key, val := range map[string]string{"value": a.Value, "username": a.Username, "password": a.Password} {
-		switch {
-		case slices.Contains(need, key) && val == "":
-			v.errorf("auth", "auth of type %s needs %s", a.Type, key)
-		case !slices.Contains(need, key) && val != "":
-			v.errorf("auth."+key, "auth of type %s has no %s", a.Type, key)
-		}
-		v.placeholders("auth."+key, val, nil)
+	texts := map[string]string{"header": a.Header, "query": a.Query, "cookie": a.Cookie, "prefix": a.Prefix, "value": a.Value, "username": a.Username, "password": a.Password,
+		"token_url": a.TokenURL, "grant": a.Grant, "client_id": a.ClientID, "client_secret": a.ClientSecret, "credentials_in": a.CredentialsIn, "scope": a.Scope}
+	for k, val := range a.Params {
+		texts["params."+k] = val
 	}
-	places := 0
-	for key, val := range map[string]string{"header": a.Header, "query": a.Query, "cookie": a.Cookie, "prefix": a.Prefix} {
-		if val != "" && a.Type != "api_key" {
+	keys, places := authKeys[a.Type], 0
+	for _, key := range slices.Sorted(maps.Keys(texts)) {
+		val := texts[key]
+		name, _, _ := strings.Cut(key, ".")
+		switch {
+		case val == "" && slices.Contains(keys.needs, key):
+			v.errorf("auth", "auth of type %s needs %s", a.Type, key)
+		case val != "" && !slices.Contains(keys.needs, name) && !slices.Contains(keys.may, name):
 			v.errorf("auth."+key, "auth of type %s has no %s", a.Type, key)
-		}
-		if val != "" && key != "prefix" {
+		case val != "" && slices.Contains([]string{"header", "query", "cookie"}, key):
 			places++
 		}
+		v.placeholders("auth."+key, val, nil)
 	}
 	if places > 1 {
 		v.errorf("auth", "the key goes to one place: header, query or cookie")
 	}
-	for _, m := range Placeholder.FindAllStringSubmatch(a.Value+a.Password, -1) {
+	if a.Type == "oauth2" && (a.Username != "" || a.Password != "" || a.Grant == "password") && (a.Grant != "password" || a.Username == "" || a.Password == "") {
+		v.errorf("auth", "grant: password needs username and password, and only it has them")
+	}
+	if u := Placeholder.ReplaceAllString(a.TokenURL, "x"); u != "" && !strings.HasPrefix(u, "/") && !strings.HasPrefix(u, "https://") {
+		v.errorf("auth.token_url", "token_url has to begin with https://, or with / for a path below base_url")
+	}
+	for _, m := range Placeholder.FindAllStringSubmatch(a.Value+a.Password+a.ClientSecret, -1) {
 		if s := v.c.Setting(m[1]); s != nil && !s.Secret {
 			v.errorf("auth", "the setting %s is a credential: mark it secret: true", m[1])
 		}
