@@ -61,6 +61,9 @@ func TestCrashPoints(t *testing.T) {
 	var total crashes
 	for i, api := range crashAPIs(t) {
 		sc := Scenario{Seed: 7, API: api, Records: 40, Span: 90 * time.Minute, Behind: 80 * time.Minute, BatchBytes: 900, InFlight: 2, Every: 30 * time.Minute}
+		if !*long {
+			sc.Records = 24
+		}
 		for j, store := range []string{"blobs", "folder"} {
 			if *long || (i+j)%2 == 0 {
 				total.run(t, api.Name, store, sc)
@@ -74,7 +77,7 @@ func TestCrashPoints(t *testing.T) {
 		t.Error("no lane was set apart")
 	}
 	t.Logf("%d crash points, worst repeat %d rows", total.points, total.worst)
-	if total.points < 800 {
+	if total.points < 1000 {
 		t.Errorf("only %d crash points", total.points)
 	}
 }

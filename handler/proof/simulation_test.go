@@ -11,7 +11,7 @@ import (
 var (
 	seed    = flag.Uint64("seed", 0, "replay the world of this seed only")
 	seeds   = flag.Int("seeds", 40, "how many worlds to simulate")
-	long    = flag.Bool("long", false, "all crash points, not every second of the scenarios")
+	long    = flag.Bool("long", false, "all crash points, and more records on the way to them")
 	minutes = flag.Float64("minutes", 0, "go on with further seeds for so long")
 )
 
