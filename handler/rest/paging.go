@@ -20,7 +20,7 @@ type pager struct {
 	tree   *scan.Tree // paths into the body of a response
 	reader *scan.Reader
 	// The paths' numbers; -1: none.
-	records, token, more, total int
+	records, token, more, total, success int
 
 	last   *scan.Reader // of last_record: the path into a record
 	lastAt int
@@ -28,7 +28,7 @@ type pager struct {
 
 // newPager collects the paths that are looked up in each response.
 func newPager(r *Source) *pager {
-	p := &pager{src: r, records: -1, token: -1, more: -1, total: -1}
+	p := &pager{src: r, records: -1, token: -1, more: -1, total: -1, success: -1}
 	decl := &r.s.Paging
 	tree := scan.NewTree()
 	n := 0
@@ -39,6 +39,7 @@ func newPager(r *Source) *pager {
 		}
 	}
 	add(&p.records, r.s.Records)
+	add(&p.success, r.s.Success.At)
 	switch decl.Type {
 	case "next_url":
 		add(&p.token, decl.URL)
@@ -79,6 +80,11 @@ func (p *pager) page(resp *http.Response, body []byte, token string) (*engine.Pa
 	if p.tree != nil {
 		if _, err := p.reader.Read(body, 0); err != nil {
 			return nil, r.fail(engine.Transient, "malformed_page", "", err, 0)
+		}
+	}
+	if p.success >= 0 {
+		if got, want := textOf(p.reader.Spans[p.success], body), r.s.Success.Is; got != want {
+			return nil, &hiddenError{fmt.Errorf("%s is %q, not %q", r.s.Success.At, r.foreign(got, 100), want)}
 		}
 	}
 	if p.records >= 0 {

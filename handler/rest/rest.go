@@ -48,6 +48,7 @@ type Source struct {
 
 	pager     *pager
 	token     accessToken // of oauth2
+	renewed   bool        // the token, because an answer said so; no page has come since
 	size      int         // of the last body, a guess for the next
 	notBefore time.Time   // our share of the rate limit is used up until then
 }
@@ -158,9 +159,16 @@ func (r *Source) Fetch(ctx context.Context, w engine.Window, token string) (*eng
 		return nil, err
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return nil, r.statusError(resp, body, token != r.pager.first())
+		return r.answered(resp, body, r.statusError(resp, body, token != r.pager.first()))
 	}
-	return r.page(resp, body, token)
+	page, err := r.page(resp, body, token)
+	if hidden := new(hiddenError); errors.As(err, &hidden) {
+		return r.answered(resp, body, r.fail(engine.Transient, "provider_error", "", fmt.Errorf("%s answered 200, but %w%s", r.base.Host, hidden.err, r.after(body)), 0))
+	}
+	if err == nil {
+		r.renewed = false
+	}
+	return page, err
 }
 
 // send makes the request for a page; once more with a new token when the provider

@@ -78,6 +78,8 @@ type Stream struct {
 	Needs    string   `yaml:"needs" doc:"Name of a setting: the stream runs only in connections that give it."`
 	Request  Request  `yaml:"request" required:"true" doc:"The request for a window's first page."`
 	Paging   Paging   `yaml:"paging" doc:"How to get the next page. Default: there is only one."`
+	Success  Success  `yaml:"success" doc:"How a response of status 200 says that it is an error all the same. Default: it does not."`
+	Errors   []Rule   `yaml:"errors" doc:"What responses mean where the provider has ways of its own; the first rule that fits counts."`
 	Records  string   `yaml:"records" required:"true" doc:"Where the records are in the response: $ for the whole body, $.items for a member."`
 	Position Position `yaml:"position" required:"true" doc:"How to ask only for what is new. Correctness hangs on these facts."`
 	Table    string   `yaml:"table" required:"true" doc:"The table that the rows go to."`
@@ -91,6 +93,19 @@ type Request struct {
 	Query   map[string]string `yaml:"query" doc:"Query parameters."`
 	Headers map[string]string `yaml:"headers" doc:"Headers."`
 	Body    any               `yaml:"body" doc:"JSON body, as a YAML tree."`
+}
+
+// Success is where a response says whether it is one.
+type Success struct {
+	At string `yaml:"at" required:"true" doc:"Where the status is in the response, such as $.status."`
+	Is string `yaml:"is" required:"true" doc:"Its value when all is well; any other, or none, is an error."`
+}
+
+// Rule says what a response means.
+type Rule struct {
+	Status int    `yaml:"status" doc:"Status code. Default: any that is no success, and what success says is none."`
+	Body   string `yaml:"body" doc:"A text that the body contains. Default: any."`
+	Do     string `yaml:"do" required:"true" enum:"retry|throttled|new_token|ignore|fail" doc:"retry: ask again soon; throttled: wait as long as the response says; new_token: ask for a new token, once, then fail as wrong credentials; ignore: there are no records; fail: a person has to look."`
 }
 
 // Paging says how to get from one page to the next.

@@ -228,6 +228,7 @@ func (v *validator) stream(s *Stream, path string) {
 	if !pathPattern.MatchString(s.Records) {
 		v.errorf(path+".records", "records %q has to be $ or a path such as $.items", s.Records)
 	}
+	v.answers(s, path)
 	v.position(&s.Position, path+".position")
 	t := v.c.Table(s.Table)
 	if t == nil {
@@ -265,6 +266,24 @@ func (v *validator) request(s *Stream, path string, known []string) {
 	v.tree(path+".body", r.Body, known)
 	if r.Body != nil && r.Method == "GET" {
 		v.errorf(path+".body", "a GET request has no body: write method: POST")
+	}
+}
+
+// answers checks what a stream says about responses.
+func (v *validator) answers(s *Stream, path string) {
+	if at := s.Success.At; at != "" && (!pathPattern.MatchString(at) || at == "$") {
+		v.errorf(path+".success.at", "at %q has to be a path such as $.status", at)
+	}
+	for i, r := range s.Errors {
+		at := fmt.Sprintf("%s.errors[%d]", path, i)
+		switch {
+		case r.Status == 0 && r.Body == "":
+			v.errorf(at, "the rule fits every error: give it a status or a text in the body")
+		case r.Status != 0 && (r.Status < 100 || r.Status > 599):
+			v.errorf(at+".status", "%d is no status code", r.Status)
+		case r.Do == "new_token" && v.c.Auth.Type != "oauth2":
+			v.errorf(at+".do", "auth of type %s has no tokens", v.c.Auth.Type)
+		}
 	}
 }
 

@@ -1,0 +1,63 @@
+package rest
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+
+	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/spec"
+)
+
+// hiddenError is an error that came with status 200.
+type hiddenError struct{ err error }
+
+func (e *hiddenError) Error() string { return e.err.Error() }
+
+// answered decides what an answer that is no success means: what the stream's
+// rules say, else what its status and the usual headers say, which is usual.
+func (r *Source) answered(resp *http.Response, body []byte, usual error) (*engine.Page, error) {
+	rule := r.rule(resp, body)
+	if rule == nil {
+		return nil, usual
+	}
+	cause := usual
+	if e := new(engine.Error); errors.As(usual, &e) {
+		cause = e.Err
+	}
+	switch rule.Do {
+	case "ignore":
+		return &engine.Page{}, nil
+	case "retry":
+		return nil, r.fail(engine.Transient, "provider_error", "", cause, 0)
+	case "throttled":
+		return nil, r.fail(engine.Throttled, "throttled", "", cause, retryAfter(resp.Header, r.opt.Now()))
+	case "new_token":
+		r.forgetToken()
+		if r.renewed { // for nothing, it seems
+			return nil, r.fail(engine.Auth, "wrong_credentials", "check "+r.secretSettings()+": it may be wrong, expired or revoked", cause, 0)
+		}
+		r.renewed = true
+		return nil, r.fail(engine.Transient, "token_refused", "", cause, 0)
+	}
+	return nil, r.fail(engine.Permanent, "bad_request", "", cause, 0)
+}
+
+// rule is the first of the stream's rules that fits an answer, or nil.
+func (r *Source) rule(resp *http.Response, body []byte) *spec.Rule {
+	for i := range r.s.Errors {
+		rule := &r.s.Errors[i]
+		if (rule.Status == 0 || rule.Status == resp.StatusCode) && bytes.Contains(body, []byte(rule.Body)) {
+			return rule
+		}
+	}
+	return nil
+}
+
+// after is the beginning of a body, behind a colon.
+func (r *Source) after(body []byte) string {
+	if text := r.snippet(body); text != "" {
+		return ": " + text
+	}
+	return ""
+}
