@@ -8,6 +8,7 @@ package rest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -326,7 +327,7 @@ func (r *Source) read(resp *http.Response) ([]byte, error) {
 	case err != nil:
 		return nil, r.networkError(err)
 	case n > maxBody:
-		return nil, r.fail(engine.Permanent, "page_too_large", "ask for fewer records in a page", fmt.Errorf("the response has more than %d MiB", maxBody>>20), 0)
+		return nil, r.tooLarge()
 	}
 	r.size = int(n)
 	return buf.Bytes(), nil
@@ -334,11 +335,34 @@ func (r *Source) read(resp *http.Response) ([]byte, error) {
 
 // page reads a response to a request for the page that token names.
 func (r *Source) page(resp *http.Response, body []byte, token string) (*engine.Page, error) {
+	kind := resp.Header.Get("Content-Type")
+	foreign := func() error {
+		return r.fail(engine.Transient, "not_json", "check base_url: a sign-in or maintenance page answers", fmt.Errorf("the response is no %s but %q", strings.ToUpper(cmp.Or(r.s.Response.Format, "json")), r.foreign(kind, 80)), 0)
+	}
+	if isHTML(kind, body) {
+		return nil, foreign()
+	}
+	body, err := asJSON(&r.s.Response, body)
+	switch {
+	case errors.Is(err, errTooLarge):
+		return nil, r.tooLarge()
+	case err != nil:
+		return nil, r.fail(engine.Transient, "malformed_page", "", errors.New(r.foreign(err.Error(), 200)), 0)
+	}
 	if p := scan.Space(body, 0); p >= len(body) || body[p] != '[' && body[p] != '{' {
-		kind := resp.Header.Get("Content-Type")
-		return nil, r.fail(engine.Transient, "not_json", "check base_url: a sign-in or maintenance page answers", fmt.Errorf("the response is no JSON but %q", r.foreign(kind, 80)), 0)
+		return nil, foreign()
 	}
 	return r.pager.page(resp, body, token)
+}
+
+// isHTML reports whether a page for people has come instead of data.
+func isHTML(kind string, body []byte) bool {
+	start := bytes.ToLower(bytes.TrimLeft(body[:min(len(body), 200)], " \t\r\n\ufeff"))
+	return bytes.HasPrefix(start, []byte("<")) && (strings.HasPrefix(kind, "text/html") || bytes.HasPrefix(start, []byte("<!doctype html")) || bytes.HasPrefix(start, []byte("<html")))
+}
+
+func (r *Source) tooLarge() error {
+	return r.fail(engine.Permanent, "page_too_large", "ask for fewer records in a page", errTooLarge, 0)
 }
 
 func (r *Source) sameOrigin(u *url.URL) bool {

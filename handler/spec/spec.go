@@ -78,6 +78,7 @@ type Stream struct {
 	Needs    string   `yaml:"needs" doc:"Name of a setting: the stream runs only in connections that give it."`
 	Request  Request  `yaml:"request" required:"true" doc:"The request for a window's first page."`
 	Paging   Paging   `yaml:"paging" doc:"How to get the next page. Default: there is only one."`
+	Response Response `yaml:"response" doc:"How responses are written. Default: JSON, or JSON values one after the other."`
 	Success  Success  `yaml:"success" doc:"How a response of status 200 says that it is an error all the same. Default: it does not."`
 	Errors   []Rule   `yaml:"errors" doc:"What responses mean where the provider has ways of its own; the first rule that fits counts."`
 	Records  string   `yaml:"records" required:"true" doc:"Where the records are in the response: $ for the whole body, $.items for a member."`
@@ -93,6 +94,14 @@ type Request struct {
 	Query   map[string]string `yaml:"query" doc:"Query parameters."`
 	Headers map[string]string `yaml:"headers" doc:"Headers."`
 	Body    any               `yaml:"body" doc:"JSON body, as a YAML tree."`
+}
+
+// Response says how responses are written.
+type Response struct {
+	Format      string `yaml:"format" enum:"json|csv|xml" doc:"json; csv: a row is an object of texts; xml: an element is an object, with @name for attributes and #text for the text beside them. Default: json."`
+	Compression string `yaml:"compression" enum:"gzip|deflate|zip" doc:"Packing that no header tells of; a zip holds one file."`
+	Delimiter   string `yaml:"delimiter" doc:"csv: the character between values. Default: a comma."`
+	NoHeader    bool   `yaml:"no_header" doc:"csv: the first row is one of values; they are called Column1, Column2 …"`
 }
 
 // Success is where a response says whether it is one.

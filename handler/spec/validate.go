@@ -271,6 +271,15 @@ func (v *validator) request(s *Stream, path string, known []string) {
 
 // answers checks what a stream says about responses.
 func (v *validator) answers(s *Stream, path string) {
+	d := s.Response
+	switch {
+	case d.Format != "csv" && (d.Delimiter != "" || d.NoHeader):
+		v.errorf(path+".response", "delimiter and no_header are for format: csv")
+	case d.Format == "csv" && len([]rune(d.Delimiter)) > 1:
+		v.errorf(path+".response.delimiter", "the delimiter %q has to be one character", d.Delimiter)
+	case d.Format == "csv" && s.Records != "$":
+		v.errorf(path+".records", "the records of a csv are its rows: write records: $")
+	}
 	if at := s.Success.At; at != "" && (!pathPattern.MatchString(at) || at == "$") {
 		v.errorf(path+".success.at", "at %q has to be a path such as $.status", at)
 	}
