@@ -219,19 +219,20 @@ func (r *Source) request(ctx context.Context, w engine.Window, token string) (*h
 	if token != "" && paging.Body != nil {
 		tree = paging.Body
 	}
+	kind := ""
 	if tree != nil {
-		b, err := json.Marshal(expandTree(tree, r.opt.Settings, extra))
+		b, k, err := encode(d.Encode, expandTree(tree, r.opt.Settings, extra))
 		if err != nil {
 			return nil, err
 		}
-		body = bytes.NewReader(b)
+		body, kind = bytes.NewReader(b), k
 	}
 	req, err := http.NewRequestWithContext(ctx, d.Method, u.String(), body)
 	if err != nil {
 		return nil, err
 	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+	if kind != "" {
+		req.Header.Set("Content-Type", kind)
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", r.opt.UserAgent)
@@ -261,10 +262,18 @@ func (r *Source) url(token string, extra map[string]func(string) string) (*url.U
 	u.RawPath = strings.TrimSuffix(r.base.EscapedPath(), "/") + path
 	u.Path = strings.TrimSuffix(r.base.Path, "/") + raw
 	q := url.Values{}
-	add := func(params map[string]string) {
-		for k, v := range params {
-			if v = expand(v, r.opt.Settings, extra); v != "" {
-				q.Set(k, v)
+	add := func(params map[string]spec.Values) {
+		for k, values := range params {
+			given := false
+			for _, v := range values {
+				if v = expand(v, r.opt.Settings, extra); v == "" {
+					continue
+				}
+				if !given {
+					q.Del(k) // the next page's parameter takes the place of the first's
+				}
+				given = true
+				q.Add(k, v)
 			}
 		}
 	}
@@ -276,6 +285,30 @@ func (r *Source) url(token string, extra map[string]func(string) string) (*url.U
 	}
 	u.RawQuery = q.Encode()
 	return &u, nil
+}
+
+// encode writes a body and returns its type.
+func encode(how string, tree any) (body []byte, kind string, err error) {
+	switch how {
+	case "form":
+		form := url.Values{}
+		fields, _ := tree.(map[string]any)
+		for k, v := range fields {
+			list, ok := v.([]any)
+			if !ok {
+				list = []any{v}
+			}
+			for _, item := range list {
+				form.Add(k, fmt.Sprint(item))
+			}
+		}
+		return []byte(form.Encode()), "application/x-www-form-urlencoded", nil
+	case "text":
+		text, _ := tree.(string)
+		return []byte(text), "text/plain; charset=utf-8", nil
+	}
+	body, err = json.Marshal(tree)
+	return body, "application/json", err
 }
 
 // authenticate puts the credentials into a request.

@@ -123,6 +123,9 @@ func (w *walker) walk(n ast.Node, t reflect.Type, path string) {
 		if t == reflect.TypeFor[Lets]() {
 			return
 		}
+		if _, list := n.(*ast.SequenceNode); t == reflect.TypeFor[Values]() && !list {
+			return
+		}
 		seq, ok := n.(*ast.SequenceNode)
 		if !ok {
 			w.errorf(path, "want a list")

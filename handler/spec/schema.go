@@ -20,13 +20,18 @@ func schemaOf(t reflect.Type) map[string]any {
 	case t == reflect.TypeFor[Lets]():
 		return map[string]any{"type": "object", "additionalProperties": map[string]any{"type": "string"}}
 	}
+	one := []string{"string", "number", "boolean"}
 	switch t.Kind() {
 	case reflect.Struct:
 		return objectSchema(t)
 	case reflect.Slice:
 		return map[string]any{"type": "array", "items": schemaOf(t.Elem())}
 	case reflect.Map:
-		return map[string]any{"type": "object", "additionalProperties": map[string]any{"type": []string{"string", "number", "boolean"}}}
+		value := map[string]any{"type": one}
+		if t.Elem() == reflect.TypeFor[Values]() {
+			value = map[string]any{"anyOf": []any{value, map[string]any{"type": "array", "items": value}}}
+		}
+		return map[string]any{"type": "object", "additionalProperties": value}
 	case reflect.Bool:
 		return map[string]any{"type": "boolean"}
 	case reflect.Int:

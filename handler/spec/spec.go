@@ -91,9 +91,29 @@ type Stream struct {
 type Request struct {
 	Method  string            `yaml:"method" enum:"GET|POST" doc:"Default: GET."`
 	Path    string            `yaml:"path" required:"true" doc:"Path below base_url."`
-	Query   map[string]string `yaml:"query" doc:"Query parameters."`
+	Query   map[string]Values `yaml:"query" doc:"Query parameters; one with a list is sent once for each value."`
 	Headers map[string]string `yaml:"headers" doc:"Headers."`
-	Body    any               `yaml:"body" doc:"JSON body, as a YAML tree."`
+	Body    any               `yaml:"body" doc:"The body: a YAML tree, or a text."`
+	Encode  string            `yaml:"encode" enum:"json|form|text" doc:"How the body is sent: json; form: its keys as the fields of a form; text: as it is. Default: json."`
+}
+
+// Values are one value or several.
+type Values []string
+
+// UnmarshalYAML implements yaml.InterfaceUnmarshaler.
+func (v *Values) UnmarshalYAML(unmarshal func(any) error) error {
+	var x any
+	if err := unmarshal(&x); err != nil {
+		return err
+	}
+	list, ok := x.([]any)
+	if !ok {
+		list = []any{x}
+	}
+	for _, item := range list {
+		*v = append(*v, fmt.Sprint(item))
+	}
+	return nil
 }
 
 // Response says how responses are written.
@@ -127,7 +147,7 @@ type Paging struct {
 	Total       string            `yaml:"total" doc:"offset, page: where the response says how many records, or pages, there are in all."`
 	Size        int               `yaml:"size" doc:"How many records a full page has: {page.size} in parameters, and for stop: short_page."`
 	ZeroBased   bool              `yaml:"zero_based" doc:"page: the first page is 0, not 1."`
-	Query       map[string]string `yaml:"query" doc:"Query parameters of the next request, with {page.token}. offset, page: of the first one too."`
+	Query       map[string]Values `yaml:"query" doc:"Query parameters of the next request, with {page.token}. offset, page: of the first one too."`
 	Headers     map[string]string `yaml:"headers" doc:"Headers of the next request, with {page.token}."`
 	Body        any               `yaml:"body" doc:"Body of the next request, with {page.token}; it replaces the first one's. offset, page: of the first one too."`
 	Only        bool              `yaml:"only" doc:"The next request has the query parameters of paging only, not those of request."`

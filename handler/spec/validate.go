@@ -254,9 +254,7 @@ func (v *validator) request(s *Stream, path string, known []string) {
 		v.errorf(path+".path", "path %q has to begin with /", r.Path)
 	}
 	v.placeholders(path+".path", r.Path, nil)
-	for k, val := range r.Query {
-		v.placeholders(path+".query."+k, val, known)
-	}
+	v.values(path+".query", r.Query, known)
 	for k, val := range r.Headers {
 		v.placeholders(path+".headers."+k, val, known)
 		if strings.EqualFold(k, "Authorization") {
@@ -264,8 +262,44 @@ func (v *validator) request(s *Stream, path string, known []string) {
 		}
 	}
 	v.tree(path+".body", r.Body, known)
+	v.encoding(s, path)
 	if r.Body != nil && r.Method == "GET" {
 		v.errorf(path+".body", "a GET request has no body: write method: POST")
+	}
+}
+
+// values checks the placeholders in parameters.
+func (v *validator) values(path string, params map[string]Values, known []string) {
+	for k, vals := range params {
+		for _, val := range vals {
+			v.placeholders(path+"."+k, val, known)
+		}
+	}
+}
+
+// encoding checks that bodies can be sent as the stream says.
+func (v *validator) encoding(s *Stream, path string) {
+	if s.Request.Encode != "" && s.Request.Body == nil && s.Paging.Body == nil {
+		v.errorf(path+".encode", "there is no body to encode")
+	}
+	for _, body := range []any{s.Request.Body, s.Paging.Body} {
+		fields, isMap := body.(map[string]any)
+		_, isText := body.(string)
+		switch {
+		case body == nil:
+		case s.Request.Encode == "form" && !isMap:
+			v.errorf(path+".encode", "a form is keys and values")
+		case s.Request.Encode == "text" && !isText:
+			v.errorf(path+".encode", "write the body as a text: body: |")
+		}
+		if s.Request.Encode != "form" {
+			continue
+		}
+		for k, val := range fields {
+			if _, nested := val.(map[string]any); nested {
+				v.errorf(path+".body."+k, "a field of a form is a value or a list of values")
+			}
+		}
 	}
 }
 
@@ -338,9 +372,7 @@ func (v *validator) paging(s *Stream, path string, known []string) {
 		v.errorf(path, "say how many records a full page has: size: 100")
 	}
 	known = append(known, "page.size")
-	for k, val := range p.Query {
-		v.placeholders(path+".query."+k, val, known)
-	}
+	v.values(path+".query", p.Query, known)
 	for k, val := range p.Headers {
 		v.placeholders(path+".headers."+k, val, known)
 	}
@@ -358,6 +390,8 @@ func mentions(p *Paging, placeholder string) bool {
 			return slices.ContainsFunc(slices.Collect(maps.Values(x)), in)
 		case map[string]string:
 			return slices.ContainsFunc(slices.Collect(maps.Values(x)), func(s string) bool { return in(s) })
+		case map[string]Values:
+			return slices.ContainsFunc(slices.Collect(maps.Values(x)), func(v Values) bool { return in(strings.Join(v, " ")) })
 		case []any:
 			return slices.ContainsFunc(x, in)
 		}
