@@ -22,10 +22,11 @@ type run struct {
 	delivered Counts // of the window being committed: acknowledged and rejected rows
 
 	seen      *memory
-	forgotten int       // ids dropped from the front of seen so far
-	pageStart int       // ids known when the page being read began, counting the forgotten ones
-	reached   time.Time // the newest event then
-	listed    time.Time // windows before the present one have been listed up to here
+	forgotten int             // ids dropped from the front of seen so far
+	pageStart int             // ids known when the page being read began, counting the forgotten ones
+	reached   time.Time       // the newest event then
+	asked     map[idHash]bool // page tokens of the listing so far
+	listed    time.Time       // windows before the present one have been listed up to here
 
 	failed     bool // an upload or its commit failed: nothing more is committed
 	progressed bool // something was committed
@@ -136,7 +137,7 @@ func (r *run) windows(ctx context.Context) error {
 // window lists the pages of r.work from its token on.
 func (r *run) window(ctx context.Context) error {
 	restarted := false
-	asked := map[idHash]bool{} // page tokens of this listing
+	r.asked = map[idHash]bool{}
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -148,35 +149,35 @@ func (r *run) window(ctx context.Context) error {
 		if errors.Is(err, ErrTokenExpired) && !restarted {
 			restarted = true
 			r.relist(r.work.Restarts > 0) // the first time it may just have been long ago
-			asked = map[idHash]bool{}
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		if asked[hashID([]byte(r.work.Token))] = true; page.Next != "" && asked[hashID([]byte(page.Next))] {
-			return pagingLoop(r.s)
-		}
-		if err := r.mapPage(ctx, page); err != nil {
+		if err := r.take(ctx, page); err != nil || page.Next == "" {
 			return err
-		}
-		r.work.Pages++
-		r.work.Listing++
-		if r.work.Token = page.Next; page.Next != "" && r.s.MaxPages > 0 && r.work.Listing >= r.s.MaxPages {
-			if !r.relist(true) {
-				return &Error{Kind: Permanent, Op: "list " + r.s.Key(), Reason: "page_limit",
-					Err: fmt.Errorf("the provider lists %d pages of a window, and %s has more", r.s.MaxPages, r.work.From.Format(time.RFC3339))}
-			}
-			asked = map[idHash]bool{}
-		}
-		r.mark(page.Next == "")
-		if err := r.flush(ctx); err != nil {
-			return err
-		}
-		if page.Next == "" {
-			return nil
 		}
 	}
+}
+
+// take deals with a page of the window and notes which one is the next.
+func (r *run) take(ctx context.Context, page *Page) error {
+	r.asked[hashID([]byte(r.work.Token))] = true
+	if page.Next != "" && r.asked[hashID([]byte(page.Next))] {
+		return pagingLoop(r.s)
+	}
+	if err := r.mapPage(ctx, page); err != nil {
+		return err
+	}
+	r.work.Token = page.Next
+	r.work.Pages++
+	r.work.Listing++
+	if full := r.s.MaxPages > 0 && r.work.Listing >= r.s.MaxPages; full && page.Next != "" && !r.relist(true) {
+		return &Error{Kind: Permanent, Op: "list " + r.s.Key(), Reason: "page_limit",
+			Err: fmt.Errorf("the provider lists %d pages of a window, and the one from %s has more and cannot be cut", r.s.MaxPages, r.work.From.Format(time.RFC3339))}
+	}
+	r.mark(page.Next == "")
+	return r.flush(ctx)
 }
 
 // relist has the window listed again from where it cannot be complete. If that is
@@ -203,6 +204,7 @@ func (r *run) relist(cutting bool) bool {
 	}
 	w.Token, w.Listing = "", 0
 	w.Restarts++
+	r.asked = map[idHash]bool{}
 	return w.From != before.From || w.To != before.To
 }
 
