@@ -238,6 +238,9 @@ func (p *parser) startsFunction() bool {
 		return false
 	}
 	a, b := p.ahead(1), p.ahead(2)
+	if a.isPunct("[") && b.kind == tokString && p.ahead(3).isPunct("]") { // a name in quotes
+		a, b = token{kind: tokName}, p.ahead(4)
+	}
 	return a.kind == tokName && b.isPunct(":") || a.isPunct(")") && b.isPunct("{")
 }
 
