@@ -190,7 +190,7 @@ func (r *run) relist(cutting bool) bool {
 	if from := p.restart(w); from.After(w.From) {
 		w.From = from
 	} else if cutting {
-		done := later(r.listed, w.From)
+		done := r.listed
 		if p.Ascending { // of what is known only the ids close to it are remembered
 			done = later(done, w.Reached)
 		}

@@ -46,3 +46,24 @@ func TestCheckpointsAreReadAsTheyWereWritten(t *testing.T) {
 		}
 	})
 }
+
+// TestAWindowIsCutBehindWhatIsDone: of what is known only the ids close to the
+// newest event are remembered, so a window that ended before it would bring the
+// others once more.
+func TestAWindowIsCutBehindWhatIsDone(t *testing.T) {
+	start := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	at := func(minutes int) time.Time { return start.Add(time.Duration(minutes) * time.Minute) }
+	for _, x := range []struct {
+		ascending bool
+		want      int // minutes: where the window ends then
+	}{{true, 50}, {false, 30}} {
+		r := &run{s: &Stream{Position: Position{Ascending: x.ascending, Overlap: 45 * time.Minute, Granularity: time.Second}}, listed: start}
+		r.work = Progress{Window: Window{at(-45), at(60)}, Token: "t", Reached: at(40), Restarts: 1}
+		if x.ascending {
+			r.work.From = at(-5)
+		}
+		if !r.relist(true) || !r.work.To.Equal(at(x.want)) || r.work.Token != "" {
+			t.Errorf("ascending %v: it is %+v", x.ascending, r.work)
+		}
+	}
+}
