@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"github.com/sluice-connectors/sluice/connectors"
+	"github.com/sluice-connectors/sluice/handler/config"
 	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/demo"
 	"github.com/sluice-connectors/sluice/handler/workspace"
@@ -51,6 +53,26 @@ func surround(t *testing.T) *surroundings {
 	}
 	s.rules = string(b)
 	return s
+}
+
+// app collects from a provider that speaks as Okta does, and sends to an endpoint.
+func (s *surroundings) app(t *testing.T, endpoint, provider string) *app {
+	t.Helper()
+	t.Setenv("TOKEN", "x")
+	text := fmt.Sprintf(`
+workspace: {endpoint: %q, credential: none, rules: %s}
+store: {dir: %q}
+connections: [{connector: okta, base_url: %q, settings: {domain: x.example, api_token: "${env:TOKEN}"}, start: -1h}]
+`, endpoint, s.rules, t.TempDir(), provider)
+	c, err := config.Parse("sluice.yaml", []byte(text), connectors.Find, os.LookupEnv, time.Now(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := newApp(t.Context(), c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
 }
 
 // env are the app settings of a function app with one connection.

@@ -5,11 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -72,25 +69,7 @@ func TestDataThatHurts(t *testing.T) {
 	}))
 	defer provider.Close()
 	s := surround(t)
-	folder := t.TempDir()
-	cfg := fmt.Sprintf(`
-workspace: {endpoint: %q, credential: none, rules: %s}
-store: {dir: %q}
-connections: [{connector: okta, base_url: %q, settings: {domain: x.example, api_token: "${env:TOKEN}"}, start: -1h}]
-`, s.endpoint, s.rules, filepath.Join(folder, "store"), provider.URL)
-	path := filepath.Join(folder, "sluice.yaml")
-	if err := os.WriteFile(path, []byte(cfg), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("TOKEN", "x")
-	c, err := loadConfig(path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := newApp(t.Context(), c, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := s.app(t, s.endpoint, provider.URL)
 	for _, rep := range a.collectAll(t.Context(), a.conns, time.Minute) {
 		if rep.Outcome != engine.OK || rep.Counts.Fetched != int64(len(records)) || !rep.Counts.Balanced() {
 			t.Errorf("report %+v", rep)

@@ -3,14 +3,10 @@ package main
 import (
 	"compress/gzip"
 	"encoding/json"
-	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -52,25 +48,7 @@ func TestReconcileFindsWhatTheServiceDropped(t *testing.T) {
 		forward.ServeHTTP(w, r)
 	}))
 	defer dropping.Close()
-	folder := t.TempDir()
-	cfg := fmt.Sprintf(`
-workspace: {endpoint: %q, credential: none, rules: %s}
-store: {dir: %q}
-connections: [{connector: okta, base_url: %q, settings: {domain: x.example, api_token: "${env:TOKEN}"}, start: -1h}]
-`, dropping.URL, s.rules, filepath.Join(folder, "store"), s.provider.URL)
-	path := filepath.Join(folder, "sluice.yaml")
-	if err := os.WriteFile(path, []byte(cfg), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("TOKEN", "x")
-	c, err := loadConfig(path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := newApp(t.Context(), c, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := s.app(t, dropping.URL, s.provider.URL)
 	a.BatchBytes, a.InFlight = 60_000, 1
 	rep := a.collectAll(t.Context(), a.conns, time.Minute)[0]
 	if rep.Outcome != engine.OK || len(dropped) == 0 {
