@@ -38,11 +38,16 @@ func (e *Engine) Collect(ctx context.Context, s *Stream, budget time.Duration) [
 		if left <= 0 || ctx.Err() != nil {
 			break
 		}
-		lane := *s
-		lane.Lane, lane.Start, lane.Until = g.Lane, g.From, g.To
-		reps = append(reps, e.Run(ctx, &lane, left))
+		reps = append(reps, e.Run(ctx, s.inGap(g), left))
 	}
 	return reps
+}
+
+// inGap is the stream in the lane of a gap.
+func (s *Stream) inGap(g Gap) *Stream {
+	lane := *s
+	lane.Lane, lane.Start, lane.Until = g.Lane, g.From, g.To
+	return &lane
 }
 
 // mind forgets the gaps that are closed, and sets a new one apart if the stream
@@ -62,8 +67,7 @@ func (r *run) mind(ctx context.Context) error {
 		return nil
 	}
 	gap := Gap{Lane: fmt.Sprintf("catchup-%d", c.Fence), From: c.Position, To: to}
-	lane := *r.s
-	lane.Lane = gap.Lane
+	lane := r.s.inGap(gap)
 	past := *c
 	past.Stream, past.Gaps, past.Totals, past.Behind = lane.Label(), nil, Counts{}, 0
 	// The lane's checkpoint first: the number in its name is ours alone, so if
@@ -83,9 +87,7 @@ func (r *run) mind(ctx context.Context) error {
 func (r *run) closeGaps(ctx context.Context) {
 	var open []Gap
 	for _, g := range r.c.Gaps {
-		lane := *r.s
-		lane.Lane = g.Lane
-		c, _, _, err := LoadCheckpoint(ctx, r.e.Store, lane.Key())
+		c, _, _, err := LoadCheckpoint(ctx, r.e.Store, r.s.inGap(g).Key())
 		if err != nil || c == nil || c.Position.Before(g.To) {
 			open = append(open, g)
 		}

@@ -160,7 +160,7 @@ func (w *World) direct() {
 	}
 	time.Sleep(time.Until(w.end) + time.Nanosecond) // not at the moment at which a run may begin
 	w.calm.Store(true)
-	w.thaw()
+	w.nudge()
 	w.running.Wait()
 	all := w.provider.allThere()
 	runs := 40 + w.Records // a run may have to wait for a dead holder's lease, or get one page before it is throttled

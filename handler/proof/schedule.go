@@ -31,7 +31,6 @@ type scheduler struct {
 	finished bool
 	wake     chan struct{} // a call has come, or the world has ended
 	running  sync.WaitGroup
-	thawed   bool
 }
 
 // call is a call that waits for its turn.
@@ -70,11 +69,11 @@ func (w *World) schedule() {
 }
 
 // ready returns the calls that may go on, in an order that does not depend on
-// chance, and when the next of the frozen ones may.
+// chance, and when the next of the frozen ones may. In the calm nobody is frozen.
 func (w *World) ready() (ready []*call, next time.Time) {
 	now := time.Now()
 	for _, c := range w.waiting {
-		if thaw := c.p.frozen; thaw.After(now) && !w.thawed {
+		if thaw := c.p.frozen; thaw.After(now) && !w.calm.Load() {
 			if next.IsZero() || thaw.Before(next) {
 				next = thaw
 			}
@@ -100,14 +99,6 @@ func (w *World) nudge() {
 	case w.wake <- struct{}{}:
 	default:
 	}
-}
-
-// thaw wakes all frozen processes.
-func (w *World) thaw() {
-	w.mu.Lock()
-	w.thawed = true
-	w.mu.Unlock()
-	w.nudge()
 }
 
 // step is one call of the outside world: it waits for its turn, takes effect,
