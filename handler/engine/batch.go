@@ -312,7 +312,7 @@ func (r *run) advance(w *Progress, m *mark) {
 		return
 	}
 	c.Window = nil
-	c.Position = w.To
+	c.Position, c.Cursor = w.To, w.Cursor
 	c.Windows++
 	r.rep.Windows++
 }

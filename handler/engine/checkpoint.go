@@ -28,6 +28,7 @@ type Checkpoint struct {
 	Position time.Time `json:"position"`
 	Since    time.Time `json:"since,omitzero"`
 	Gaps     []Gap     `json:"gaps,omitempty"`
+	Cursor   string    `json:"cursor,omitempty"` // the page token that the next window begins with
 	Windows  int64     `json:"windows"` // closed so far
 
 	Window *Progress `json:"window,omitempty"` // the one that is not closed yet
@@ -54,6 +55,7 @@ type Progress struct {
 	// Reached is the newest event seen; an ascending window can be listed
 	// again from there when the provider forgets the token.
 	Reached time.Time `json:"reached,omitzero"`
+	Cursor  string    `json:"cursor,omitempty"` // the next window's, as far as is known
 	// Listing counts the pages since the listing began, Restarts how often it
 	// began anew.
 	Listing  int    `json:"listing,omitempty"`

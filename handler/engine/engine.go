@@ -28,6 +28,15 @@ type Page struct {
 	// Next is the token of the page that follows; "" on a window's last page.
 	// It holds no secret: it is stored.
 	Next string
+	// Cursor, of a stream that goes by cursor, is the page token that the next
+	// listing begins with; "" leaves the one from before.
+	Cursor string
+	// Done names what was looked up to make this page, for Known; it is
+	// remembered with the page's records, and as long.
+	Done [][]byte
+	// Commit says that this page cannot be had again: what was read so far is
+	// delivered and committed before anything else is fetched.
+	Commit bool
 }
 
 // Source lists the records of one stream.
@@ -38,6 +47,14 @@ type Page struct {
 // window is then listed anew.
 type Source interface {
 	Fetch(ctx context.Context, w Window, token string) (*Page, error)
+}
+
+// A Knowing source looks things up one by one, such as the details of each
+// record in a list, and leaves out what is known to have been delivered.
+type Knowing interface {
+	// Know is called before the first Fetch of each run. known reports whether
+	// a page that was Done with key is delivered, or about to be.
+	Know(known func(key []byte) bool)
 }
 
 // Mapper turns records into rows. One goroutine uses it. What its methods
@@ -136,8 +153,25 @@ func (SystemClock) Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// Kind of position: how a stream is asked for what is new.
+type PositionKind string
+
+const (
+	// Windows are ranges of time, one after the other.
+	Windows PositionKind = ""
+	// Cursor is a token of the provider's that outlives the run. A window is
+	// what has come since the last one; it can be listed again by its times as
+	// far as the provider's first request has them.
+	Cursor PositionKind = "cursor"
+	// Snapshot is the full list, again and again; there are rows for the records
+	// that are new or have changed.
+	Snapshot PositionKind = "snapshot"
+)
+
 // Position holds the facts about a stream that correctness hangs on.
 type Position struct {
+	Kind          PositionKind
+	Every         time.Duration // Snapshot: time between two
 	Lag           time.Duration // how far a window's end stays behind now
 	Overlap       time.Duration // how far a window reaches back for late records
 	MaxWindow     time.Duration // longest window to ask for; 0: any

@@ -61,7 +61,7 @@ func (r *run) mind(ctx context.Context) error {
 	}
 	c := r.c
 	switch {
-	case r.s.Lane != "" || c.Behind == 0 || len(c.Gaps) >= maxGaps,
+	case p.Kind != Windows || r.s.Lane != "" || c.Behind == 0 || len(c.Gaps) >= maxGaps,
 		to.Sub(c.Position) < gapAfter,
 		c.Window != nil && c.Window.To.After(to):
 		return nil

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -47,10 +48,16 @@ func eachRecord(src []byte, f func(src []byte) (int, error)) error {
 }
 
 // identify returns the EventUid of a record that was just mapped, and the hash
-// it is remembered by: of the provider's id, or of the record itself.
-func identify(m Mapper, rec []byte) (id []byte, hash idHash) {
-	if id = m.ID(); len(id) > 0 {
+// it is remembered by: of the provider's id, or of the record itself. Of a thing
+// in a snapshot each version is an event.
+func (s *Stream) identify(rec []byte) (id []byte, hash idHash) {
+	id = s.Mapper.ID()
+	switch {
+	case len(id) > 0 && s.Position.Kind != Snapshot:
 		return id, hashID(id)
+	case len(id) > 0:
+		hash = hashID(append(append(bytes.Clone(id), 0), rec...))
+		return append(append(bytes.Clone(id), '@'), hash.text()[:16]...), hash
 	}
 	hash = hashID(rec)
 	return hash.text(), hash
@@ -72,17 +79,14 @@ func (r *run) record(ctx context.Context, src []byte) (int, error) {
 		return 0, r.malformed(err)
 	}
 	rec := src[:n]
-	id, hash := identify(m, rec)
+	id, hash := r.s.identify(rec)
 	at, hasTime := m.EventTime()
-	if !hasTime {
-		at = r.work.To
-	}
-	c := &r.work.Counts
-	if !r.seen.add(hash, at) {
-		c.Repeated++
+	if !r.isNew(hash, at, hasTime) {
+		r.work.Counts.Repeated++
 		b.undo(start)
 		return n, nil
 	}
+	c := &r.work.Counts
 	c.Fetched++
 	if hasTime {
 		r.noteTime(at)
@@ -106,13 +110,24 @@ func (r *run) record(ctx context.Context, src []byte) (int, error) {
 	return n, r.place(ctx, start, rec, hash)
 }
 
+// isNew reports whether a record has not come before, and remembers it.
+func (r *run) isNew(hash idHash, at time.Time, hasTime bool) bool {
+	if r.s.Position.Kind == Snapshot {
+		return r.seen.again(hash, r.work.To)
+	}
+	if !hasTime {
+		at = r.work.To
+	}
+	return r.seen.add(hash, at)
+}
+
 // noteTime notes when a new record happened. One from before the time that has
 // been listed already is late, by its age at most.
 func (r *run) noteTime(at time.Time) {
 	if at.After(r.work.Reached) {
 		r.work.Reached = at
 	}
-	if at.Before(r.listed) {
+	if r.s.Position.Kind == Windows && at.Before(r.listed) {
 		if r.rep.Late == nil {
 			r.rep.Late = map[string]int64{}
 		}

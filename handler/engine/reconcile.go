@@ -168,7 +168,7 @@ func (e *Engine) listAgain(ctx context.Context, s *Stream, w Window) (*listed, e
 		err = eachRecord(page.Records, func(src []byte) (int, error) {
 			n, _, err := s.Mapper.Map(src, nil)
 			if err == nil {
-				l.note(s.Mapper, src[:n])
+				l.note(s, src[:n])
 			}
 			return n, err
 		})
@@ -187,8 +187,9 @@ func (e *Engine) listAgain(ctx context.Context, s *Stream, w Window) (*listed, e
 	}
 }
 
-func (l *listed) note(m Mapper, rec []byte) {
-	id, hash := identify(m, rec)
+func (l *listed) note(s *Stream, rec []byte) {
+	m := s.Mapper
+	id, hash := s.identify(rec)
 	uid := string(id)
 	if m.IsObject() && !m.Kept() {
 		l.filtered[uid] = true

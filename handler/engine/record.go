@@ -137,7 +137,7 @@ func (e *Engine) Replay(ctx context.Context, s *Stream, q *Quarantined) error {
 	if s.Mapper.Kept() {
 		t := newTail(s)
 		t.now(e.Clock.Now())
-		id, _ := identify(s.Mapper, q.Original())
+		id, _ := s.identify(q.Original())
 		rows := append(t.seal(row, 1, id, s.Mapper), ']')
 		if err := e.Sink.Upload(ctx, Batch{Table: s.Table, Rows: rows, Count: 1}); err != nil {
 			return err

@@ -27,6 +27,7 @@ type run struct {
 	reached   time.Time       // the newest event then
 	asked     map[idHash]bool // page tokens of the listing so far
 	listed    time.Time       // windows before the present one have been listed up to here
+	cursor    string          // the page token that the next window begins with
 
 	failed     bool // an upload or its commit failed: nothing more is committed
 	progressed bool // something was committed
@@ -82,6 +83,9 @@ func (r *run) do(ctx context.Context) error {
 // list brings the lane to its end, as far as time allows.
 func (r *run) list(ctx context.Context) error {
 	r.seen = newMemory(r.c.Seen)
+	if k, ok := r.s.Source.(Knowing); ok {
+		k.Know(func(key []byte) bool { return r.seen.has(hashID(key)) })
+	}
 	r.tail = newTail(r.s)
 	r.out = r.newBatch()
 	if age := r.saved.Sub(r.c.Position); r.s.Position.Retention > 0 && age > r.s.Position.Retention {
@@ -113,24 +117,22 @@ var errBudget = errors.New("the run's time is up")
 // windows lists one window after the other until the run's end is reached. They
 // are planned ahead of what is committed.
 func (r *run) windows(ctx context.Context) error {
-	r.listed = r.c.Position
+	r.listed, r.cursor = r.c.Position, r.c.Cursor
 	if r.c.Window != nil {
 		r.work = *r.c.Window
 		if err := r.window(ctx); err != nil {
 			return err
 		}
-		r.listed = r.work.To // not the one planned: a lost page token may have cut it
 	}
 	for {
 		w, ok := r.s.Position.plan(r.listed, r.c.Since, r.end)
 		if !ok {
 			return nil
 		}
-		r.work = Progress{Window: w}
+		r.work = Progress{Window: w, Token: r.cursor, Cursor: r.cursor}
 		if err := r.window(ctx); err != nil {
 			return err
 		}
-		r.listed = r.work.To
 	}
 }
 
@@ -154,8 +156,12 @@ func (r *run) window(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := r.take(ctx, page); err != nil || page.Next == "" {
+		if err := r.take(ctx, page); err != nil {
 			return err
+		}
+		if page.Next == "" {
+			r.listed, r.cursor = r.work.To, r.work.Cursor // not the end planned: a lost page token may have cut it
+			return nil
 		}
 	}
 }
@@ -169,7 +175,13 @@ func (r *run) take(ctx context.Context, page *Page) error {
 	if err := r.mapPage(ctx, page); err != nil {
 		return err
 	}
+	for _, key := range page.Done {
+		r.seen.add(hashID(key), r.work.To)
+	}
 	r.work.Token = page.Next
+	if page.Cursor != "" {
+		r.work.Cursor = page.Cursor
+	}
 	r.work.Pages++
 	r.work.Listing++
 	if full := r.s.MaxPages > 0 && r.work.Listing >= r.s.MaxPages; full && page.Next != "" && !r.relist(true) {
@@ -177,6 +189,9 @@ func (r *run) take(ctx context.Context, page *Page) error {
 			Err: fmt.Errorf("the provider lists %d pages of a window, and the one from %s has more and cannot be cut", r.s.MaxPages, r.work.From.Format(time.RFC3339))}
 	}
 	r.mark(page.Next == "")
+	if page.Commit {
+		return r.commitAll(ctx)
+	}
 	return r.flush(ctx)
 }
 
@@ -189,7 +204,7 @@ func (r *run) relist(cutting bool) bool {
 	before := *w
 	if from := p.restart(w); from.After(w.From) {
 		w.From = from
-	} else if cutting {
+	} else if cutting && p.Kind == Windows {
 		done := r.listed
 		if p.Ascending { // of what is known only the ids close to it are remembered
 			done = later(done, w.Reached)
@@ -202,7 +217,7 @@ func (r *run) relist(cutting bool) bool {
 			w.To = half
 		}
 	}
-	w.Token, w.Listing = "", 0
+	w.Token, w.Cursor, w.Listing = "", "", 0
 	w.Restarts++
 	r.asked = map[idHash]bool{}
 	return w.From != before.From || w.To != before.To
@@ -229,11 +244,24 @@ func (r *run) flush(ctx context.Context) error {
 		return err
 	}
 	if len(r.flights) == 0 && r.e.Clock.Now().Sub(r.saved) >= flushAfter {
-		b := r.out
-		r.out = r.newBatch()
-		return r.dispatch(ctx, b)
+		return r.send(ctx)
 	}
 	return nil
+}
+
+// send dispatches the batch as it is.
+func (r *run) send(ctx context.Context) error {
+	b := r.out
+	r.out = r.newBatch()
+	return r.dispatch(ctx, b)
+}
+
+// commitAll delivers and commits all complete pages.
+func (r *run) commitAll(ctx context.Context) error {
+	if err := r.send(ctx); err != nil {
+		return err
+	}
+	return r.reapAll(ctx)
 }
 
 func (r *run) fetch(ctx context.Context) (page *Page, err error) {

@@ -61,25 +61,44 @@ func (s *seenIDs) UnmarshalText(text []byte) error {
 // id of a page that was not acknowledged must not be remembered.
 type memory struct {
 	list []seenID
-	set  map[idHash]struct{}
+	set  map[idHash]int64 // when it happened; of an id that is there twice, the later time
 }
 
 func newMemory(ids seenIDs) *memory {
-	m := &memory{list: ids, set: make(map[idHash]struct{}, len(ids))}
+	m := &memory{list: ids, set: make(map[idHash]int64, len(ids))}
 	for _, id := range ids {
-		m.set[id.hash] = struct{}{}
+		m.set[id.hash] = max(id.at, m.set[id.hash])
 	}
 	return m
 }
 
+func (m *memory) has(h idHash) bool {
+	_, ok := m.set[h]
+	return ok
+}
+
 // add remembers an id and reports whether it is new.
 func (m *memory) add(h idHash, at time.Time) bool {
-	if _, ok := m.set[h]; ok {
+	if m.has(h) {
 		return false
 	}
-	m.set[h] = struct{}{}
-	m.list = append(m.list, seenID{h, at.UnixMilli()})
+	m.put(h, at.UnixMilli())
 	return true
+}
+
+func (m *memory) put(h idHash, at int64) {
+	m.set[h] = at
+	m.list = append(m.list, seenID{h, at})
+}
+
+// again is add for an id that is there as of a time, known or not: it is
+// remembered for as long as one of that time.
+func (m *memory) again(h idHash, at time.Time) bool {
+	old, known := m.set[h]
+	if ms := at.UnixMilli(); !known || old < ms {
+		m.put(h, ms)
+	}
+	return !known
 }
 
 // forget drops, among the first keep ids, those of records before horizon, and
@@ -92,7 +111,9 @@ func (m *memory) forget(n, keep int, horizon time.Time) int {
 			m.list[kept] = id
 			kept++
 		} else {
-			delete(m.set, id.hash)
+			if m.set[id.hash] == id.at {
+				delete(m.set, id.hash)
+			}
 		}
 	}
 	removed := len(m.list) - kept

@@ -109,7 +109,7 @@ func (e *Engine) Rewind(ctx context.Context, key string, to time.Time) (Change, 
 		return Change{}, err
 	}
 	change := e.change("rewind", key, c.Position, to, c.Fence+1)
-	c.Position, c.Since, c.Window, c.Seen, c.StalledRuns, c.Behind = to, to, nil, nil, 0, 0
+	c.Position, c.Since, c.Window, c.Seen, c.Cursor, c.StalledRuns, c.Behind = to, to, nil, nil, "", 0, 0
 	return change, e.replace(ctx, change, c, gen)
 }
 

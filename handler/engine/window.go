@@ -9,7 +9,7 @@ func (p Position) plan(position, since, end time.Time) (Window, bool) {
 	if p.Granularity > 0 {
 		end = end.Truncate(p.Granularity)
 	}
-	if !end.After(position) {
+	if !end.After(position) || p.Kind == Snapshot && end.Sub(position) < p.Every && position.After(since) {
 		return Window{}, false
 	}
 	w := Window{From: later(position.Add(-p.Overlap), since), To: end}
@@ -48,7 +48,10 @@ func (p Position) restart(w *Progress) time.Time {
 // horizon is the time before which no id needs to be remembered.
 func (p Position) horizon(w *Progress, closed bool) time.Time {
 	t := p.restart(w)
-	if closed {
+	switch {
+	case closed && p.Kind == Snapshot: // only what this one has
+		return w.To
+	case closed:
 		t = w.To.Add(-p.Overlap)
 	}
 	return t.Add(-p.Granularity)
