@@ -112,16 +112,24 @@ func (p *pastFlags) times(now time.Time) (from, to time.Time, err error) {
 
 // streams are those of a connection that the flags name.
 func (p *pastFlags) streams(c *connection) ([]*engine.Stream, error) {
-	var list []*engine.Stream
+	var list, named []*engine.Stream
 	var names []string
 	for _, s := range c.streams {
 		names = append(names, s.Name)
-		if p.stream == "" || s.Name == p.stream {
+		if p.stream == "" || s.Name == p.stream || strings.HasPrefix(s.Name, p.stream+".") { // all its parts
+			named = append(named, s)
+		}
+	}
+	if len(named) == 0 {
+		return nil, usageError("%s has no stream %q; it has %s", c.Name, p.stream, strings.Join(names, ", "))
+	}
+	for _, s := range named {
+		if s.Position.Kind == engine.Windows {
 			list = append(list, s)
 		}
 	}
 	if len(list) == 0 {
-		return nil, usageError("%s has no stream %q; it has %s", c.Name, p.stream, strings.Join(names, ", "))
+		return nil, usageError("%s goes by %s: it cannot be asked for a part of the past", named[0].Key(), named[0].Position.Kind)
 	}
 	return list, nil
 }

@@ -22,7 +22,7 @@ import (
 
 	"github.com/sluice-connectors/sluice/connectors"
 	"github.com/sluice-connectors/sluice/handler/config"
-	"github.com/sluice-connectors/sluice/handler/connectortest"
+	"github.com/sluice-connectors/sluice/handler/memory"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
@@ -137,7 +137,7 @@ func canary(t *testing.T, c *spec.Connector) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a.Clock = connectortest.NewClock(time.Now().UTC())
+		a.Clock = memory.NewClock(time.Now().UTC())
 		fmt.Fprintf(&out, "--- %s\n", echoes[now].what)
 		reps := a.collectAll(t.Context(), a.conns, 2*time.Minute)
 		for _, output := range []string{"text", "json"} {

@@ -92,14 +92,18 @@ func (p *poll) run(ctx context.Context, std *streams, log *slog.Logger) error {
 	out := &printer{w: std.out, output: p.output, limit: p.limit}
 	e := engine.New(store, out, log)
 	e.HealthTable = ""
+	var list []*spec.Stream
 	for _, s := range res.Streams() {
 		if p.stream != "" && s.Name != p.stream {
 			continue
 		}
-		stream, err := newStream(res, s)
-		if err != nil {
-			return err
-		}
+		list = append(list, s)
+	}
+	streams, err := newStreams(res, store, list)
+	if err != nil {
+		return err
+	}
+	for _, stream := range streams {
 		stream.Position.Lag = now.Sub(to) // so that the listing ends there
 		rep := e.Run(ctx, stream, time.Hour)
 		if rep.Err != nil && !out.full() {

@@ -16,8 +16,10 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/sluice-connectors/sluice/connectors"
 	"github.com/sluice-connectors/sluice/handler/azblob"
@@ -105,12 +107,8 @@ func newApp(ctx context.Context, c *config.Config, log *slog.Logger) (*app, erro
 	a.Holder, a.Alive, a.Version = holder(), alive, buildVersion()
 	for _, res := range c.Connections {
 		conn := &connection{Resolved: res}
-		for _, s := range res.Streams() {
-			stream, err := newStream(&res, s)
-			if err != nil {
-				return nil, err
-			}
-			conn.streams = append(conn.streams, stream)
+		if conn.streams, err = newStreams(&res, store, res.Streams()); err != nil {
+			return nil, err
 		}
 		a.conns = append(a.conns, conn)
 	}
@@ -141,14 +139,52 @@ func (a *app) table() (engine.Table, error) {
 	return logsquery.New(endpoint, cmp.Or(w.ID, "local"), cred)
 }
 
-// newStream prepares a stream of a connection: its requests and its rows.
-func newStream(res *config.Resolved, s *spec.Stream) (*engine.Stream, error) {
-	stream, err := rest.Stream(res.Connector, s, rest.Options{BaseURL: res.BaseURL, Settings: res.Settings, UserAgent: "Sluice/" + buildVersion(), PrivateNetwork: res.Private})
+// newStreams prepares streams of a connection, part by part: requests and rows.
+func newStreams(res *config.Resolved, store engine.Store, list []*spec.Stream) (streams []*engine.Stream, err error) {
+	conn, err := openConnection(res, store)
 	if err != nil {
 		return nil, err
 	}
-	stream.Connection, stream.Start = res.Name, res.Start
-	return stream, nil
+	for _, s := range list {
+		for _, part := range conn.Parts(s) {
+			stream, err := conn.Stream(s, part)
+			if err != nil {
+				return nil, err
+			}
+			stream.Connection, stream.Start = res.Name, res.Start
+			streams = append(streams, stream)
+		}
+	}
+	return streams, nil
+}
+
+// openConnection prepares what the streams of a connection share. A credential that
+// the provider replaces is kept in store.
+func openConnection(res *config.Resolved, store engine.Store) (*rest.Connection, error) {
+	return rest.Open(res.Connector, rest.Options{BaseURL: res.BaseURL, Settings: res.Settings, UserAgent: "Sluice/" + buildVersion(), PrivateNetwork: res.Private,
+		Azure: azureToken, Keep: &keeper{store, "credentials/" + res.Name}})
+}
+
+// keeper keeps a credential in the store; it comes sealed.
+type keeper struct {
+	store engine.Store
+	name  string
+}
+
+func (k *keeper) Load(ctx context.Context) ([]byte, error) { return k.store.Get(ctx, k.name) }
+
+func (k *keeper) Save(ctx context.Context, sealed []byte) error {
+	return k.store.Put(ctx, k.name, sealed)
+}
+
+// azureToken is a token of Microsoft Entra ID for the identity that Sluice has.
+func azureToken(ctx context.Context, scope string) (string, time.Time, error) {
+	cred, err := credential("")
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	t, err := cred.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{scope}})
+	return t.Token, t.ExpiresOn, err
 }
 
 // credential returns the identity for Azure.
@@ -227,20 +263,41 @@ func (a *app) collect(ctx context.Context, c *connection, budget time.Duration) 
 	return a.collectAll(ctx, []*connection{c}, budget)
 }
 
-// collectAll runs all streams of connections, one after the other. Each gets an
-// equal part of what is left of the budget.
-func (a *app) collectAll(ctx context.Context, conns []*connection, budget time.Duration) []engine.Report {
-	var all []*engine.Stream
-	for _, c := range conns {
-		all = append(all, c.streams...)
-	}
+// collectAll runs all streams of connections, one connection after the other. Each
+// stream gets an equal part of what is left of the budget.
+func (a *app) collectAll(ctx context.Context, conns []*connection, budget time.Duration) (reps []engine.Report) {
 	deadline := time.Now().Add(budget)
-	var reps []engine.Report
-	for i, s := range all {
-		share := time.Until(deadline) / time.Duration(len(all)-i)
-		reps = append(reps, a.Collect(ctx, s, max(share, time.Second))...)
+	left := 0
+	for _, c := range conns {
+		left += len(c.streams)
+	}
+	for _, c := range conns {
+		if len(c.streams) == 0 {
+			continue
+		}
+		share := time.Until(deadline) * time.Duration(len(c.streams)) / time.Duration(left)
+		reps = append(reps, a.collectStreams(ctx, c, time.Now().Add(share))...)
+		left -= len(c.streams)
 	}
 	return reps
+}
+
+// collectStreams runs the streams of a connection, as many at a time as its
+// connector allows. The reports come in the order of the streams.
+func (a *app) collectStreams(ctx context.Context, c *connection, deadline time.Time) []engine.Report {
+	width := max(c.Connector.Limits.Concurrency, 1)
+	byStream := make([][]engine.Report, len(c.streams))
+	var group errgroup.Group
+	group.SetLimit(width)
+	for i, s := range c.streams {
+		group.Go(func() error {
+			share := time.Until(deadline) * time.Duration(width) / time.Duration(len(c.streams)-i)
+			byStream[i] = a.Collect(ctx, s, max(min(share, time.Until(deadline)), time.Second))
+			return nil
+		})
+	}
+	_ = group.Wait()
+	return slices.Concat(byStream...)
 }
 
 // line says what a run did, for a person.

@@ -1,3 +1,6 @@
+// Package connectortest is what tests of Sluice share: suites that every store and
+// sink has to pass, sources with known records, Azurite, and the runner of
+// connectors' case folders.
 package connectortest
 
 import (
@@ -7,7 +10,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
@@ -101,66 +103,6 @@ func (m *LineMapper) Truncated() bool { return false }
 
 // Oddities implements engine.Mapper.
 func (m *LineMapper) Oddities() map[string]int64 { return nil }
-
-// MemSink keeps rows. Fail, when set, is asked before each upload.
-type MemSink struct {
-	Fail   func(b engine.Batch) error
-	Tables map[string]bool // nil: every table but the health table
-
-	mu      sync.Mutex
-	rows    []json.RawMessage
-	Uploads int
-}
-
-// NewMemSink returns an empty sink.
-func NewMemSink() *MemSink { return &MemSink{} }
-
-// Has implements engine.Sink.
-func (s *MemSink) Has(table string) bool {
-	if s.Tables == nil {
-		return table != "SluiceHealth_CL"
-	}
-	return s.Tables[table]
-}
-
-// Upload implements engine.Sink.
-func (s *MemSink) Upload(_ context.Context, b engine.Batch) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.Uploads++
-	if s.Fail != nil {
-		if err := s.Fail(b); err != nil {
-			return err
-		}
-	}
-	var rows []json.RawMessage
-	if err := json.Unmarshal(b.Rows, &rows); err != nil {
-		return &engine.Error{Kind: engine.Rejected, Op: "upload", Err: err}
-	}
-	if len(rows) != b.Count {
-		return fmt.Errorf("a batch of %d rows says it has %d", len(rows), b.Count)
-	}
-	s.rows = append(s.rows, rows...)
-	return nil
-}
-
-// Rows returns the rows so far.
-func (s *MemSink) Rows() []json.RawMessage {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.rows
-}
-
-// IDs returns the member "id" of each row.
-func (s *MemSink) IDs() []string {
-	var ids []string
-	for _, r := range s.Rows() {
-		var row struct{ ID string }
-		_ = json.Unmarshal(r, &row)
-		ids = append(ids, row.ID)
-	}
-	return ids
-}
 
 // Timeline is a source with a record at regular times, in pages by the hour of
 // a window; it lists what a window asks for.

@@ -2,12 +2,9 @@ package connectortest
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -16,108 +13,8 @@ import (
 	"time"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/memory"
 )
-
-// MemStore is a store in memory.
-type MemStore struct {
-	mu      sync.Mutex
-	docs    map[string][]engine.Generation // newest first
-	objects map[string][]byte
-}
-
-var _ engine.Store = (*MemStore)(nil)
-
-// NewMemStore returns an empty store.
-func NewMemStore() *MemStore {
-	return &MemStore{docs: map[string][]engine.Generation{}, objects: map[string][]byte{}}
-}
-
-// Generations implements engine.Store.
-func (s *MemStore) Generations(_ context.Context, name string) ([]engine.Generation, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.docs[name]), nil
-}
-
-// Append implements engine.Store.
-func (s *MemStore) Append(_ context.Context, name string, after int64, data []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	gens := s.docs[name]
-	newest := int64(0)
-	if len(gens) > 0 {
-		newest = gens[0].Number
-	}
-	if newest != after {
-		return engine.ErrConflict
-	}
-	gens = append([]engine.Generation{{Number: after + 1, Data: bytes.Clone(data)}}, gens...)
-	s.docs[name] = gens[:min(len(gens), engine.Kept)]
-	return nil
-}
-
-// Damage overwrites the newest generation of a document, or deletes it for nil.
-func (s *MemStore) Damage(name string, data []byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if data == nil {
-		s.docs[name] = s.docs[name][1:]
-		return
-	}
-	s.docs[name][0].Data = data
-}
-
-// Put implements engine.Store.
-func (s *MemStore) Put(_ context.Context, name string, data []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.objects[name] = bytes.Clone(data)
-	return nil
-}
-
-// Get implements engine.Store.
-func (s *MemStore) Get(_ context.Context, name string) ([]byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	data, ok := s.objects[name]
-	if !ok {
-		return nil, engine.ErrNotFound
-	}
-	return bytes.Clone(data), nil
-}
-
-// Delete implements engine.Store.
-func (s *MemStore) Delete(_ context.Context, name string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, ok := s.objects[name]; !ok {
-		return engine.ErrNotFound
-	}
-	delete(s.objects, name)
-	return nil
-}
-
-// List implements engine.Store.
-func (s *MemStore) List(_ context.Context, prefix string) iter.Seq2[string, error] {
-	s.mu.Lock()
-	names := slices.Sorted(maps.Keys(s.objects))
-	s.mu.Unlock()
-	return func(yield func(string, error) bool) {
-		for _, n := range names {
-			if strings.HasPrefix(n, prefix) && !yield(n, nil) {
-				return
-			}
-		}
-	}
-}
-
-// AddLine implements engine.Store.
-func (s *MemStore) AddLine(_ context.Context, name string, line []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.objects[name] = append(append(s.objects[name], line...), '\n')
-	return nil
-}
 
 // StoreSuite is what every store has to do. open returns the same store each
 // time it is called, as another process would open it; damage overwrites a
@@ -279,9 +176,9 @@ func damageSuite(t *testing.T, s engine.Store, damage func(t *testing.T, name st
 
 // leaseSuite: one holder at a time, and a holder that was frozen is refused.
 func leaseSuite(t *testing.T, open func(t *testing.T) engine.Store) {
-	clock := NewClock(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC))
-	holder := func(name string) (*engine.Engine, *ListSource, *MemSink) {
-		sink := NewMemSink()
+	clock := memory.NewClock(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC))
+	holder := func(name string) (*engine.Engine, *ListSource, *memory.Sink) {
+		sink := memory.NewSink()
 		e := engine.New(open(t), sink, slog.New(slog.DiscardHandler))
 		e.Clock, e.Holder = clock, name
 		return e, &ListSource{Pages: [][]string{{"1", "2"}, {"3"}, {"4"}, {"5"}, {"6"}}}, sink

@@ -168,6 +168,10 @@ const (
 	Snapshot PositionKind = "snapshot"
 )
 
+// RateShare is the reason of a Throttled error by which a source keeps to its
+// share of a rate limit; nothing was asked, and nothing is wrong.
+const RateShare = "rate_share"
+
 // Position holds the facts about a stream that correctness hangs on.
 type Position struct {
 	Kind          PositionKind

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 )
 
@@ -76,10 +77,10 @@ func reasonOf(err error) string {
 		return "lease_lost"
 	case errors.Is(err, ErrHeld):
 		return "lease_held"
-	case errors.Is(err, ErrTokenExpired):
-		return "token_expired"
 	case errors.As(err, &e) && e.Reason != "":
 		return e.Reason
+	case errors.Is(err, ErrTokenExpired):
+		return "token_expired"
 	case errors.As(err, &e):
 		return string(e.Kind)
 	}
@@ -113,7 +114,11 @@ func (e *Engine) retry(ctx context.Context, deadline time.Time, wait func(contex
 		if e.Clock.Now().Add(pause).After(deadline) {
 			return err
 		}
-		e.Log.Warn("waiting before trying again", "error", err, "wait", pause.String())
+		level := slog.LevelWarn
+		if reasonOf(err) == RateShare && pause < time.Minute {
+			level = slog.LevelDebug
+		}
+		e.Log.Log(ctx, level, "waiting before trying again", "error", err, "wait", pause.String())
 		if err := wait(ctx, pause); err != nil {
 			return err
 		}

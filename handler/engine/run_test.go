@@ -13,6 +13,7 @@ import (
 
 	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/memory"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -20,15 +21,15 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 // bench is an engine with everything around it in memory.
 type bench struct {
 	*engine.Engine
-	store *connectortest.MemStore
-	sink  *connectortest.MemSink
-	clock *connectortest.Clock
+	store *memory.Store
+	sink  *memory.Sink
+	clock *memory.Clock
 	src   *connectortest.ListSource
 	s     *engine.Stream
 }
 
 func newBench(pages ...[]string) *bench {
-	b := &bench{store: connectortest.NewMemStore(), sink: connectortest.NewMemSink(), clock: connectortest.NewClock(noon),
+	b := &bench{store: memory.NewStore(), sink: memory.NewSink(), clock: memory.NewClock(noon),
 		src: &connectortest.ListSource{Pages: pages}}
 	b.Engine = engine.New(b.store, b.sink, slog.New(slog.DiscardHandler))
 	b.Clock, b.InFlight = b.clock, 1

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sluice-connectors/sluice/handler/connectortest"
+	"github.com/sluice-connectors/sluice/handler/memory"
 )
 
 func TestSchedulesAreReadAsTheHostReadsThem(t *testing.T) {
@@ -42,7 +42,7 @@ func TestSchedulesAreReadAsTheHostReadsThem(t *testing.T) {
 }
 
 func TestJobsRunAtOnceThenOnScheduleAndNeverOverlap(t *testing.T) {
-	clock := connectortest.NewClock(time.Date(2026, 11, 22, 10, 2, 30, 0, time.UTC))
+	clock := memory.NewClock(time.Date(2026, 11, 22, 10, 2, 30, 0, time.UTC))
 	every5, err := Parse("0 */5 * * * *")
 	if err != nil {
 		t.Fatal(err)

@@ -107,7 +107,11 @@ func (p *process) open() (*engine.Engine, *engine.Stream, error) {
 	}
 	e := engine.New(store, sink, slog.New(slog.DiscardHandler))
 	e.Holder, e.BatchBytes, e.InFlight = fmt.Sprintf("process %d", p.id), w.BatchBytes, w.InFlight
-	s, err := rest.Stream(w.API.spec, w.API.stream(), rest.Options{Settings: w.API.settings, Transport: roundTripper{&wire{p, "provider", w.provider}}, UserAgent: "Sluice/simulated"})
+	conn, err := rest.Open(w.API.spec, rest.Options{Settings: w.API.settings, Transport: roundTripper{&wire{p, "provider", w.provider}}, UserAgent: "Sluice/simulated"})
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := conn.Stream(w.API.stream(), "")
 	if err != nil {
 		return nil, nil, err
 	}

@@ -18,8 +18,12 @@ import (
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
+func (r *Connection) fail(kind engine.Kind, reason, hint string, err error, wait time.Duration) error {
+	return &engine.Error{Kind: kind, Op: "ask " + r.c.Name, Reason: reason, Hint: hint, Err: err, Wait: wait}
+}
+
 // networkError classifies an error that came instead of a response.
-func (r *Source) networkError(err error) error {
+func (r *Connection) networkError(err error) error {
 	host := r.base.Host
 	var dns *net.DNSError
 	var cert *x509.CertificateInvalidError
@@ -49,7 +53,7 @@ func (r *Source) networkError(err error) error {
 }
 
 // hostSetting says where the host's name comes from.
-func (r *Source) hostSetting() string {
+func (r *Connection) hostSetting() string {
 	if m := spec.Placeholder.FindStringSubmatch(r.c.BaseURL); m != nil && r.opt.BaseURL == "" {
 		return "the setting " + m[1] + " (" + r.c.EnvName(m[1]) + ")"
 	}
@@ -58,7 +62,7 @@ func (r *Source) hostSetting() string {
 
 // statusError classifies a response that is no success. paged says that the
 // request carried a page token.
-func (r *Source) statusError(resp *http.Response, body []byte, paged bool) error {
+func (r *Connection) statusError(resp *http.Response, body []byte, paged bool) error {
 	code := resp.StatusCode
 	cause := fmt.Errorf("%s answered %d %s", r.base.Host, code, http.StatusText(code))
 	if text := r.snippet(body); text != "" {
@@ -86,7 +90,7 @@ func (r *Source) statusError(resp *http.Response, body []byte, paged bool) error
 }
 
 // secretSettings names the credentials for a person.
-func (r *Source) secretSettings() string {
+func (r *Connection) secretSettings() string {
 	var names []string
 	for _, s := range r.c.Secrets() {
 		names = append(names, s+" ("+r.c.EnvName(s)+")")
@@ -95,7 +99,7 @@ func (r *Source) secretSettings() string {
 }
 
 // snippet is the beginning of an error's body, safe to print.
-func (r *Source) snippet(body []byte) string {
+func (r *Connection) snippet(body []byte) string {
 	text := strings.TrimSpace(string(body[:min(len(body), 2000)]))
 	if strings.HasPrefix(text, "<") {
 		return "" // HTML helps nobody
@@ -104,12 +108,12 @@ func (r *Source) snippet(body []byte) string {
 }
 
 // foreign is a text of the provider's, safe to print and to keep.
-func (r *Source) foreign(text string, most int) string {
+func (r *Connection) foreign(text string, most int) string {
 	return clean(r.secrets.redact(text), most)
 }
 
 // scrub redacts the text of an error and keeps its chain.
-func (r *Source) scrub(err error) error {
+func (r *Connection) scrub(err error) error {
 	if text := r.secrets.redact(err.Error()); text != err.Error() {
 		return errors.New(text)
 	}
@@ -178,22 +182,12 @@ func resetTime(h http.Header, now time.Time) (time.Time, bool) {
 	return time.Unix(n, 0), true
 }
 
-// pace holds requests back once our share of the rate limit is used up.
-func (r *Source) pace(h http.Header) {
-	limit, err1 := strconv.ParseFloat(firstHeader(h, "Limit"), 64)
-	left, err2 := strconv.ParseFloat(firstHeader(h, "Remaining"), 64)
-	reset, ok := resetTime(h, r.opt.Now())
-	if err1 == nil && err2 == nil && ok && left < limit*(1-r.c.Limits.Share) {
-		r.notBefore = r.opt.Now().Add(untilAfter(reset, r.opt.Now()))
-	}
-}
-
 // maxSkew is how far this machine's clock may be ahead of the provider's. A
 // clock that is ahead closes windows before their records exist, and would
 // lose them.
 const maxSkew = 2 * time.Minute
 
-func (r *Source) checkClock(resp *http.Response) error {
+func (r *Connection) checkClock(resp *http.Response) error {
 	there, err := http.ParseTime(resp.Header.Get("Date"))
 	if err != nil || resp.Header.Get("Age") != "" { // the date of a cached answer says nothing
 		return nil

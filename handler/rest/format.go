@@ -33,6 +33,10 @@ func asJSON(d *spec.Response, body []byte) ([]byte, error) {
 		return fromCSV(d, body)
 	case "xml":
 		return fromXML(body)
+	case "lines":
+		return fromLines(body), nil
+	case "parquet":
+		return fromParquet(body)
 	}
 	return body, nil
 }
@@ -111,6 +115,21 @@ func fromCSV(d *spec.Response, body []byte) ([]byte, error) {
 		}
 		out = appendRow(out, names, row)
 	}
+}
+
+// fromLines makes an object of each line that is not empty.
+func fromLines(body []byte) []byte {
+	out := []byte{'['}
+	for line := range bytes.Lines(body) {
+		if line = bytes.TrimRight(line, "\r\n"); len(line) == 0 {
+			continue
+		}
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		out = append(scan.AppendQuoted(append(out, `{"line":`...), line), '}')
+	}
+	return append(out, ']')
 }
 
 func appendRow(out []byte, names, row []string) []byte {

@@ -43,7 +43,7 @@ func FuzzAnswer(f *testing.F) {
 		for _, paging := range []spec.Paging{c.Streams[0].Paging, {Type: "link_header"}} {
 			stream := c.Streams[0]
 			stream.Paging = paging
-			s, err := New(c, &stream, Options{Settings: map[string]string{"host": "x.example", "key": secret}, Now: func() time.Time { return noon },
+			s, err := open(c, &stream, Options{Settings: map[string]string{"host": "x.example", "key": secret}, Now: func() time.Time { return noon },
 				Transport: answers(func() *http.Response {
 					return &http.Response{StatusCode: 100 + (status%500+500)%500, Header: http.Header{"Link": {link}, "Location": {link}, "Retry-After": {link}},
 						Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body))}

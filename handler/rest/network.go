@@ -22,7 +22,7 @@ func (e *privateAddress) Error() string {
 // between does not help. A base_url that is itself an address of this machine
 // or of a private network is meant; so are private ones where allowed. Behind a
 // proxy it is the proxy that connects.
-func (r *Source) guardedTransport() http.RoundTripper {
+func (r *Connection) guardedTransport() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	if proxy, err := http.ProxyFromEnvironment(&http.Request{URL: r.base}); proxy != nil || err != nil {
 		return t
@@ -40,7 +40,7 @@ func (r *Source) guardedTransport() http.RoundTripper {
 
 // checkAddress refuses addresses that are not on the internet. That of a
 // cloud's metadata service (169.254.169.254) is link-local, and never allowed.
-func (r *Source) checkAddress(ip netip.Addr) error {
+func (r *Connection) checkAddress(ip netip.Addr) error {
 	host := r.base.Hostname()
 	literal, err := netip.ParseAddr(host)
 	switch {

@@ -17,87 +17,161 @@ import (
 	"github.com/sluice-connectors/sluice/handler/engine"
 )
 
-// accessToken is an OAuth 2.0 token (RFC 6749) that is used until shortly before
-// it ends.
-type accessToken struct {
-	value string
-	until time.Time
+// AzureToken gives a token of Microsoft Entra ID for Sluice's own identity.
+type AzureToken func(ctx context.Context, scope string) (token string, expires time.Time, err error)
+
+// oauth asks for OAuth 2.0 tokens (RFC 6749).
+type oauth struct {
+	*Connection
+	refresh string // the refresh token that is valid now
 }
 
-const (
-	// tokenMargin is how long before its end a token is replaced.
-	tokenMargin = time.Minute
-	// tokenLife is how long a token is used whose issuer does not say.
-	tokenLife = 10 * time.Minute
-	// tokenName is what marks the token in what is stored.
-	tokenName = "access_token"
-)
-
-// bearer returns a token that is valid now.
-func (r *Source) bearer(ctx context.Context) (string, error) {
-	if now := r.opt.Now(); r.token.value != "" && now.Before(r.token.until) {
-		return r.token.value, nil
+// token asks for a token as the connector's grant says.
+func (o *oauth) token(ctx context.Context) (token, error) {
+	a := &o.c.Auth
+	switch a.Grant {
+	case "refresh_token", "authorization_code":
+		return o.refreshed(ctx)
 	}
-	t, err := r.requestToken(ctx)
+	params, err := o.params()
 	if err != nil {
-		return "", r.tokenError(err)
+		return token{}, err
 	}
-	life := time.Duration(t.ExpiresIn) * time.Second
-	if life <= 0 {
-		life = tokenLife
+	switch a.Grant {
+	case "password":
+		params.Set("grant_type", "password")
+		params.Set("username", o.setting(a.Username))
+		params.Set("password", o.setting(a.Password))
+	case "jwt_bearer":
+		statement, err := o.statement()
+		if err != nil {
+			return token{}, err
+		}
+		params.Set("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")
+		params.Set("assertion", statement)
 	}
-	r.token = accessToken{t.AccessToken, r.opt.Now().Add(max(life-tokenMargin, life/2))}
-	r.secrets.set(tokenName, t.AccessToken)
-	return t.AccessToken, nil
-}
-
-// forgetToken drops the token, and reports whether there was one: the provider
-// has refused it, and may accept a new one.
-func (r *Source) forgetToken() bool {
-	had := r.token.value != ""
-	r.token = accessToken{}
-	return had
-}
-
-func (r *Source) requestToken(ctx context.Context) (*oauth2.Token, error) {
-	a := &r.c.Auth
-	set := func(s string) string { return expand(s, r.opt.Settings, nil) }
-	endpoint, err := r.tokenURL()
+	endpoint, err := o.endpoint(a.TokenURL)
 	if err != nil {
-		return nil, err
+		return token{}, err
 	}
-	style := oauth2.AuthStyleInParams
-	if a.CredentialsIn == "header" {
-		style = oauth2.AuthStyleInHeader
-	}
+	return o.ask(ctx, endpoint, o.setting(a.ClientID), o.clientSecret(), o.setting(a.Scope), params)
+}
+
+// params are the parameters of each request for a token.
+func (o *oauth) params() (url.Values, error) {
+	a := &o.c.Auth
 	params := url.Values{}
 	for _, k := range slices.Sorted(maps.Keys(a.Params)) {
-		params.Set(k, set(a.Params[k]))
+		params.Set(k, o.setting(a.Params[k]))
 	}
-	if a.Grant == "password" {
-		params.Set("grant_type", "password")
-		params.Set("username", set(a.Username))
-		params.Set("password", set(a.Password))
+	if a.CredentialsIn == "assertion" {
+		statement, err := o.statement()
+		if err != nil {
+			return nil, err
+		}
+		params.Set("client_assertion_type", assertionType)
+		params.Set("client_assertion", statement)
 	}
-	config := clientcredentials.Config{ClientID: set(a.ClientID), ClientSecret: set(a.ClientSecret), TokenURL: endpoint.String(),
-		Scopes: strings.Fields(set(a.Scope)), EndpointParams: params, AuthStyle: style}
-	client := &http.Client{Timeout: time.Minute, Transport: r.client.Transport, CheckRedirect: func(*http.Request, []*http.Request) error {
-		return http.ErrUseLastResponse // credentials are not sent on
-	}}
-	return config.Token(context.WithValue(ctx, oauth2.HTTPClient, client))
+	return params, nil
 }
 
-// tokenURL is where tokens are issued: below base_url, or at an address of its own.
-func (r *Source) tokenURL() (*url.URL, error) {
-	text := expand(r.c.Auth.TokenURL, r.opt.Settings, nil)
+const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+func (o *oauth) clientSecret() string {
+	if o.c.Auth.CredentialsIn == "assertion" {
+		return ""
+	}
+	return o.setting(o.c.Auth.ClientSecret)
+}
+
+// ask makes a request for a token that client credentials allow.
+func (r *Connection) ask(ctx context.Context, endpoint *url.URL, id, secret, scope string, params url.Values) (token, error) {
+	config := clientcredentials.Config{ClientID: id, ClientSecret: secret, TokenURL: endpoint.String(), Scopes: strings.Fields(scope), EndpointParams: params, AuthStyle: r.authStyle()}
+	t, err := config.Token(r.tokenContext(ctx))
+	if err != nil {
+		return token{}, r.tokenError(err)
+	}
+	return tokenOf(t), nil
+}
+
+func tokenOf(t *oauth2.Token) token {
+	return token{t.AccessToken, time.Duration(t.ExpiresIn) * time.Second}
+}
+
+func (r *Connection) authStyle() oauth2.AuthStyle {
+	if r.c.Auth.CredentialsIn == "header" {
+		return oauth2.AuthStyleInHeader
+	}
+	return oauth2.AuthStyleInParams
+}
+
+// tokenContext has requests for tokens sent by our transport, and never sent on.
+func (r *Connection) tokenContext(ctx context.Context) context.Context {
+	return context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Timeout: time.Minute, Transport: r.client.Transport, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}})
+}
+
+// endpoint is where tokens are issued: below base_url, or at an address of its own.
+func (r *Connection) endpoint(text string) (*url.URL, error) {
+	text = r.setting(text)
 	if strings.HasPrefix(text, "/") {
 		text = r.base.String() + text
 	}
-	return ParseBase(text)
+	u, err := ParseBase(text)
+	if err != nil {
+		return nil, r.fail(engine.Permanent, "bad_request", "check token_url", err, 0)
+	}
+	return u, nil
+}
+
+// authority is where Microsoft Entra ID issues tokens.
+const authority = "https://login.microsoftonline.com/"
+
+// azureToken asks Microsoft Entra ID for a token: with a secret of the app that
+// the connection names, with Sluice's own identity speaking for that app, or with
+// that identity itself.
+func (r *Connection) azureToken(ctx context.Context) (token, error) {
+	a := &r.c.Auth
+	id, secret := r.setting(a.ClientID), r.setting(a.ClientSecret)
+	if id == "" {
+		return r.identity(ctx, r.setting(a.Scope))
+	}
+	tenant := r.setting(a.Tenant)
+	if tenant == "" {
+		return token{}, r.fail(engine.Auth, "wrong_credentials", "give the tenant's id to the connection", errors.New("a client without a tenant"), 0)
+	}
+	endpoint, err := url.Parse(authority + url.PathEscape(tenant) + "/oauth2/v2.0/token")
+	if err != nil {
+		return token{}, err
+	}
+	params := url.Values{}
+	if secret == "" {
+		own, err := r.identity(ctx, "api://AzureADTokenExchange/.default")
+		if err != nil {
+			return token{}, err
+		}
+		params.Set("client_assertion_type", assertionType)
+		params.Set("client_assertion", own.value)
+	}
+	return r.ask(ctx, endpoint, id, secret, r.setting(a.Scope), params)
+}
+
+// identity asks for a token of Sluice's own identity.
+func (r *Connection) identity(ctx context.Context, scope string) (token, error) {
+	hint := "give client_id and client_secret to the connection, or run where there is a managed identity"
+	if r.opt.Azure == nil {
+		return token{}, r.fail(engine.Auth, "wrong_credentials", hint, errors.New("there is no managed identity here"), 0)
+	}
+	value, expires, err := r.opt.Azure(ctx, scope)
+	if err != nil {
+		return token{}, r.fail(engine.Auth, "wrong_credentials", hint, errors.New(r.foreign(err.Error(), 300)), 0)
+	}
+	return token{value, expires.Sub(r.opt.Now())}, nil
 }
 
 // tokenError classifies why there is no token.
-func (r *Source) tokenError(err error) error {
+func (r *Connection) tokenError(err error) error {
 	var re *oauth2.RetrieveError
 	var ue *url.Error
 	switch {
@@ -112,9 +186,14 @@ func (r *Source) tokenError(err error) error {
 	if text := re.ErrorCode + " " + re.ErrorDescription; text != " " {
 		cause = fmt.Errorf("%w: %s", cause, r.foreign(strings.TrimSpace(text), 300))
 	}
-	switch {
+	return r.noToken(re.Response, cause)
+}
+
+// noToken classifies an answer that is no token.
+func (r *Connection) noToken(resp *http.Response, cause error) error {
+	switch code := resp.StatusCode; {
 	case code == http.StatusTooManyRequests:
-		return r.fail(engine.Throttled, "throttled", "", cause, retryAfter(re.Response.Header, r.opt.Now()))
+		return r.fail(engine.Throttled, "throttled", "", cause, retryAfter(resp.Header, r.opt.Now()))
 	case code >= 500:
 		return r.fail(engine.Transient, "provider_error", "", cause, 0)
 	}

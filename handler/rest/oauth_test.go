@@ -29,7 +29,7 @@ func newIssuer(t *testing.T) *issuer {
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
-		if r.URL.Path != "/oauth/token" {
+		if r.URL.Path != "/issuer/token" {
 			s.asked++
 			if s.refuse || r.Header.Get("Authorization") != fmt.Sprintf("Bearer token-%d", s.issued) {
 				w.WriteHeader(http.StatusUnauthorized)
@@ -63,19 +63,19 @@ func (s *issuer) source(t *testing.T, auth string, now func() time.Time) *Source
 	if err != nil {
 		t.Fatal(err)
 	}
-	src, err := New(c, &c.Streams[0], Options{BaseURL: s.URL, Settings: map[string]string{"host": "me", "key": secret}, Now: now})
+	src, err := open(c, &c.Streams[0], Options{BaseURL: s.URL, Settings: map[string]string{"host": "me", "key": secret}, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return src
 }
 
-const oauth = `{type: oauth2, token_url: /oauth/token, client_id: "{host}", client_secret: "{key}", scope: "read all", params: {audience: "https://{host}/"}}`
+const clientAuth = `{type: oauth2, token_url: /issuer/token, client_id: "{host}", client_secret: "{key}", scope: "read all", params: {audience: "https://{host}/"}}`
 
 func TestATokenIsUsedUntilItEnds(t *testing.T) {
 	s, now := newIssuer(t), time.Now()
 	s.now = func() time.Time { return now }
-	src := s.source(t, oauth, s.now)
+	src := s.source(t, clientAuth, s.now)
 	fetch := func() {
 		t.Helper()
 		if _, err := src.Fetch(t.Context(), window, ""); err != nil {
@@ -109,8 +109,8 @@ func TestATokenIsUsedUntilItEnds(t *testing.T) {
 
 func TestHowATokenIsAskedFor(t *testing.T) {
 	for auth, want := range map[string]string{
-		strings.Replace(oauth, "scope:", "credentials_in: header, scope:", 1):                                 "audience=https%3A%2F%2Fme%2F&grant_type=client_credentials&scope=read+all me:" + secret,
-		strings.Replace(oauth, "scope:", `grant: password, username: "{host}", password: "{key}", scope:`, 1): "audience=https%3A%2F%2Fme%2F&client_id=me&client_secret=" + secret + "&grant_type=password&password=" + secret + "&scope=read+all&username=me :",
+		strings.Replace(clientAuth, "scope:", "credentials_in: header, scope:", 1):                                 "audience=https%3A%2F%2Fme%2F&grant_type=client_credentials&scope=read+all me:" + secret,
+		strings.Replace(clientAuth, "scope:", `grant: password, username: "{host}", password: "{key}", scope:`, 1): "audience=https%3A%2F%2Fme%2F&client_id=me&client_secret=" + secret + "&grant_type=password&password=" + secret + "&scope=read+all&username=me :",
 	} {
 		s := newIssuer(t)
 		if _, err := s.source(t, auth, time.Now).Fetch(t.Context(), window, ""); err != nil || s.forms[0] != want {
@@ -123,7 +123,7 @@ func TestHowATokenIsAskedFor(t *testing.T) {
 // provider that refuses every one gets no more than two requests.
 func TestARefusedTokenIsReplacedOnce(t *testing.T) {
 	s := newIssuer(t)
-	src := s.source(t, oauth, time.Now)
+	src := s.source(t, clientAuth, time.Now)
 	if _, err := src.Fetch(t.Context(), window, ""); err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestWhyThereIsNoToken(t *testing.T) {
 			fmt.Fprint(w, answer.body)
 			return true
 		}
-		_, err := s.source(t, oauth, time.Now).Fetch(t.Context(), window, "")
+		_, err := s.source(t, clientAuth, time.Now).Fetch(t.Context(), window, "")
 		if reason(err) != want || strings.Contains(err.Error(), secret) || s.asked > 0 {
 			t.Errorf("%d: %v (%s), want %s", answer.status, err, reason(err), want)
 		}

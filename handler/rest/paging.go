@@ -1,10 +1,10 @@
 package rest
 
 import (
-	"errors"
+	"bytes"
+	"cmp"
 	"fmt"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -13,63 +13,98 @@ import (
 	"github.com/sluice-connectors/sluice/handler/scan"
 )
 
-// pager knows how a stream gets from one page to the next. What it looks up in a
+// pager knows how a listing gets from one page to the next. What it looks up in a
 // response is read in one pass together with the records.
 type pager struct {
-	src    *Source
+	*listing
 	tree   *scan.Tree // paths into the body of a response
 	reader *scan.Reader
 	// The paths' numbers; -1: none.
 	records, token, more, total, success int
 
+	several, tokens scan.Path // paths to the records and the token that lead to several values, or are not plain
+
 	last   *scan.Reader // of last_record: the path into a record
 	lastAt int
+	issued string // of iterator: the token of the page that follows the one got last
 }
 
 // newPager collects the paths that are looked up in each response.
-func newPager(r *Source) *pager {
-	p := &pager{src: r, records: -1, token: -1, more: -1, total: -1, success: -1}
-	decl := &r.s.Paging
+func newPager(l *listing) *pager {
+	p := &pager{listing: l, records: -1, token: -1, more: -1, total: -1, success: -1}
+	decl := l.paging
 	tree := scan.NewTree()
 	n := 0
-	add := func(slot *int, path string) {
-		if path != "" && path != "$" {
-			*slot = tree.Add(steps(path))
+	add := func(slot *int, several *scan.Path, text string) {
+		path := parsedPath(text)
+		steps, plain := path.Steps()
+		switch {
+		case text == "" || text == "$":
+		case plain:
+			*slot = tree.Add(steps)
 			n++
+		default:
+			*several = path
 		}
 	}
-	add(&p.records, r.s.Records)
-	add(&p.success, r.s.Success.At)
+	var none scan.Path
+	add(&p.records, &p.several, l.records)
+	add(&p.success, &none, l.success.At)
 	switch decl.Type {
 	case "next_url":
-		add(&p.token, decl.URL)
+		add(&p.token, &p.tokens, decl.URL)
 	case "token":
-		add(&p.token, decl.Token)
+		add(&p.token, &p.tokens, decl.Token)
 	case "last_record":
 		t := scan.NewTree()
-		p.lastAt = t.Add(steps(decl.Token))
+		steps, _ := parsedPath(decl.Token).Steps()
+		p.lastAt = t.Add(steps)
 		p.last = scan.NewReader(t)
 	}
-	add(&p.more, decl.More)
-	add(&p.total, decl.Total)
+	add(&p.more, &none, decl.More)
+	add(&p.total, &none, decl.Total)
 	if n > 0 {
 		p.tree, p.reader = tree, scan.NewReader(tree)
 	}
 	return p
 }
 
-// steps is a path such as $.data.items.
-func steps(path string) []scan.Step { return scan.Key(strings.Split(path, ".")[1:]...) }
+// parsedPath is a path that the validation of the connector has read already.
+func parsedPath(text string) scan.Path {
+	if text == "" {
+		text = "$"
+	}
+	p, err := scan.ParsePath(text)
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
 
 // first is the token of a window's first page: "" unless pages are counted.
 func (p *pager) first() string {
-	switch d := &p.src.s.Paging; {
+	switch d := p.paging; {
 	case d.Type == "offset", d.Type == "page" && d.ZeroBased:
 		return "0"
 	case d.Type == "page":
 		return "1"
 	}
 	return ""
+}
+
+// placeholder is what {page.token} stands for in a request for the page that token
+// names.
+func (p *pager) placeholder(sc *scope, token string) any {
+	if p.paging.Type != "iterator" {
+		return pageToken(p.paging, token)
+	}
+	switch token {
+	case "":
+		return sc.expand(p.paging.First)
+	case p.issued:
+		return p.paging.Next
+	}
+	return p.paging.Again // what was sent last may not have been kept
 }
 
 // page finds the records and the next page's token in a response to a request
@@ -83,35 +118,89 @@ func (p *pager) page(resp *http.Response, body []byte, token string) (*engine.Pa
 		}
 	}
 	if p.success >= 0 {
-		if got, want := textOf(p.reader.Spans[p.success], body), r.s.Success.Is; got != want {
-			return nil, &hiddenError{fmt.Errorf("%s is %q, not %q", r.s.Success.At, r.foreign(got, 100), want)}
+		got, want := textOf(p.reader.Spans[p.success], body), p.listing.success
+		if got != want.Is {
+			return nil, &hiddenError{fmt.Errorf("%s is %q, not %q", want.At, r.foreign(got, 100), want.Is)}
 		}
 	}
-	if p.records >= 0 {
-		sp := p.reader.Spans[p.records]
-		switch sp.Kind {
-		case scan.None:
-			return nil, r.fail(engine.Transient, "unexpected_answer", "the API may have changed", fmt.Errorf("the response has no %s", r.s.Records), 0)
-		case scan.Null:
-			page.Records = nil
-		default:
-			page.Records = body[sp.Start:sp.End]
-		}
+	var err error
+	if page.Records, err = p.found(body); err != nil {
+		return nil, err
 	}
 	next, err := p.next(resp, body, page.Records, token)
-	if err == nil && next != "" {
-		var stop bool
-		if stop, err = p.stops(body, page.Records); stop {
-			next = ""
+	if err != nil {
+		return nil, err
+	}
+	stop := next == ""
+	if !stop {
+		if stop, err = p.stops(body, page.Records); err != nil {
+			return nil, err
 		}
 	}
-	page.Next = r.secrets.mask(next)
+	p.lead(page, token, next, stop)
+	page.Records, err = p.shape(body, page.Records)
 	return page, err
+}
+
+// lead says in a page what follows it.
+func (p *pager) lead(page *engine.Page, token, next string, stop bool) {
+	mask := p.src.secrets.mask
+	if !stop {
+		page.Next = mask(next)
+	}
+	switch {
+	case p.paging.Type == "iterator":
+		p.issued = next
+		page.Cursor, page.Commit = next, !empty(page.Records)
+	case p.src.s.Position.Type != "cursor":
+	case next == token: // the provider has no more for now
+		page.Next, page.Cursor = "", mask(token)
+	case stop:
+		page.Cursor = mask(cmp.Or(next, token))
+	}
+}
+
+// found is where the records are in a body.
+func (p *pager) found(body []byte) ([]byte, error) {
+	if p.several.String() != "" {
+		return p.collect(body), nil
+	}
+	if p.records < 0 {
+		return body, nil
+	}
+	sp := p.reader.Spans[p.records]
+	switch sp.Kind {
+	case scan.None:
+		return nil, p.src.fail(engine.Transient, "unexpected_answer", "the API may have changed", fmt.Errorf("the response has no %s", p.listing.records), 0)
+	case scan.Null:
+		return nil, nil
+	}
+	return body[sp.Start:sp.End], nil
+}
+
+// collect makes an array of the values that a path leads to; of those that are
+// arrays, of their elements.
+func (p *pager) collect(body []byte) []byte {
+	out := []byte{'['}
+	p.several.Select(body, func(start, end int) {
+		value := body[start:end]
+		if value[0] == '[' {
+			value = bytes.TrimSpace(value[1 : len(value)-1])
+		}
+		if len(value) == 0 || string(value) == "null" {
+			return
+		}
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		out = append(out, value...)
+	})
+	return append(out, ']')
 }
 
 // stops reports whether the page is the last one, whatever it names as the next.
 func (p *pager) stops(body, records []byte) (bool, error) {
-	d := &p.src.s.Paging
+	d := p.paging
 	if p.more >= 0 && !truthy(p.reader.Spans[p.more], body) {
 		return true, nil
 	}
@@ -119,7 +208,7 @@ func (p *pager) stops(body, records []byte) (bool, error) {
 	case "empty_page":
 		return empty(records), nil
 	case "short_page":
-		n, _, err := p.count(records)
+		n, _, err := p.src.count(records)
 		return n < d.Size, err
 	}
 	return false, nil
@@ -127,21 +216,26 @@ func (p *pager) stops(body, records []byte) (bool, error) {
 
 // next returns the token of the next page, or "".
 func (p *pager) next(resp *http.Response, body, records []byte, token string) (string, error) {
-	d := &p.src.s.Paging
+	d := p.paging
 	switch d.Type {
 	case "link_header":
-		return p.follow(resp, nextLink(resp.Header.Values("Link")))
+		return p.follow(resp, linkTo(cmp.Or(d.Rel, "next"), resp.Header.Values("Link")))
 	case "next_url":
-		return p.follow(resp, textOf(p.reader.Spans[p.token], body))
+		if d.URLHeader != "" {
+			return p.follow(resp, resp.Header.Get(d.URLHeader))
+		}
+		return p.follow(resp, p.tokenIn(body))
 	case "token":
 		if d.TokenHeader != "" {
 			return resp.Header.Get(d.TokenHeader), nil
 		}
-		return textOf(p.reader.Spans[p.token], body), nil
+		return p.tokenIn(body), nil
 	case "offset", "page":
 		return p.counted(body, records, token)
+	case "iterator":
+		return p.iterated(records, token), nil
 	case "last_record":
-		_, last, err := p.count(records)
+		_, last, err := p.src.count(records)
 		if err != nil || last == nil {
 			return "", err
 		}
@@ -157,6 +251,24 @@ func (p *pager) next(resp *http.Response, body, records []byte, token string) (s
 	return "", nil
 }
 
+// tokenIn is the page token in a body; the elements of a list with commas between.
+func (p *pager) tokenIn(body []byte) string {
+	if p.tokens.String() == "" {
+		return textOf(p.reader.Spans[p.token], body)
+	}
+	var parts []string
+	p.tokens.Select(body, func(start, end int) { parts = append(parts, plainText(body[start:end])) })
+	return strings.Join(parts, ",")
+}
+
+// iterated is the token of an iterator's next page. Its number is there to tell one
+// from the next; "" means that there is nothing more for now, unless the page was
+// one that was sent again.
+func (p *pager) iterated(records []byte, token string) string {
+	n, _ := strconv.Atoi(token)
+	return strconv.Itoa(n + 1)
+}
+
 // counted is the token of the page after the one that token, a number, names. A
 // page without records is the last.
 func (p *pager) counted(body, records []byte, token string) (string, error) {
@@ -164,14 +276,14 @@ func (p *pager) counted(body, records []byte, token string) (string, error) {
 	if err != nil {
 		return "", p.src.fail(engine.Permanent, "bad_request", "", fmt.Errorf("the stored page %q is no number", token), 0)
 	}
-	n, _, err := p.count(records)
+	n, _, err := p.src.count(records)
 	if err != nil || n == 0 {
 		return "", err
 	}
 	done := at + n // records so far
-	if p.src.s.Paging.Type == "page" {
+	if p.paging.Type == "page" {
 		at++
-		if done = at; !p.src.s.Paging.ZeroBased {
+		if done = at; !p.paging.ZeroBased {
 			done-- // pages so far
 		}
 	} else {
@@ -180,7 +292,7 @@ func (p *pager) counted(body, records []byte, token string) (string, error) {
 	if p.total >= 0 {
 		total, err := strconv.Atoi(textOf(p.reader.Spans[p.total], body))
 		if err != nil {
-			return "", p.src.fail(engine.Transient, "unexpected_answer", "the API may have changed", fmt.Errorf("%s is no number", p.src.s.Paging.Total), 0)
+			return "", p.src.fail(engine.Transient, "unexpected_answer", "the API may have changed", fmt.Errorf("%s is no number", p.paging.Total), 0)
 		}
 		if done >= total {
 			return "", nil
@@ -190,7 +302,7 @@ func (p *pager) counted(body, records []byte, token string) (string, error) {
 }
 
 // count counts the records of a page and returns the last of them.
-func (p *pager) count(records []byte) (n int, last []byte, err error) {
+func (r *Connection) count(records []byte) (n int, last []byte, err error) {
 	at := scan.Space(records, 0)
 	list := at < len(records) && records[at] == '['
 	if list {
@@ -205,7 +317,7 @@ func (p *pager) count(records []byte) (n int, last []byte, err error) {
 		}
 		end, _, err := scan.Skip(records, at)
 		if err != nil {
-			return 0, nil, p.src.fail(engine.Transient, "malformed_page", "", err, 0)
+			return 0, nil, r.fail(engine.Transient, "malformed_page", "", err, 0)
 		}
 		n, last, at = n+1, records[at:end], end
 	}
@@ -225,19 +337,9 @@ func (p *pager) follow(resp *http.Response, link string) (string, error) {
 	return u.RequestURI(), nil
 }
 
-// followed is the URL that a page token of follow stands for.
-func (p *pager) followed(token string) (*url.URL, error) {
-	ref, err := url.ParseRequestURI(token)
-	if err != nil || !strings.HasPrefix(token, "/") || strings.HasPrefix(token, "//") {
-		return nil, errors.New("the stored page link is not a path")
-	}
-	ref.Scheme, ref.Host, ref.User = p.src.base.Scheme, p.src.base.Host, nil
-	return ref, nil
-}
-
 // byURL reports whether page tokens are URLs.
 func (p *pager) byURL() bool {
-	return p.src.s.Paging.Type == "link_header" || p.src.s.Paging.Type == "next_url"
+	return p.paging.Type == "link_header" || p.paging.Type == "next_url"
 }
 
 // textOf is the text of a value in a response, "" when there is none.
@@ -248,7 +350,7 @@ func textOf(sp scan.Span, body []byte) string {
 	case scan.String:
 		return string(sp.Text(body))
 	}
-	return string(body[sp.Start:sp.End])
+	return plainText(body[sp.Start:sp.End])
 }
 
 // truthy is what a response means by "there is more": true, a number that is
@@ -268,8 +370,8 @@ func empty(records []byte) bool {
 	return p == len(records)
 }
 
-// nextLink finds the target of rel="next" in Link headers (RFC 8288).
-func nextLink(headers []string) string {
+// linkTo finds the target of a relation in Link headers (RFC 8288).
+func linkTo(rel string, headers []string) string {
 	for _, h := range headers {
 		for h != "" {
 			start := strings.IndexByte(h, '<')
@@ -284,12 +386,16 @@ func nextLink(headers []string) string {
 			} else {
 				h = ""
 			}
-			if relNext.MatchString(params) {
-				return target
+			for _, m := range relation.FindAllStringSubmatch(params, -1) {
+				for _, name := range strings.Fields(m[1]) {
+					if strings.EqualFold(name, rel) {
+						return target
+					}
+				}
 			}
 		}
 	}
 	return ""
 }
 
-var relNext = regexp.MustCompile(`(?i);\s*rel\s*=\s*"?(?:[^",;]*\s)?next(?:\s[^",;]*)?"?\s*(?:[;,]|$)`)
+var relation = regexp.MustCompile(`(?i);\s*rel\s*=\s*"?([^",;]*)`)

@@ -56,7 +56,7 @@ func TestPaging(t *testing.T) {
 				}
 				_, _ = io.WriteString(w, strings.ReplaceAll(body, "ORIGIN", "http://"+r.Host))
 			})
-			s, err := New(c, &c.Streams[0], Options{BaseURL: srv.URL + "/base", Settings: map[string]string{"host": "h", "key": secret}, Now: base.opt.Now})
+			s, err := open(c, &c.Streams[0], Options{BaseURL: srv.URL + "/base", Settings: map[string]string{"host": "h", "key": secret}, Now: base.opt.Now})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -28,7 +28,7 @@ func TestHowARequestIsWritten(t *testing.T) {
 			got = r.Method + " ?" + r.URL.RawQuery + " " + r.Header.Get("Content-Type") + " " + string(body)
 			_, _ = io.WriteString(w, `{"data":[]}`)
 		})
-		s, err := New(c, &c.Streams[0], Options{BaseURL: srv.URL, Settings: map[string]string{"host": "me", "key": secret}, Now: base.opt.Now})
+		s, err := open(c, &c.Streams[0], Options{BaseURL: srv.URL, Settings: map[string]string{"host": "me", "key": secret}, Now: base.opt.Now})
 		if err == nil {
 			_, err = s.Fetch(t.Context(), window, "")
 		}

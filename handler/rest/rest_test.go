@@ -41,6 +41,15 @@ tables:
 
 const secret = "key-that-nobody-may-see"
 
+// open is a source of one stream.
+func open(c *spec.Connector, s *spec.Stream, opt Options) (*Source, error) {
+	conn, err := Open(c, opt)
+	if err != nil {
+		return nil, err
+	}
+	return conn.Source(s, ""), nil
+}
+
 func newSource(t *testing.T, h http.HandlerFunc) (*Source, *httptest.Server) {
 	t.Helper()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -52,7 +61,7 @@ func newSource(t *testing.T, h http.HandlerFunc) (*Source, *httptest.Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(c, &c.Streams[0], Options{BaseURL: srv.URL + "/base", Settings: map[string]string{"host": "a b", "key": secret}, Now: func() time.Time { return noon }, UserAgent: "Sluice/test"})
+	s, err := open(c, &c.Streams[0], Options{BaseURL: srv.URL + "/base", Settings: map[string]string{"host": "a b", "key": secret}, Now: func() time.Time { return noon }, UserAgent: "Sluice/test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +186,7 @@ func TestUnreachableHostsSayWhatToCheck(t *testing.T) {
 	for host, want := range map[string]struct{ reason, text string }{
 		"no-such-host.invalid": {"host_not_found", "check the setting host (ACME_HOST)"},
 	} {
-		s, err := New(c, &c.Streams[0], Options{Settings: map[string]string{"host": host, "key": secret}})
+		s, err := open(c, &c.Streams[0], Options{Settings: map[string]string{"host": host, "key": secret}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -219,7 +228,7 @@ func TestNextLink(t *testing.T) {
 		`garbage`:                                                  "",
 		`<https://a/1>; rel="first", </rel?p=3>; REL="Next"; hreflang="en"`: "/rel?p=3",
 	} {
-		if got := nextLink([]string{header}); got != want {
+		if got := linkTo("next", []string{header}); got != want {
 			t.Errorf("%s: %q, want %q", header, got, want)
 		}
 	}
@@ -228,10 +237,16 @@ func TestNextLink(t *testing.T) {
 func FuzzNextLink(f *testing.F) {
 	f.Add(`<https://a/x>; rel="self", <https://a/x?p=2>; rel="next"`)
 	f.Fuzz(func(t *testing.T, s string) {
-		if got := nextLink([]string{s}); !strings.Contains(s, got) {
+		if got := linkTo("next", []string{s}); !strings.Contains(s, got) {
 			t.Errorf("%q gives %q", s, got)
 		}
 	})
+}
+
+// request is the request of a source for a page.
+func request(t *testing.T, src *Source, token string) (*http.Request, error) {
+	sc := &scope{settings: src.opt.Settings, window: window}
+	return src.levels[0].request(t.Context(), sc.with("page.token", token), token)
 }
 
 // FuzzSameOrigin: whatever a provider names as the next page, the request goes
@@ -244,25 +259,25 @@ func FuzzSameOrigin(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	src, err := New(c, &c.Streams[0], Options{Settings: map[string]string{"host": "acme.example", "key": secret}})
+	src, err := open(c, &c.Streams[0], Options{Settings: map[string]string{"host": "acme.example", "key": secret}})
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, link string) {
-		req, err := src.request(t.Context(), window, link)
+		req, err := request(t, src, link)
 		if err == nil && (req.URL.Scheme != "https" || req.URL.Host != "acme.example") {
 			t.Errorf("the page token %q leads to %s", link, req.URL)
 		}
-		first, err := src.request(t.Context(), window, "")
+		first, err := request(t, src, "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		resp := &http.Response{Header: http.Header{"Link": {"<" + link + `>; rel="next"`}}, Request: first}
-		next, err := src.pager.next(resp, nil, nil, "")
+		next, err := src.levels[0].pager.next(resp, nil, nil, "")
 		if err != nil || next == "" {
 			return
 		}
-		if req, err := src.request(t.Context(), window, next); err == nil && (req.URL.Scheme != "https" || req.URL.Host != "acme.example") {
+		if req, err := request(t, src, next); err == nil && (req.URL.Scheme != "https" || req.URL.Host != "acme.example") {
 			t.Errorf("the link %q leads to %s", link, req.URL)
 		}
 	})
@@ -299,7 +314,7 @@ func TestWhereAKeyGoes(t *testing.T) {
 			keys = append(keys, got(r))
 			_, _ = io.WriteString(w, `{"data":[1],"next":"?p=2"}`)
 		})
-		s, err := New(c, &c.Streams[0], Options{BaseURL: srv.URL, Settings: map[string]string{"host": "h", "key": secret}, Now: base.opt.Now})
+		s, err := open(c, &c.Streams[0], Options{BaseURL: srv.URL, Settings: map[string]string{"host": "h", "key": secret}, Now: base.opt.Now})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,8 +16,8 @@ func (e *hiddenError) Error() string { return e.err.Error() }
 
 // answered decides what an answer that is no success means: what the stream's
 // rules say, else what its status and the usual headers say, which is usual.
-func (r *Source) answered(resp *http.Response, body []byte, usual error) (*engine.Page, error) {
-	rule := r.rule(resp, body)
+func (l *listing) answered(resp *http.Response, body []byte, usual error) (*engine.Page, error) {
+	r, rule := l.src, l.rule(resp, body)
 	if rule == nil {
 		return nil, usual
 	}
@@ -33,20 +33,20 @@ func (r *Source) answered(resp *http.Response, body []byte, usual error) (*engin
 	case "throttled":
 		return nil, r.fail(engine.Throttled, "throttled", "", cause, retryAfter(resp.Header, r.opt.Now()))
 	case "new_token":
-		r.forgetToken()
-		if r.renewed { // for nothing, it seems
+		r.auth.refused(resp)
+		if l.renewed { // for nothing, it seems
 			return nil, r.fail(engine.Auth, "wrong_credentials", "check "+r.secretSettings()+": it may be wrong, expired or revoked", cause, 0)
 		}
-		r.renewed = true
+		l.renewed = true
 		return nil, r.fail(engine.Transient, "token_refused", "", cause, 0)
 	}
 	return nil, r.fail(engine.Permanent, "bad_request", "", cause, 0)
 }
 
 // rule is the first of the stream's rules that fits an answer, or nil.
-func (r *Source) rule(resp *http.Response, body []byte) *spec.Rule {
-	for i := range r.s.Errors {
-		rule := &r.s.Errors[i]
+func (l *listing) rule(resp *http.Response, body []byte) *spec.Rule {
+	for i := range l.rules {
+		rule := &l.rules[i]
 		if (rule.Status == 0 || rule.Status == resp.StatusCode) && bytes.Contains(body, []byte(rule.Body)) {
 			return rule
 		}
@@ -55,7 +55,7 @@ func (r *Source) rule(resp *http.Response, body []byte) *spec.Rule {
 }
 
 // after is the beginning of a body, behind a colon.
-func (r *Source) after(body []byte) string {
+func (r *Connection) after(body []byte) string {
 	if text := r.snippet(body); text != "" {
 		return ": " + text
 	}

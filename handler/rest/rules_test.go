@@ -47,7 +47,7 @@ func TestRulesForAnswers(t *testing.T) {
 			w.WriteHeader(x.status)
 			_, _ = io.WriteString(w, x.body)
 		})
-		s, err := New(c, &c.Streams[0], Options{BaseURL: srv.URL, Settings: map[string]string{"host": "h", "key": secret}, Now: base.opt.Now})
+		s, err := open(c, &c.Streams[0], Options{BaseURL: srv.URL, Settings: map[string]string{"host": "h", "key": secret}, Now: base.opt.Now})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,8 +64,8 @@ func TestRulesForAnswers(t *testing.T) {
 // TestAnAnswerMayAskForANewToken, with any status; once.
 func TestAnAnswerMayAskForANewToken(t *testing.T) {
 	s := newIssuer(t)
-	src := s.source(t, oauth, time.Now)
-	src.s.Errors = []spec.Rule{{Status: 401, Body: "bad", Do: "new_token"}}
+	src := s.source(t, clientAuth, time.Now)
+	src.levels[0].rules = []spec.Rule{{Status: 401, Body: "bad", Do: "new_token"}}
 	s.refuse = true
 	for i, want := range []string{"token_refused", "wrong_credentials"} {
 		if _, err := src.Fetch(t.Context(), window, ""); reason(err) != want {
@@ -73,7 +73,7 @@ func TestAnAnswerMayAskForANewToken(t *testing.T) {
 		}
 	}
 	s.refuse = false
-	if _, err := src.Fetch(t.Context(), window, ""); err != nil || src.renewed || s.issued != 3 {
+	if _, err := src.Fetch(t.Context(), window, ""); err != nil || src.levels[0].renewed || s.issued != 3 {
 		t.Errorf("%d tokens, %v", s.issued, err)
 	}
 }

@@ -7,12 +7,14 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // secrets are the credentials of a connection. What a provider sends may echo
 // them, so nothing that came from one goes into an error, a log or the store
 // before it went through here.
 type secrets struct {
+	mu     sync.RWMutex
 	names  []string
 	values []string
 	forms  []string // all that a credential may look like, longest first
@@ -20,6 +22,8 @@ type secrets struct {
 
 // set makes a credential known, or what has become of it.
 func (s *secrets) set(name, value string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if i := slices.Index(s.names, name); i >= 0 {
 		s.values[i] = value
 	} else {
@@ -47,6 +51,8 @@ func forms(value string) []string {
 
 // redact replaces credentials in a text.
 func (s *secrets) redact(text string) string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
 	for _, f := range s.forms {
 		text = strings.ReplaceAll(text, f, "***")
 	}
@@ -59,6 +65,8 @@ const mark = "\x01"
 
 // mask puts marks in the place of credentials.
 func (s *secrets) mask(token string) string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
 	for i, v := range s.values {
 		if len(v) < 4 {
 			continue
@@ -71,6 +79,8 @@ func (s *secrets) mask(token string) string {
 
 // unmask puts the credentials, as they are now, in the place of marks.
 func (s *secrets) unmask(token string) string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
 	for i, v := range s.values {
 		token = strings.ReplaceAll(token, mark+"?"+s.names[i]+mark, url.QueryEscape(v))
 		token = strings.ReplaceAll(token, mark+s.names[i]+mark, v)

@@ -89,7 +89,7 @@ func TestAddressesThatAreNotOnTheInternet(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := &Source{base: base, opt: Options{PrivateNetwork: x.private}}
+		s := &Connection{base: base, opt: Options{PrivateNetwork: x.private}}
 		if err := s.checkAddress(netip.MustParseAddr(x.ip).Unmap()); (err == nil) != x.ok {
 			t.Errorf("%s at %s (private_network: %v): %v", x.base, x.ip, x.private, err)
 		}
@@ -121,7 +121,7 @@ func TestANameThatIsBoundAnewLeadsNowhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(c, &c.Streams[0], Options{BaseURL: "https://rebound.example:" + port, Settings: map[string]string{"host": "x", "key": secret}})
+	s, err := open(c, &c.Streams[0], Options{BaseURL: "https://rebound.example:" + port, Settings: map[string]string{"host": "x", "key": secret}})
 	if err != nil {
 		t.Fatal(err)
 	}

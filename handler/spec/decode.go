@@ -259,3 +259,9 @@ func (l *Lets) UnmarshalYAML(unmarshal func(any) error) error {
 	}
 	return nil
 }
+
+// has reports whether the file has a value at path.
+func (p *Places) has(path string) bool {
+	_, ok := p.at[path]
+	return ok
+}

@@ -22,6 +22,8 @@ func schemaOf(t reflect.Type) map[string]any {
 	}
 	one := []string{"string", "number", "boolean"}
 	switch t.Kind() {
+	case reflect.Pointer:
+		return schemaOf(t.Elem())
 	case reflect.Struct:
 		return objectSchema(t)
 	case reflect.Slice:

@@ -47,28 +47,12 @@ type Setting struct {
 	Pattern  string `yaml:"pattern" doc:"Regular expression (RE2) that the value has to match."`
 }
 
-// Auth says how requests are authenticated.
-type Auth struct {
-	Type          string            `yaml:"type" required:"true" enum:"none|api_key|bearer|basic|oauth2" doc:"none; api_key: a header, a query parameter or a cookie; bearer: Authorization: Bearer …; basic: user name and password; oauth2: a token that is asked for, used until shortly before it ends, and replaced once when it is refused."`
-	Header        string            `yaml:"header" doc:"api_key: name of the header. Default: Authorization."`
-	Query         string            `yaml:"query" doc:"api_key: name of the query parameter, instead of a header."`
-	Cookie        string            `yaml:"cookie" doc:"api_key: name of the cookie, instead of a header."`
-	Prefix        string            `yaml:"prefix" doc:"api_key: word before the key, such as SSWS."`
-	Value         string            `yaml:"value" doc:"api_key, bearer: the key, as a {placeholder}."`
-	Username      string            `yaml:"username" doc:"basic, oauth2 with grant: password: the user, as a {placeholder}."`
-	Password      string            `yaml:"password" doc:"basic, oauth2 with grant: password: the password, as a {placeholder}."`
-	TokenURL      string            `yaml:"token_url" doc:"oauth2: where tokens are issued: a path below base_url, or an https:// address."`
-	Grant         string            `yaml:"grant" enum:"client_credentials|password" doc:"oauth2: how a token is asked for. Default: client_credentials."`
-	ClientID      string            `yaml:"client_id" doc:"oauth2: the client, as a {placeholder}."`
-	ClientSecret  string            `yaml:"client_secret" doc:"oauth2: its secret, as a {placeholder}."`
-	CredentialsIn string            `yaml:"credentials_in" enum:"body|header" doc:"oauth2: where the client's credentials go. Default: body."`
-	Scope         string            `yaml:"scope" doc:"oauth2: scopes, with blanks between them."`
-	Params        map[string]string `yaml:"params" doc:"oauth2: further parameters of the request for a token, such as audience."`
-}
-
 // Limits keep the connector from using up what other tools need too.
 type Limits struct {
-	Share float64 `yaml:"share" doc:"Part of the provider's rate limit that may be used, 0 to 1. Default: 0.5."`
+	Share       float64  `yaml:"share" doc:"Part of the provider's rate limit that may be used, 0 to 1. Default: 0.5."`
+	Requests    int      `yaml:"requests" doc:"Most requests in the time of per, where the provider's answers do not tell."`
+	Per         Duration `yaml:"per" doc:"The time of requests. Default: 1s."`
+	Concurrency int      `yaml:"concurrency" doc:"Streams of a connection that are collected at a time, and requests of a step. Default: 1."`
 }
 
 // Stream is one series of records.
@@ -76,12 +60,16 @@ type Stream struct {
 	Name     string   `yaml:"name" required:"true" doc:"Name of the stream: lower-case letters, digits and underscores."`
 	Title    string   `yaml:"title" doc:"What people call it."`
 	Needs    string   `yaml:"needs" doc:"Name of a setting: the stream runs only in connections that give it."`
-	Request  Request  `yaml:"request" required:"true" doc:"The request for a window's first page."`
+	ForEach  *ForEach `yaml:"for_each" doc:"Parts that are collected one by one, such as organizations: each has a position of its own."`
+	Request  Request  `yaml:"request" required:"true" doc:"The request for a window's first page; with job, the one that starts it."`
+	Job      *Job     `yaml:"job" doc:"The request starts a job; its results are downloaded when it is done."`
 	Paging   Paging   `yaml:"paging" doc:"How to get the next page. Default: there is only one."`
 	Response Response `yaml:"response" doc:"How responses are written. Default: JSON, or JSON values one after the other."`
 	Success  Success  `yaml:"success" doc:"How a response of status 200 says that it is an error all the same. Default: it does not."`
 	Errors   []Rule   `yaml:"errors" doc:"What responses mean where the provider has ways of its own; the first rule that fits counts."`
-	Records  string   `yaml:"records" required:"true" doc:"Where the records are in the response: $ for the whole body, $.items for a member."`
+	Records  string   `yaml:"records" required:"true" doc:"Where the records are in the response: $ for the whole body, $.items for a member, $.groups[*].items for several."`
+	Explode  Explode  `yaml:"explode" doc:"A list inside each record whose elements are records of their own."`
+	Steps    []Step   `yaml:"steps" doc:"Requests for each record of the one before; the last one's records become rows."`
 	Position Position `yaml:"position" required:"true" doc:"How to ask only for what is new. Correctness hangs on these facts."`
 	Table    string   `yaml:"table" required:"true" doc:"The table that the rows go to."`
 }
@@ -89,8 +77,9 @@ type Stream struct {
 // Request is an HTTP request with placeholders: {setting}, {window.from},
 // {window.to} (with a format: {window.from:unix_ms}), {page.token}.
 type Request struct {
-	Method  string            `yaml:"method" enum:"GET|POST" doc:"Default: GET."`
-	Path    string            `yaml:"path" required:"true" doc:"Path below base_url."`
+	Method  string            `yaml:"method" enum:"GET|POST|PUT|DELETE" doc:"Default: GET."`
+	Path    string            `yaml:"path" doc:"Path below base_url. It or url is needed."`
+	URL     string            `yaml:"url" doc:"steps, job: an address that a record has, such as {item.contentUri}, or {job.url}. It may be relative, and never leaves base_url."`
 	Query   map[string]Values `yaml:"query" doc:"Query parameters; one with a list is sent once for each value."`
 	Headers map[string]string `yaml:"headers" doc:"Headers."`
 	Body    any               `yaml:"body" doc:"The body: a YAML tree, or a text."`
@@ -118,10 +107,12 @@ func (v *Values) UnmarshalYAML(unmarshal func(any) error) error {
 
 // Response says how responses are written.
 type Response struct {
-	Format      string `yaml:"format" enum:"json|csv|xml" doc:"json; csv: a row is an object of texts; xml: an element is an object, with @name for attributes and #text for the text beside them. Default: json."`
+	Format      string `yaml:"format" enum:"json|ndjson|csv|xml|lines|parquet" doc:"json; ndjson: JSON values one after the other, or none; csv: a row is an object of texts; xml: an element is an object, with @name for attributes and #text for the text beside them; lines: a line is an object with the member line; parquet: a row is an object. Default: json."`
 	Compression string `yaml:"compression" enum:"gzip|deflate|zip" doc:"Packing that no header tells of; a zip holds one file."`
 	Delimiter   string `yaml:"delimiter" doc:"csv: the character between values. Default: a comma."`
 	NoHeader    bool   `yaml:"no_header" doc:"csv: the first row is one of values; they are called Column1, Column2 …"`
+	Columns     string `yaml:"columns" doc:"Where the response has the names of columns, such as $.meta[*].name: its records are lists of values."`
+	Unwrap      string `yaml:"unwrap" enum:"json|base64" doc:"Each record is a text; json: that holds JSON; base64: that holds JSON in base64."`
 }
 
 // Success is where a response says whether it is one.
@@ -139,8 +130,13 @@ type Rule struct {
 
 // Paging says how to get from one page to the next.
 type Paging struct {
-	Type        string            `yaml:"type" enum:"none|link_header|next_url|token|offset|page|last_record" doc:"none; link_header: the Link header with rel=next (RFC 8288); next_url: an address in the body; token: a token in the body or in a header; offset: how many records there were so far; page: the page's number; last_record: a value of the page's last record."`
+	Type        string            `yaml:"type" enum:"none|link_header|next_url|token|offset|page|last_record|iterator" doc:"none; link_header: the Link header with rel=next (RFC 8288); next_url: an address in the body; token: a token in the body or in a header; offset: how many records there were so far; page: the page's number; last_record: a value of the page's last record; iterator: the provider itself remembers what it has sent, and {page.token} is first, next or again."`
 	URL         string            `yaml:"url" doc:"next_url: where the address is in the response, such as $.next. It may be relative; it never leaves base_url."`
+	URLHeader   string            `yaml:"url_header" doc:"next_url: the response header that has the address."`
+	Rel         string            `yaml:"rel" doc:"link_header: the relation that leads on. Default: next."`
+	First       string            `yaml:"first" doc:"iterator: {page.token} of the very first request, such as {window.from:unix}."`
+	Next        string            `yaml:"next" doc:"iterator: {page.token} that asks for what follows."`
+	Again       string            `yaml:"again" doc:"iterator: {page.token} that asks for what was sent last once more, after an interruption."`
 	Token       string            `yaml:"token" doc:"token: where the token is in the response, such as $.cursor; last_record: where the value is in the record, such as $.id."`
 	TokenHeader string            `yaml:"token_header" doc:"token: the response header that has the token."`
 	More        string            `yaml:"more" doc:"Where the response says whether there is more, such as $.has_more."`
@@ -149,24 +145,70 @@ type Paging struct {
 	ZeroBased   bool              `yaml:"zero_based" doc:"page: the first page is 0, not 1."`
 	Query       map[string]Values `yaml:"query" doc:"Query parameters of the next request, with {page.token}. offset, page: of the first one too."`
 	Headers     map[string]string `yaml:"headers" doc:"Headers of the next request, with {page.token}."`
-	Body        any               `yaml:"body" doc:"Body of the next request, with {page.token}; it replaces the first one's. offset, page: of the first one too."`
+	Body        any               `yaml:"body" doc:"Body of the next request, with {page.token}; it replaces the first one's, but for keys such as $.variables.after, which set one place in that. offset, page: of the first one too."`
 	Only        bool              `yaml:"only" doc:"The next request has the query parameters of paging only, not those of request."`
 	Stop        string            `yaml:"stop" enum:"empty_page|short_page" doc:"empty_page: a page without records is the last, whatever it says; short_page: one with fewer than size."`
 	MaxPages    int               `yaml:"max_pages" doc:"How many pages the provider lists of one window; a window that has more is listed in parts."`
 }
 
+// ForEach names the parts that a stream is collected in. A part is {part} in the
+// requests, and part of the stream's name: activities.login.
+type ForEach struct {
+	Values  []string `yaml:"values" doc:"The parts."`
+	Setting string   `yaml:"setting" doc:"The name of a setting that lists the parts, with commas between them; instead of values, or to choose some of them."`
+}
+
+// Explode says which list inside a record holds the records. Each is the outer
+// record with one element, and its number, in the list's place.
+type Explode struct {
+	At    string `yaml:"at" required:"true" doc:"The member that is the list, such as events."`
+	Index string `yaml:"index" doc:"A member to add: the element's number, from 0."`
+}
+
+// Step is a request for each record of the one before: {item} is that record, or
+// {item.id} a member of it.
+type Step struct {
+	Request  Request  `yaml:"request" required:"true" doc:"The request."`
+	Batch    int      `yaml:"batch" doc:"So many records at a time, which are {items}, a list. Default: one at a time."`
+	Once     bool     `yaml:"once" doc:"A record that comes again is not looked up again: what it leads to never changes."`
+	Join     string   `yaml:"join" doc:"The rows are made of the record before, with the one that was looked up as a member of this name. Default: of the one looked up alone."`
+	Origins  []string `yaml:"origins" doc:"Hosts besides base_url's that an address may lead to, such as *.amazonaws.com. Such an address is a permission in itself: no credentials are sent there."`
+	Paging   Paging   `yaml:"paging" doc:"How to get the next page. Default: there is only one."`
+	Response Response `yaml:"response" doc:"How responses are written. Default: JSON."`
+	Success  Success  `yaml:"success" doc:"How a response of status 200 says that it is an error all the same."`
+	Errors   []Rule   `yaml:"errors" doc:"What responses mean where the provider has ways of its own."`
+	Records  string   `yaml:"records" required:"true" doc:"Where the records are in the response."`
+	Explode  Explode  `yaml:"explode" doc:"A list inside each record whose elements are records of their own."`
+}
+
+// Job is work at the provider that is started, waited for, and whose results are
+// downloaded. A job that outlives the run is found again by the next.
+type Job struct {
+	ID       string   `yaml:"id" required:"true" doc:"Where the answer to request has the job's name: {job} in what follows."`
+	Status   Request  `yaml:"status" required:"true" doc:"Asks how the job is."`
+	At       string   `yaml:"at" doc:"Where the answer has the status, such as $.status. Without it, 202 means that the job is running."`
+	Done     []string `yaml:"done" doc:"The statuses of a job that is done."`
+	Failed   []string `yaml:"failed" doc:"The statuses of a job that will not be done; it is started anew."`
+	Every    Duration `yaml:"every" doc:"Time between two questions. Default: 15s."`
+	Timeout  Duration `yaml:"timeout" doc:"How long a job may take; then it is given up and started anew. Default: 6h."`
+	Parts    string   `yaml:"parts" doc:"Where the status has the list of parts to download: {part} is an element, or its number from 0 when it is no plain value. Default: there is one."`
+	Download Request  `yaml:"download" required:"true" doc:"Asks for a part."`
+	Delete   *Request `yaml:"delete" doc:"Tidies up at the provider afterwards, and when a job is given up."`
+}
+
 // Position says how a stream is asked for what is new.
 type Position struct {
-	Type        string   `yaml:"type" required:"true" enum:"window" doc:"window: ranges of time, one after the other."`
-	Time        string   `yaml:"time" required:"true" doc:"When a record happened: a KQL expression over the record."`
-	ID          string   `yaml:"id" doc:"What makes a record unique: a KQL expression over the record. Default: a hash of it."`
-	Order       string   `yaml:"order" required:"true" enum:"ascending|descending|none" doc:"In which order pages list records by time."`
-	Granularity Duration `yaml:"granularity" required:"true" doc:"Resolution of the provider's time filter: 1ms, 1s."`
-	Bounds      string   `yaml:"bounds" required:"true" enum:"[)|[]|()|(]" doc:"Which ends of a window the provider includes: [) is from inclusive, to exclusive."`
-	Lag         Duration `yaml:"lag" required:"true" doc:"How long after it happened a record may still be missing from the listing; windows end that long before now."`
-	Overlap     Duration `yaml:"overlap" required:"true" doc:"How far each window reaches back for records that came later still. Known ones are skipped by their id."`
-	MaxWindow   Duration `yaml:"max_window" doc:"Longest range that one listing may cover. Default: any."`
-	Retention   Duration `yaml:"retention" required:"true" doc:"How long the provider keeps records."`
+	Type        string   `yaml:"type" required:"true" enum:"window|cursor|snapshot" doc:"window: ranges of time, one after the other; cursor: the page token outlives the run, and the next one goes on with it; snapshot: the full list, and rows for what is new or has changed."`
+	Time        string   `yaml:"time" required:"true" doc:"When a record happened: a KQL expression over the record. snapshot: now() when it does not say."`
+	ID          string   `yaml:"id" doc:"What makes a record unique: a KQL expression over the record. Default: a hash of it. snapshot: what is the same when it changes."`
+	Order       string   `yaml:"order" enum:"ascending|descending|none" doc:"window: in which order pages list records by time."`
+	Granularity Duration `yaml:"granularity" doc:"window: resolution of the provider's time filter: 1ms, 1s."`
+	Bounds      string   `yaml:"bounds" enum:"[)|[]|()|(]" doc:"window: which ends of a window the provider includes: [) is from inclusive, to exclusive."`
+	Lag         Duration `yaml:"lag" doc:"window: how long after it happened a record may still be missing from the listing; windows end that long before now."`
+	Overlap     Duration `yaml:"overlap" doc:"window: how far each window reaches back for records that came later still. Known ones are skipped by their id. cursor: how far a listing reaches back when the provider no longer knows the cursor."`
+	MaxWindow   Duration `yaml:"max_window" doc:"window: longest range that one listing may cover. Default: any."`
+	Retention   Duration `yaml:"retention" doc:"How long the provider keeps records. window: needed."`
+	Every       Duration `yaml:"every" doc:"snapshot: time between two. Default: 1d."`
 }
 
 // Table is a table of the workspace and how its rows come from records.

@@ -1,7 +1,4 @@
-// Package connectortest is what tests of Sluice share: a virtual clock, a
-// store in memory, suites that every store and sink has to pass, Azurite, and
-// the runner of connectors' case folders with its scripted provider.
-package connectortest
+package memory
 
 import (
 	"context"

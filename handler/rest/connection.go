@@ -1,0 +1,194 @@
+// Package rest lists a stream that a connector declares over a REST API: it
+// makes requests from the declaration, follows pages, looks up details step by
+// step, waits for jobs, keeps to the provider's rate limit and classifies errors.
+//
+// A Connection is what the streams of one connection share: credentials, rate
+// limit, origin. A Source lists one stream with it. Requests never leave the
+// origin that the connection is configured for, whatever a response says, and no
+// error text holds a credential.
+package rest
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/spec"
+)
+
+// Options are what a connection adds to a connector's declaration.
+type Options struct {
+	BaseURL   string            // overrides the connector's; http:// only for loopback
+	Settings  map[string]string // by name, secrets resolved
+	Transport http.RoundTripper // sends the requests; nil: the usual one
+	Now       func() time.Time  // nil: the machine's clock
+	UserAgent string
+	// PrivateNetwork allows a base_url whose name leads to a private address.
+	PrivateNetwork bool
+	// Azure gives tokens of Microsoft Entra ID for Sluice's own identity.
+	Azure AzureToken
+	// Keep stores a credential that the provider replaces, such as a refresh
+	// token, sealed.
+	Keep Keeper
+}
+
+// Connection is what the streams of a connection share. Several goroutines may
+// use it.
+type Connection struct {
+	c       *spec.Connector
+	base    *url.URL
+	opt     Options
+	client  *http.Client
+	dialer  *net.Dialer
+	secrets secrets
+	auth    authenticator
+
+	mu        sync.Mutex
+	notBefore time.Time // our share of the rate limit is used up until then
+}
+
+// Open prepares a connection of connector c. Nothing is sent yet.
+func Open(c *spec.Connector, opt Options) (*Connection, error) {
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	r := &Connection{c: c, opt: opt, dialer: newDialer()}
+	for _, name := range c.Secrets() {
+		if v := opt.Settings[name]; v != "" {
+			r.secrets.set(name, v)
+		}
+	}
+	base := opt.BaseURL
+	if base == "" {
+		base = r.setting(c.BaseURL)
+	}
+	var err error
+	if r.base, err = ParseBase(base); err != nil {
+		return nil, fmt.Errorf("base_url of %s: %w", c.Name, err)
+	}
+	if err := r.openClient(); err != nil {
+		return nil, err
+	}
+	r.auth, err = newAuthenticator(r)
+	return r, err
+}
+
+// openClient makes the client that sends requests, with the certificate that it
+// shows where the connector says so.
+func (r *Connection) openClient() error {
+	transport := r.opt.Transport
+	if transport == nil {
+		t := r.guardedTransport()
+		if r.c.Auth.Certificate != "" {
+			cert, err := tls.X509KeyPair([]byte(r.setting(r.c.Auth.Certificate)), []byte(r.setting(r.c.Auth.CertKey)))
+			if err != nil { // its text may quote the key
+				return fmt.Errorf("%s: the client certificate and its key are no pair of PEM texts; check %s", r.c.Name, r.secretSettings())
+			}
+			t.TLSClientConfig = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+		}
+		transport = t
+	}
+	r.client = &http.Client{Timeout: 5 * time.Minute, CheckRedirect: r.checkRedirect, Transport: transport}
+	return nil
+}
+
+// setting expands the settings in a text.
+func (r *Connection) setting(text string) string {
+	return (&scope{settings: r.opt.Settings}).expand(text)
+}
+
+// Parts are the parts that stream s is collected in; one without a name when it
+// is not.
+func (r *Connection) Parts(s *spec.Stream) []string {
+	f := s.ForEach
+	if f == nil {
+		return []string{""}
+	}
+	var parts []string
+	for _, p := range strings.Split(r.opt.Settings[f.Setting], ",") {
+		if p = strings.TrimSpace(p); p != "" {
+			parts = append(parts, p)
+		}
+	}
+	if len(parts) == 0 {
+		return f.Values
+	}
+	return parts
+}
+
+// Stream prepares a part of stream s for the engine: its requests, its rows and
+// the facts of its position. The connection is named after the connector.
+func (r *Connection) Stream(s *spec.Stream, part string) (*engine.Stream, error) {
+	prog, err := s.Compile(r.c.Table(s.Table))
+	if err != nil {
+		return nil, err
+	}
+	mapper := prog.Runner()
+	mapper.Now = r.opt.Now
+	name := s.Name
+	if part != "" {
+		name += "." + url.PathEscape(part)
+	}
+	return &engine.Stream{Connection: r.c.Name, Connector: r.c.Name, Name: name, Table: s.Table,
+		Source: r.Source(s, part), Mapper: mapper, Position: Facts(s), MaxPages: s.Paging.MaxPages}, nil
+}
+
+// Facts turns the position that a stream declares into what the engine needs.
+func Facts(s *spec.Stream) engine.Position {
+	p := &s.Position
+	kind := engine.PositionKind(p.Type)
+	if p.Type == "window" {
+		kind = engine.Windows
+	}
+	return engine.Position{
+		Kind: kind, Every: time.Duration(p.Every),
+		Lag: time.Duration(p.Lag), Overlap: time.Duration(p.Overlap), MaxWindow: time.Duration(p.MaxWindow), Granularity: time.Duration(p.Granularity),
+		Retention: time.Duration(p.Retention), Ascending: p.Order == "ascending", FromExclusive: strings.HasPrefix(p.Bounds, "("),
+		ToInclusive: strings.HasSuffix(p.Bounds, "]"),
+	}
+}
+
+// ParseBase checks an address to send requests to: https, or http to this machine.
+func ParseBase(s string) (*url.URL, error) {
+	u, err := url.Parse(strings.TrimSuffix(s, "/"))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%q is no URL", s)
+	case u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return nil, fmt.Errorf("%q has to be a scheme, a host and perhaps a path", s)
+	case u.Scheme == "https":
+		return u, nil
+	case u.Scheme == "http" && Loopback(u.Hostname()):
+		return u, nil
+	case u.Scheme == "http":
+		return nil, fmt.Errorf("%q would send credentials unencrypted: write https://, http:// is for 127.0.0.1 only", s)
+	}
+	return nil, fmt.Errorf("%q has to begin with https://", s)
+}
+
+// Loopback reports whether host names this machine.
+func Loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func (r *Connection) sameOrigin(u *url.URL) bool {
+	return u.Scheme == r.base.Scheme && strings.EqualFold(u.Host, r.base.Host)
+}
+
+func (r *Connection) checkRedirect(req *http.Request, via []*http.Request) error {
+	if !r.sameOrigin(req.URL) {
+		return fmt.Errorf("redirected to another origin: %s", r.foreign(req.URL.Host, 100))
+	}
+	if len(via) >= 5 {
+		return errors.New("redirected too often")
+	}
+	return nil
+}

@@ -1,0 +1,103 @@
+package rest
+
+import (
+	"context"
+	"crypto/md5"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+)
+
+// digest answers the challenges of HTTP Digest authentication (RFC 7616) for
+// qop=auth, which is what providers ask for.
+type digest struct {
+	r *Connection
+
+	mu        sync.Mutex
+	challenge map[string]string // the parameters of the last one
+	count     int               // requests with its nonce
+}
+
+var challengeParam = regexp.MustCompile(`([a-zA-Z]+)\s*=\s*(?:"([^"]*)"|([^\s,]+))`)
+
+// refused reads the challenge. A second refusal in a row is a wrong password,
+// unless the provider says that only its nonce is old.
+func (d *digest) refused(resp *http.Response) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, h := range resp.Header.Values("WWW-Authenticate") {
+		rest, ok := strings.CutPrefix(h, "Digest ")
+		if !ok {
+			continue
+		}
+		params := map[string]string{}
+		for _, m := range challengeParam.FindAllStringSubmatch(rest, -1) {
+			params[strings.ToLower(m[1])] = m[2] + m[3]
+		}
+		if digestHash(params["algorithm"]) == nil || params["nonce"] == "" {
+			continue
+		}
+		d.challenge, d.count = params, 0
+		return true
+	}
+	return false
+}
+
+func digestHash(algorithm string) func() hash.Hash {
+	switch strings.ToUpper(strings.TrimSuffix(algorithm, "-sess")) {
+	case "", "MD5":
+		return md5.New
+	case "SHA-256":
+		return sha256.New
+	}
+	return nil
+}
+
+func (d *digest) apply(_ context.Context, req *http.Request) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.challenge == nil { // the first request is refused, and says what it wants
+		return nil
+	}
+	var random [16]byte
+	if _, err := rand.Read(random[:]); err != nil {
+		return err
+	}
+	d.count++
+	req.Header.Set("Authorization", d.answer(req.Method, req.URL.RequestURI(), hex.EncodeToString(random[:])))
+	return nil
+}
+
+// answer is the header that answers the challenge.
+func (d *digest) answer(method, uri, cnonce string) string {
+	c, a := d.challenge, &d.r.c.Auth
+	user, password := d.r.setting(a.Username), d.r.setting(a.Password)
+	sum := func(parts ...string) string {
+		h := digestHash(c["algorithm"])()
+		h.Write([]byte(strings.Join(parts, ":")))
+		return hex.EncodeToString(h.Sum(nil))
+	}
+	secret := sum(user, c["realm"], password)
+	if strings.HasSuffix(strings.ToLower(c["algorithm"]), "-sess") {
+		secret = sum(secret, c["nonce"], cnonce)
+	}
+	count := fmt.Sprintf("%08x", d.count)
+	header := fmt.Sprintf(`Digest username="%s", realm="%s", nonce="%s", uri="%s"`, user, c["realm"], c["nonce"], uri)
+	if c["qop"] != "" {
+		header += fmt.Sprintf(`, response="%s", qop=auth, nc=%s, cnonce="%s"`, sum(secret, c["nonce"], count, cnonce, "auth", sum(method, uri)), count, cnonce)
+	} else {
+		header += fmt.Sprintf(`, response="%s"`, sum(secret, c["nonce"], sum(method, uri)))
+	}
+	for _, name := range []string{"algorithm", "opaque"} {
+		if c[name] != "" {
+			header += fmt.Sprintf(`, %s="%s"`, name, c[name])
+		}
+	}
+	return header
+}

@@ -1,0 +1,162 @@
+package rest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/spec"
+)
+
+// job is work at the provider that is started, waited for, and whose parts are
+// downloaded. In the place (see steps.go) it is the first level: its token is the
+// job's name, its items are the parts. The name is committed before anything is
+// waited for, so that a run that comes later finds the job again.
+type job struct {
+	*Source
+	d                      *spec.Job
+	create, status, delete *listing
+	name                   string // of the job whose parts are loaded
+}
+
+func newJob(r *Source, d *spec.Job, list *listing) *job {
+	ask := func(req *spec.Request) *listing {
+		l := &listing{src: r, req: req, paging: &spec.Paging{Type: "none"}, resp: &spec.Response{}, success: list.success, rules: list.rules, explode: &spec.Explode{}, records: "$"}
+		l.pager = newPager(l)
+		return l
+	}
+	j := &job{Source: r, d: d, create: ask(list.req), status: ask(&d.Status)}
+	if d.Delete != nil {
+		j.delete = ask(d.Delete)
+	}
+	return j
+}
+
+// done is the mark of a job that only has to be tidied up.
+const done = "done:"
+
+// step brings the job on. It returns a page when that is all for now, nil when the
+// parts are loaded.
+func (j *job) step(ctx context.Context, sc *scope, place []frame) (*engine.Page, error) {
+	f := &place[0]
+	switch {
+	case f.Token == "":
+		return j.start(ctx, sc)
+	case len(f.Token) >= len(done) && f.Token[:len(done)] == done:
+		j.tidy(ctx, sc, f.Token[len(done):])
+		return &engine.Page{}, nil
+	case j.name == f.Token && j.loaded[0] != nil:
+		return nil, nil
+	}
+	return nil, j.poll(ctx, sc, f)
+}
+
+func (j *job) start(ctx context.Context, sc *scope) (*engine.Page, error) {
+	resp, body, err := j.ask(ctx, j.create, sc)
+	if err != nil {
+		return nil, err
+	}
+	name, err := textAt(j.d.ID, body)
+	if err == nil && name == "" {
+		err = fmt.Errorf("the response has no %s", j.d.ID)
+	}
+	if err != nil {
+		return nil, j.fail(engine.Transient, "unexpected_answer", "the API may have changed", fmt.Errorf("%s answered %d: %w", j.base.Host, resp.StatusCode, err), 0)
+	}
+	next := placeToken([]frame{{Token: name, Since: j.opt.Now().Unix()}})
+	return &engine.Page{Next: j.secrets.mask(next), Commit: true}, nil
+}
+
+// ask makes a request of the job.
+func (j *job) ask(ctx context.Context, l *listing, sc *scope) (*http.Response, []byte, error) {
+	resp, body, err := l.exchange(ctx, sc, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		_, err := l.answered(resp, body, j.statusError(resp, body, l != j.create))
+		if err == nil { // ignored by a rule
+			err = j.fail(engine.Permanent, "bad_request", "", fmt.Errorf("%s answered %d", j.base.Host, resp.StatusCode), 0)
+		}
+		return nil, nil, err
+	}
+	if l == j.delete {
+		return resp, body, nil
+	}
+	body, err = l.json(resp, body)
+	return resp, body, err
+}
+
+// poll asks how the job is, and loads its parts when it is done.
+func (j *job) poll(ctx context.Context, sc *scope, f *frame) error {
+	sc = sc.with("job", f.Token)
+	if age := j.opt.Now().Sub(time.Unix(f.Since, 0)); age > time.Duration(j.d.Timeout) {
+		return j.over(ctx, sc, f.Token, fmt.Errorf("it has been running for %s", age.Round(time.Minute)))
+	}
+	resp, body, err := j.ask(ctx, j.status, sc)
+	if err != nil {
+		return err
+	}
+	status := ""
+	if j.d.At != "" {
+		if status, err = textAt(j.d.At, body); err != nil {
+			return j.fail(engine.Transient, "malformed_page", "", err, 0)
+		}
+	}
+	switch {
+	case slices.Contains(j.d.Failed, status):
+		return j.over(ctx, sc, f.Token, fmt.Errorf("its status is %s", j.foreign(status, 60)))
+	case j.d.At == "" && resp.StatusCode == http.StatusAccepted, j.d.At != "" && !slices.Contains(j.d.Done, status):
+		return j.fail(engine.Throttled, "job_running", "", errors.New("the provider's job is still running"), time.Duration(j.d.Every))
+	}
+	l := &loaded{items: []json.RawMessage{[]byte("0")}}
+	if j.d.Parts != "" {
+		l.items = elements(j.partsIn(body))
+	}
+	l.sum = digestOf(l.items)
+	j.loaded[0], j.name = l, f.Token
+	return nil
+}
+
+func (j *job) partsIn(body []byte) []byte {
+	p := &pager{listing: j.status, several: parsedPath(j.d.Parts)}
+	return p.collect(body)
+}
+
+// inside is the scope of a part's download.
+func (j *job) inside(sc *scope, item int) *scope {
+	part := plainText(sc.item)
+	if c := sc.item[0]; c == '{' || c == '[' {
+		part = strconv.Itoa(item)
+	}
+	sc.item = nil
+	return sc.with("job", j.name).with("part", part)
+}
+
+// finished leads from the last part to tidying up, where that is to be done.
+func (j *job) finished(place []frame) *engine.Page {
+	if j.delete == nil {
+		return &engine.Page{}
+	}
+	return &engine.Page{Next: placeToken([]frame{{Token: done + place[0].Token}})}
+}
+
+// over gives a job up. Another is started, as after a page token that has expired.
+func (j *job) over(ctx context.Context, sc *scope, name string, cause error) error {
+	j.tidy(ctx, sc, name)
+	return fmt.Errorf("%w: %w", engine.ErrTokenExpired, j.fail(engine.Transient, "job_failed", "", fmt.Errorf("the provider's job is given up: %w", cause), 0))
+}
+
+// tidy deletes a job at the provider. That it is there a while longer does no harm.
+func (j *job) tidy(ctx context.Context, sc *scope, name string) {
+	j.name, j.loaded[0] = "", nil
+	if j.delete != nil {
+		_, _, _ = j.ask(ctx, j.delete, sc.with("job", name))
+	}
+}

@@ -1,0 +1,172 @@
+package rest
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+
+	"golang.org/x/oauth2"
+
+	"github.com/sluice-connectors/sluice/handler/engine"
+)
+
+// A provider may replace the refresh token each time it is used, and then the one
+// that a person gave is worth nothing. So the newest is kept in the store, sealed
+// with the connection's own credentials: whoever reads the store without them has
+// nothing.
+
+// Keeper stores one credential of a connection.
+type Keeper interface {
+	// Load returns what was saved last; engine.ErrNotFound when nothing was.
+	Load(ctx context.Context) ([]byte, error)
+	Save(ctx context.Context, sealed []byte) error
+}
+
+// refreshed asks for a token with the newest refresh token.
+func (o *oauth) refreshed(ctx context.Context) (token, error) {
+	a := &o.c.Auth
+	if o.refresh == "" {
+		if err := o.loadRefresh(ctx); err != nil {
+			return token{}, err
+		}
+	}
+	endpoint, err := o.endpoint(a.TokenURL)
+	if err != nil {
+		return token{}, err
+	}
+	config := o.config(endpoint.String())
+	t, err := config.TokenSource(o.tokenContext(ctx), &oauth2.Token{RefreshToken: o.refresh}).Token()
+	if err != nil {
+		o.refresh = "" // another process may have a newer one
+		return token{}, o.tokenError(err)
+	}
+	if t.RefreshToken != "" && t.RefreshToken != o.refresh {
+		// Saved before it is used: the old one may be worth nothing already.
+		if err := o.saveRefresh(ctx, t.RefreshToken); err != nil {
+			return token{}, err
+		}
+	}
+	return tokenOf(t), nil
+}
+
+func (r *Connection) config(tokenURL string) *oauth2.Config {
+	a := &r.c.Auth
+	return &oauth2.Config{ClientID: r.setting(a.ClientID), ClientSecret: r.setting(a.ClientSecret),
+		Endpoint: oauth2.Endpoint{AuthURL: r.setting(a.AuthorizeURL), TokenURL: tokenURL, AuthStyle: r.authStyle()}}
+}
+
+func (o *oauth) loadRefresh(ctx context.Context) error {
+	given := o.setting(o.c.Auth.RefreshToken)
+	if o.opt.Keep != nil {
+		sealed, err := o.opt.Keep.Load(ctx)
+		switch {
+		case errors.Is(err, engine.ErrNotFound):
+		case err != nil:
+			return o.fail(engine.Transient, "store", "", fmt.Errorf("read the kept refresh token: %w", err), 0)
+		default:
+			// One that cannot be opened was sealed with other credentials: a person
+			// has given new ones.
+			if kept, err := o.open(sealed); err == nil {
+				given = kept
+			}
+		}
+	}
+	if given == "" {
+		return o.fail(engine.Auth, "not_logged_in", "run sluice login, once", errors.New("nobody has logged in"), 0)
+	}
+	o.refresh = given
+	o.secrets.set("refresh_token", given)
+	return nil
+}
+
+func (o *oauth) saveRefresh(ctx context.Context, value string) error {
+	o.refresh = value
+	o.secrets.set("refresh_token", value)
+	if o.opt.Keep == nil {
+		return nil
+	}
+	sealed, err := o.seal(value)
+	if err == nil {
+		err = o.opt.Keep.Save(ctx, sealed)
+	}
+	if err != nil {
+		return o.fail(engine.Transient, "store", "", fmt.Errorf("keep the new refresh token: %w", err), 0)
+	}
+	return nil
+}
+
+// seal encrypts a credential with a key made of the ones that a person gave.
+func (r *Connection) seal(value string) ([]byte, error) {
+	aead, err := r.sealer()
+	if err != nil {
+		return nil, err
+	}
+	nonce := make([]byte, aead.NonceSize())
+	if _, err := rand.Read(nonce); err != nil {
+		return nil, err
+	}
+	return aead.Seal(nonce, nonce, []byte(value), nil), nil
+}
+
+func (r *Connection) open(sealed []byte) (string, error) {
+	aead, err := r.sealer()
+	if err != nil {
+		return "", err
+	}
+	if len(sealed) < aead.NonceSize() {
+		return "", errors.New("it is cut short")
+	}
+	value, err := aead.Open(nil, sealed[:aead.NonceSize()], sealed[aead.NonceSize():], nil)
+	return string(value), err
+}
+
+func (r *Connection) sealer() (cipher.AEAD, error) {
+	a := &r.c.Auth
+	secret := r.setting(a.ClientSecret) + "\x00" + r.setting(a.RefreshToken)
+	key, err := hkdf.Key(sha256.New, []byte(secret), []byte(r.setting(a.ClientID)), "sluice refresh token", 32)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(block)
+}
+
+// AuthorizeURL is the page on which a person agrees that Sluice may read; verifier
+// is a secret of this login (RFC 7636), state comes back with the answer.
+func (r *Connection) AuthorizeURL(redirect, state, verifier string) string {
+	config := r.config("")
+	config.RedirectURL = redirect
+	config.Scopes = []string{r.setting(r.c.Auth.Scope)}
+	opts := []oauth2.AuthCodeOption{oauth2.AccessTypeOffline, oauth2.S256ChallengeOption(verifier)}
+	for k, v := range r.c.Auth.Params {
+		opts = append(opts, oauth2.SetAuthURLParam(k, r.setting(v)))
+	}
+	return config.AuthCodeURL(state, opts...)
+}
+
+// FinishLogin trades the code that the page has answered for a refresh token, and
+// keeps that.
+func (r *Connection) FinishLogin(ctx context.Context, redirect, code, verifier string) error {
+	endpoint, err := r.endpoint(r.c.Auth.TokenURL)
+	if err != nil {
+		return err
+	}
+	config := r.config(endpoint.String())
+	config.RedirectURL = redirect
+	t, err := config.Exchange(r.tokenContext(ctx), code, oauth2.VerifierOption(verifier))
+	if err != nil {
+		return r.tokenError(err)
+	}
+	if t.RefreshToken == "" {
+		return r.fail(engine.Auth, "wrong_credentials", "the app has to be allowed offline access", errors.New("the provider gave no refresh token"), 0)
+	}
+	return (&oauth{Connection: r}).saveRefresh(ctx, t.RefreshToken)
+}

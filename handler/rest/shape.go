@@ -1,0 +1,196 @@
+package rest
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/scan"
+)
+
+// shape makes of what stands in a response the records that the stream means:
+// lists with a header, texts that hold records, lists inside of records.
+func (l *listing) shape(body, records []byte) ([]byte, error) {
+	var err error
+	switch {
+	case l.resp.Columns != "":
+		records, err = named(columnNames(l.resp.Columns, body), records)
+	case l.resp.Unwrap != "":
+		records, err = unwrap(l.resp.Unwrap, records)
+	}
+	if err == nil && l.explode.At != "" {
+		records, err = explode(l.explode.At, l.explode.Index, records)
+	}
+	if err != nil {
+		return nil, l.src.fail(engine.Transient, "malformed_page", "", errors.New(l.src.foreign(err.Error(), 200)), 0)
+	}
+	return records, nil
+}
+
+func columnNames(path string, body []byte) (names []string) {
+	parsedPath(path).Select(body, func(start, end int) {
+		if scan.KindOf(body[start]) != scan.Array {
+			names = append(names, plainText(body[start:end]))
+			return
+		}
+		scan.Children(body, start, func(_ []byte, at int) bool {
+			if end, _, err := scan.Skip(body, at); err == nil {
+				names = append(names, plainText(body[at:end]))
+			}
+			return true
+		})
+	})
+	return names
+}
+
+// eachValue rewrites the records of a page, one by one, as an array.
+func eachValue(records []byte, f func(out, rec []byte) ([]byte, error)) ([]byte, error) {
+	out := []byte{'['}
+	p := scan.Space(records, 0)
+	list := p < len(records) && records[p] == '['
+	if list {
+		p = scan.Space(records, p+1)
+	}
+	for p < len(records) && records[p] != ']' {
+		end, _, err := scan.Skip(records, p)
+		if err != nil {
+			return nil, err
+		}
+		before := len(out)
+		if before > 1 {
+			out = append(out, ',')
+		}
+		start := len(out)
+		if out, err = f(out, records[p:end]); err != nil {
+			return nil, err
+		}
+		if len(out) == start {
+			out = out[:before]
+		}
+		if p = scan.Space(records, end); p < len(records) && records[p] == ',' {
+			p = scan.Space(records, p+1)
+		}
+	}
+	if list && p >= len(records) {
+		return nil, errors.New("the list of records is not closed")
+	}
+	return append(out, ']'), nil
+}
+
+// named makes objects of lists of values. What is no list is left as it is.
+func named(names []string, records []byte) ([]byte, error) {
+	return eachValue(records, func(out, rec []byte) ([]byte, error) {
+		if rec[0] != '[' {
+			return append(out, rec...), nil
+		}
+		out = append(out, '{')
+		i := 0
+		var err error
+		scan.Children(rec, 0, func(_ []byte, at int) bool {
+			var end int
+			if end, _, err = scan.Skip(rec, at); err != nil {
+				return false
+			}
+			if i > 0 {
+				out = append(out, ',')
+			}
+			name := "Column" + strconv.Itoa(i+1)
+			if i < len(names) {
+				name = names[i]
+			}
+			out = append(append(scan.AppendQuoted(out, name), ':'), rec[at:end]...)
+			i++
+			return true
+		})
+		return append(out, '}'), err
+	})
+}
+
+// unwrap takes records out of the texts that hold them. A text that holds none is
+// left as it is: it goes to quarantine, as every record that is no object.
+func unwrap(how string, records []byte) ([]byte, error) {
+	return eachValue(records, func(out, rec []byte) ([]byte, error) {
+		if rec[0] != '"' {
+			return append(out, rec...), nil
+		}
+		text := scan.AppendUnquoted(nil, rec[1:len(rec)-1])
+		if how == "base64" {
+			raw, err := decodeBase64(text)
+			if err != nil {
+				return append(out, rec...), nil
+			}
+			text = raw
+		}
+		if !scan.Valid(text) {
+			return append(out, rec...), nil
+		}
+		return append(out, text...), nil
+	})
+}
+
+func decodeBase64(text []byte) ([]byte, error) {
+	for _, e := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding, base64.RawStdEncoding, base64.RawURLEncoding} {
+		if raw, err := e.DecodeString(string(text)); err == nil {
+			return raw, nil
+		}
+	}
+	return nil, fmt.Errorf("%q is no base64", text)
+}
+
+// explode makes a record of each element of the list in member at: the outer record
+// with that one in the list's place, and its number in member index. A record
+// without such a list stays as it is.
+func explode(at, index string, records []byte) ([]byte, error) {
+	return eachValue(records, func(out, rec []byte) ([]byte, error) {
+		before, elems, after, err := cut(rec, at)
+		if err != nil || len(elems) == 0 {
+			return append(out, rec...), err
+		}
+		for i, elem := range elems {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			out = append(append(out, before...), elem...)
+			if index != "" {
+				out = append(append(append(out, ','), scan.AppendQuoted(nil, index)...), ':')
+				out = strconv.AppendInt(out, int64(i), 10)
+			}
+			out = append(out, after...)
+		}
+		return out, nil
+	})
+}
+
+// cut finds the elements of the list in a member of an object, and what stands
+// before and after it. A value that is no list is one element.
+func cut(rec []byte, member string) (before []byte, elems [][]byte, after []byte, err error) {
+	if rec[0] != '{' {
+		return nil, nil, nil, nil
+	}
+	var end int
+	scan.Children(rec, 0, func(name []byte, at int) bool {
+		if string(scan.AppendUnquoted(nil, name[1:len(name)-1])) != member {
+			return true
+		}
+		if end, _, err = scan.Skip(rec, at); err != nil {
+			return false
+		}
+		before, after = rec[:at], rec[end:]
+		if rec[at] != '[' {
+			elems = [][]byte{rec[at:end]}
+			return false
+		}
+		scan.Children(rec, at, func(_ []byte, e int) bool {
+			var stop int
+			if stop, _, err = scan.Skip(rec, e); err != nil {
+				return false
+			}
+			elems = append(elems, rec[e:stop])
+			return true
+		})
+		return false
+	})
+	return before, elems, after, err
+}

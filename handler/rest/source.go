@@ -1,0 +1,242 @@
+package rest
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/scan"
+	"github.com/sluice-connectors/sluice/handler/spec"
+)
+
+// Source is an engine.Source. One goroutine uses it.
+type Source struct {
+	*Connection
+	s    *spec.Stream
+	part string
+
+	levels []*listing         // the stream's own list, and its steps
+	job    *job               // instead of the list
+	loaded []*loaded          // the pages that the steps are about, by level
+	ahead  map[string]*lookup // pages got before their turn, by item
+	known  func([]byte) bool
+}
+
+var (
+	_ engine.Source  = (*Source)(nil)
+	_ engine.Knowing = (*Source)(nil)
+)
+
+// Source lists a part of stream s.
+func (r *Connection) Source(s *spec.Stream, part string) *Source {
+	src := &Source{Connection: r, s: s, part: part, known: func([]byte) bool { return false }}
+	list := &listing{src: src, req: &s.Request, paging: &s.Paging, resp: &s.Response, success: &s.Success, rules: s.Errors, explode: &s.Explode, records: s.Records}
+	if s.Job != nil {
+		src.job = newJob(src, s.Job, list)
+		src.levels = append(src.levels, nil)
+		down := *list
+		down.req, down.paging, down.inJob = &s.Job.Download, &spec.Paging{Type: "none"}, true
+		list = &down
+	}
+	src.levels = append(src.levels, list)
+	for i := range s.Steps {
+		st := &s.Steps[i]
+		src.levels = append(src.levels, &listing{src: src, req: &st.Request, paging: &st.Paging, resp: &st.Response, success: &st.Success, rules: st.Errors, explode: &st.Explode, records: st.Records,
+			origins: st.Origins, step: st})
+	}
+	for _, l := range src.levels {
+		if l != nil {
+			l.pager = newPager(l)
+		}
+	}
+	src.loaded = make([]*loaded, len(src.levels))
+	return src
+}
+
+// Know implements engine.Knowing.
+func (r *Source) Know(known func(key []byte) bool) { r.known, r.ahead = known, nil }
+
+// Fetch implements engine.Source. The page token of a stream without steps is the
+// path and query of the next page's URL, or the token from the body; else it is
+// a place (see steps.go).
+func (r *Source) Fetch(ctx context.Context, w engine.Window, token string) (*engine.Page, error) {
+	sc := &scope{settings: r.opt.Settings, window: w, values: map[string]any{"part": r.part}}
+	var page *engine.Page
+	var err error
+	if len(r.levels) > 1 {
+		page, err = r.descend(ctx, sc, token)
+	} else {
+		page, err = r.levels[0].fetch(ctx, sc, token)
+	}
+	if e := new(engine.Error); errors.As(err, &e) {
+		e.Op = r.op()
+	}
+	return page, err
+}
+
+func (r *Source) op() string {
+	if r.part != "" {
+		return "list " + r.c.Name + "/" + r.s.Name + "." + r.part
+	}
+	return "list " + r.c.Name + "/" + r.s.Name
+}
+
+// listing is one kind of request of a stream, whose answers have records: the
+// stream's own list, or a step.
+type listing struct {
+	src     *Source
+	req     *spec.Request
+	paging  *spec.Paging
+	resp    *spec.Response
+	success *spec.Success
+	rules   []spec.Rule
+	explode *spec.Explode
+	records string
+	origins []string   // of a step
+	inJob   bool       // a job's part: when it is gone, so is the job
+	step    *spec.Step // nil: the list
+
+	pager   *pager
+	renewed bool // the token, because an answer said so; no page has come since
+	size    int  // of the last body, a guess for the next
+}
+
+// fetch gets the page that token names.
+func (l *listing) fetch(ctx context.Context, sc *scope, token string) (*engine.Page, error) {
+	r := l.src
+	if token = r.secrets.unmask(token); token == "" {
+		token = l.pager.first()
+	}
+	sc = sc.with("page.token", l.pager.placeholder(sc, token)).with("page.size", json.Number(fmt.Sprint(l.paging.Size)))
+	resp, body, err := l.exchange(ctx, sc, token)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return l.answered(resp, body, r.statusError(resp, body, token != l.pager.first() || l.inJob))
+	}
+	page, err := l.page(resp, body, token)
+	if hidden := new(hiddenError); errors.As(err, &hidden) {
+		return l.answered(resp, body, r.fail(engine.Transient, "provider_error", "", fmt.Errorf("%s answered 200, but %w%s", r.base.Host, hidden.err, r.after(body)), 0))
+	}
+	if err == nil {
+		l.renewed = false
+	}
+	return page, err
+}
+
+// exchange makes a request and reads the answer whole; once more with a new token
+// when the provider refuses the one it has issued.
+func (l *listing) exchange(ctx context.Context, sc *scope, token string) (*http.Response, []byte, error) {
+	r := l.src
+	for tries := 0; ; tries++ {
+		if err := r.takeTurn(); err != nil {
+			return nil, nil, err
+		}
+		req, err := l.request(ctx, sc, token)
+		if err != nil {
+			var foreign *foreignLink
+			if errors.As(err, &foreign) {
+				return nil, nil, r.fail(engine.Permanent, "foreign_link", "nothing was sent there; the position stays", err, 0)
+			}
+			return nil, nil, r.fail(engine.Permanent, "bad_request", "", err, 0)
+		}
+		if r.sameOrigin(req.URL) {
+			if err := r.auth.apply(ctx, req); err != nil {
+				return nil, nil, err
+			}
+		}
+		resp, err := r.client.Do(req)
+		if err != nil {
+			return nil, nil, r.networkError(err)
+		}
+		if resp.StatusCode == http.StatusUnauthorized && tries == 0 && r.sameOrigin(req.URL) && r.auth.refused(resp) {
+			resp.Body.Close()
+			continue
+		}
+		body, err := l.read(resp)
+		resp.Body.Close()
+		if err == nil {
+			err = r.checkClock(resp)
+		}
+		r.pace(resp.Header)
+		return resp, body, err
+	}
+}
+
+// maxBody is the largest response that is read.
+const maxBody = 64 << 20
+
+// read reads the body into memory of its own: records refer to it until they
+// are acknowledged.
+func (l *listing) read(resp *http.Response) ([]byte, error) {
+	size := l.size + l.size/8
+	if resp.ContentLength >= 0 {
+		size = int(min(resp.ContentLength, maxBody))
+	}
+	buf := bytes.NewBuffer(make([]byte, 0, max(size, 1024)+bytes.MinRead))
+	n, err := buf.ReadFrom(io.LimitReader(resp.Body, maxBody+1))
+	switch {
+	case err != nil:
+		return nil, l.src.networkError(err)
+	case n > maxBody:
+		return nil, l.src.tooLarge()
+	}
+	l.size = int(n)
+	return buf.Bytes(), nil
+}
+
+// page reads a response to a request for the page that token names.
+func (l *listing) page(resp *http.Response, body []byte, token string) (*engine.Page, error) {
+	body, err := l.json(resp, body)
+	if err != nil {
+		return nil, err
+	}
+	return l.pager.page(resp, body, token)
+}
+
+// json is a response as JSON.
+func (l *listing) json(resp *http.Response, body []byte) ([]byte, error) {
+	r, kind := l.src, resp.Header.Get("Content-Type")
+	foreign := func() error {
+		return r.fail(engine.Transient, "not_json", "check base_url: a sign-in or maintenance page answers", fmt.Errorf("the response is no %s but %q", strings.ToUpper(cmp.Or(l.resp.Format, "json")), r.foreign(kind, 80)), 0)
+	}
+	if isHTML(kind, body) {
+		return nil, foreign()
+	}
+	body, err := asJSON(l.resp, body)
+	switch {
+	case errors.Is(err, errTooLarge):
+		return nil, r.tooLarge()
+	case err != nil:
+		return nil, r.fail(engine.Transient, "malformed_page", "", errors.New(r.foreign(err.Error(), 200)), 0)
+	}
+	if p := scan.Space(body, 0); p >= len(body) && l.mayBeEmpty(resp) {
+		return []byte("[]"), nil
+	} else if p >= len(body) || body[p] != '[' && body[p] != '{' {
+		return nil, foreign()
+	}
+	return body, nil
+}
+
+// mayBeEmpty reports whether an answer without a body says that there is nothing.
+func (l *listing) mayBeEmpty(resp *http.Response) bool {
+	return resp.StatusCode == http.StatusNoContent || l.resp.Format == "ndjson" || l.resp.Format == "lines"
+}
+
+// isHTML reports whether a page for people has come instead of data.
+func isHTML(kind string, body []byte) bool {
+	start := bytes.ToLower(bytes.TrimLeft(body[:min(len(body), 200)], " \t\r\n\ufeff"))
+	return bytes.HasPrefix(start, []byte("<")) && (strings.HasPrefix(kind, "text/html") || bytes.HasPrefix(start, []byte("<!doctype html")) || bytes.HasPrefix(start, []byte("<html")))
+}
+
+func (r *Source) tooLarge() error {
+	return r.fail(engine.Permanent, "page_too_large", "ask for fewer records in a page", errTooLarge, 0)
+}

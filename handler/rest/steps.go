@@ -1,0 +1,262 @@
+package rest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/scan"
+)
+
+// A stream with steps is a tree: the records of a list, and below each the pages
+// that a step gets for it. It is walked one page of the last step at a time, and a
+// page token is the place in the tree: for each level the page, and how many of
+// its records have been dealt with. The lists on the way are kept in memory, and
+// asked for again when a run begins in their middle; should such a list have
+// changed, its records are looked up from the first again.
+
+// frame is the place on one level.
+type frame struct {
+	Token string `json:"t,omitempty"` // of the page
+	Item  int    `json:"i,omitempty"` // of its records, those before this one are dealt with
+	Sum   string `json:"s,omitempty"` // of its records
+	Since int64  `json:"b,omitempty"` // of a job: when it began (Unix seconds)
+}
+
+// loaded is a page whose records a step looks up.
+type loaded struct {
+	token string // of the place that led there
+	items []json.RawMessage
+	next  string
+	sum   string
+}
+
+var errPlace = errors.New("the stored place in a list is damaged")
+
+// descend gets the page at a place of the tree.
+func (r *Source) descend(ctx context.Context, sc *scope, token string) (*engine.Page, error) {
+	place, err := readPlace(token, len(r.levels))
+	if err != nil {
+		return nil, r.fail(engine.Permanent, "bad_request", "", err, 0)
+	}
+	for level := 0; level < len(place); level++ {
+		f := &place[level]
+		if r.job != nil && level == 0 {
+			page, err := r.job.step(ctx, sc, place)
+			if page != nil || err != nil {
+				return page, err
+			}
+		} else if level == len(r.levels)-1 {
+			return r.leaf(ctx, sc, place)
+		} else if err := r.load(ctx, sc, level, place); err != nil {
+			return nil, err
+		}
+		l := r.loaded[level]
+		if f.Sum != l.sum { // the list is new, or is another than it was
+			f.Item, f.Sum = 0, l.sum
+			place = place[:level+1]
+		}
+		r.skipKnown(level, f)
+		if f.Item >= len(l.items) {
+			return r.passed(place[:level+1])
+		}
+		if level+1 == len(place) {
+			place = append(place, frame{})
+		}
+		sc = r.inside(sc, level, f.Item)
+	}
+	return nil, r.fail(engine.Permanent, "bad_request", "", errPlace, 0)
+}
+
+func readPlace(token string, levels int) (place []frame, err error) {
+	if token == "" {
+		return make([]frame, 1, levels), nil
+	}
+	if json.Unmarshal([]byte(token), &place) != nil || len(place) == 0 || len(place) > levels || slices.ContainsFunc(place, func(f frame) bool { return f.Item < 0 }) {
+		return nil, errPlace
+	}
+	return place, nil
+}
+
+func placeToken(place []frame) string {
+	text, err := json.Marshal(place)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+// load gets the page of a level whose records the next one looks up, unless it is
+// there.
+func (r *Source) load(ctx context.Context, sc *scope, level int, place []frame) error {
+	at := pagePlace(sc, place[:level+1])
+	if l := r.loaded[level]; l != nil && l.token == at {
+		return nil
+	}
+	page, err := r.levels[level].fetch(ctx, sc, place[level].Token)
+	if err != nil {
+		return err
+	}
+	l := &loaded{token: at, items: elements(page.Records), next: page.Next}
+	l.sum = digestOf(l.items)
+	r.loaded[level], r.ahead = l, nil
+	return nil
+}
+
+// pagePlace names the page at the end of a place, whatever of it has been dealt with.
+func pagePlace(sc *scope, place []frame) string {
+	place = slices.Clone(place)
+	place[len(place)-1].Item = 0
+	place[len(place)-1].Sum = ""
+	return fmt.Sprint(sc.window.From.UnixNano(), " ", sc.window.To.UnixNano(), " ", placeToken(place))
+}
+
+// elements are the records of a page.
+func elements(records []byte) (items []json.RawMessage) {
+	p := scan.Space(records, 0)
+	if p < len(records) && records[p] == '[' {
+		scan.Children(records, p, func(_ []byte, at int) bool {
+			end, _, err := scan.Skip(records, at)
+			items = append(items, records[at:end])
+			return err == nil
+		})
+		return items
+	}
+	for p < len(records) {
+		end, _, err := scan.Skip(records, p)
+		if err != nil {
+			return items
+		}
+		items = append(items, records[p:end])
+		for p = end; p < len(records) && records[p] <= ' '; p++ {
+		}
+	}
+	return items
+}
+
+func digestOf(items []json.RawMessage) string {
+	h := xxhash.New()
+	for _, i := range items {
+		_, _ = h.Write(i)
+		_, _ = h.Write([]byte{0})
+	}
+	return fmt.Sprintf("%d-%x", len(items), h.Sum64())
+}
+
+// inside is the scope of what is below an item of a level.
+func (r *Source) inside(sc *scope, level, item int) *scope {
+	inner := *sc
+	inner.item = r.loaded[level].items[item]
+	if r.job != nil && level == 0 {
+		return r.job.inside(&inner, item)
+	}
+	if n := r.batch(level + 1); n > 0 {
+		inner.items = r.loaded[level].items[item:min(item+n, len(r.loaded[level].items))]
+		inner.item = nil
+	}
+	return &inner
+}
+
+// batch is how many records a step looks up at a time, 0 for one by one.
+func (r *Source) batch(level int) int {
+	if st := r.levels[level].step; st != nil {
+		return st.Batch
+	}
+	return 0
+}
+
+// key is what an item that is looked up once is remembered by.
+func (r *Source) key(level int, item []byte) []byte {
+	return append(fmt.Appendf(nil, "step %d ", level), item...)
+}
+
+// skipKnown steps over the items that need not be looked up again.
+func (r *Source) skipKnown(level int, f *frame) {
+	next := r.levels[level+1]
+	if level+1 != len(r.levels)-1 || next.step == nil || !next.step.Once {
+		return
+	}
+	for l := r.loaded[level]; f.Item < len(l.items) && r.known(r.key(level+1, l.items[f.Item])); {
+		f.Item++
+	}
+}
+
+// leaf gets a page of the last step.
+func (r *Source) leaf(ctx context.Context, sc *scope, place []frame) (*engine.Page, error) {
+	level := len(r.levels) - 1
+	l, above := r.levels[level], place[level-1]
+	page, err := r.lookUp(ctx, sc, place)
+	if err != nil {
+		return nil, err
+	}
+	if l.step != nil && l.step.Join != "" {
+		if page.Records, err = join(sc.item, l.step.Join, page.Records); err != nil {
+			return nil, r.fail(engine.Transient, "malformed_page", "", errors.New(r.foreign(err.Error(), 200)), 0)
+		}
+	}
+	if page.Next != "" {
+		place[level].Token = page.Next
+		page.Next = placeToken(place)
+		return page, nil
+	}
+	items := r.loaded[level-1].items
+	end := min(above.Item+max(r.batch(level), 1), len(items))
+	if l.step != nil && l.step.Once {
+		for _, item := range items[above.Item:end] {
+			page.Done = append(page.Done, r.key(level, item))
+		}
+	}
+	place = place[:level]
+	place[level-1].Item = end
+	after, err := r.passed(place)
+	if err != nil {
+		return nil, err
+	}
+	page.Next = after.Next
+	return page, nil
+}
+
+// passed is an empty page that leads on from a place whose item has been dealt with:
+// to the next item, the next page, or the level above.
+func (r *Source) passed(place []frame) (*engine.Page, error) {
+	for len(place) > 0 {
+		level := len(place) - 1
+		f, l := &place[level], r.loaded[level]
+		switch {
+		case f.Item < len(l.items):
+			return &engine.Page{Next: placeToken(place)}, nil
+		case r.job != nil && level == 0:
+			return r.job.finished(place), nil
+		case l.next != "":
+			*f = frame{Token: l.next}
+			return &engine.Page{Next: placeToken(place)}, nil
+		}
+		if place = place[:level]; level > 0 {
+			place[level-1].Item += max(r.batch(level), 1)
+		}
+	}
+	return &engine.Page{}, nil
+}
+
+// join makes a record of the one before and each that was looked up for it.
+func join(outer []byte, name string, records []byte) ([]byte, error) {
+	outer = bytes.TrimSpace(outer)
+	if len(outer) == 0 || outer[0] != '{' {
+		outer = fmt.Appendf(nil, `{"item":%s}`, outer)
+	}
+	head := outer[:len(outer)-1]
+	return eachValue(records, func(out, rec []byte) ([]byte, error) {
+		out = append(out, head...)
+		if len(bytes.TrimSpace(head)) > 1 {
+			out = append(out, ',')
+		}
+		out = append(scan.AppendQuoted(out, name), ':')
+		return append(append(out, rec...), '}'), nil
+	})
+}

@@ -1,0 +1,401 @@
+package spec
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluice-connectors/sluice/handler/nearest"
+	"github.com/sluice-connectors/sluice/handler/scan"
+)
+
+func (s *Stream) setDefaults() {
+	s.Request.setDefaults()
+	s.Paging.setDefaults()
+	for i := range s.Steps {
+		s.Steps[i].Request.setDefaults()
+		s.Steps[i].Paging.setDefaults()
+	}
+	if j := s.Job; j != nil {
+		j.Status.setDefaults()
+		j.Download.setDefaults()
+		if j.Delete != nil {
+			j.Delete.setDefaults()
+		}
+		if j.Every == 0 {
+			j.Every = Duration(15 * time.Second)
+		}
+		if j.Timeout == 0 {
+			j.Timeout = Duration(6 * time.Hour)
+		}
+	}
+	if p := &s.Position; p.Type != "window" && p.Granularity == 0 {
+		p.Granularity = Duration(time.Second)
+	}
+	if p := &s.Position; p.Type == "snapshot" && p.Every == 0 {
+		p.Every = Duration(24 * time.Hour)
+	}
+}
+
+func (r *Request) setDefaults() { r.Method = or(r.Method, "GET") }
+func (p *Paging) setDefaults()  { p.Type = or(p.Type, "none") }
+
+// path checks a path into a response; single, that it leads to one value inside.
+func (v *validator) path(at, text string, single bool) {
+	if text == "" {
+		return
+	}
+	p, err := scan.ParsePath(text)
+	if err != nil {
+		v.errorf(at, "%v: write $.items, $.a['b c'], $.list[0] or $.list[*].id", err)
+		return
+	}
+	if _, ok := p.Steps(); single && (!ok || text == "$") {
+		v.errorf(at, "%q has to lead to one value, such as $.meta.next", text)
+	}
+}
+
+func (v *validator) stream(s *Stream, path string) {
+	if !snakePattern.MatchString(s.Name) {
+		v.errorf(path+".name", "stream %q has to be lower-case letters, digits and underscores", s.Name)
+	}
+	if s.Needs != "" && v.c.Setting(s.Needs) == nil {
+		v.errorf(path+".needs", "there is no setting %s", s.Needs)
+	}
+	known := v.forEach(s, path)
+	v.position(&s.Position, path+".position")
+	v.cursor(s, path)
+	v.list(&listing{&s.Request, &s.Paging, &s.Response, &s.Success, s.Errors, &s.Explode, s.Records}, path, known)
+	if s.Job != nil {
+		v.job(s, path, known)
+	}
+	for i := range s.Steps {
+		v.step(s, i, fmt.Sprintf("%s.steps[%d]", path, i), known)
+	}
+	t := v.c.Table(s.Table)
+	if t == nil {
+		v.errorf(path+".table", "there is no table %s below tables:%s", s.Table, nearest.Hint(s.Table, v.tableNames()))
+		return
+	}
+	if _, err := s.Compile(t); err != nil && !v.tableBroken(t) {
+		v.errorf(path+".position", "%s", indent(err))
+	}
+}
+
+// cursorPaging are the ways of paging whose token can outlive a run.
+var cursorPaging = []string{"link_header", "next_url", "token", "last_record", "iterator"}
+
+// cursor checks that a stream's position and its way of paging go together.
+func (v *validator) cursor(s *Stream, path string) {
+	switch {
+	case s.Position.Type == "cursor" && !slices.Contains(cursorPaging, s.Paging.Type):
+		v.errorf(path+".paging", "a cursor is a page token that outlives the run: paging has to be one of %s", strings.Join(cursorPaging, ", "))
+	case s.Position.Type == "cursor" && (s.Job != nil || len(s.Steps) > 0):
+		v.errorf(path+".position", "a stream with job or steps has no cursor")
+	case s.Position.Type != "cursor" && s.Paging.Type == "iterator":
+		v.errorf(path+".position", "an iterator is a cursor of the provider's: write type: cursor")
+	}
+}
+
+// forEach checks the parts of a stream, and returns the placeholders of its requests.
+func (v *validator) forEach(s *Stream, path string) []string {
+	known := []string{"window.from", "window.to"}
+	f := s.ForEach
+	if f == nil {
+		return known
+	}
+	if len(f.Values) == 0 && f.Setting == "" {
+		v.errorf(path+".for_each", "name the parts: values: [a, b], or the setting that lists them")
+	}
+	if f.Setting != "" && v.c.Setting(f.Setting) == nil {
+		v.errorf(path+".for_each.setting", "there is no setting %s", f.Setting)
+	}
+	return append(known, "part")
+}
+
+// listing is what a stream and a step have in common: a request and its pages.
+type listing struct {
+	request  *Request
+	paging   *Paging
+	response *Response
+	success  *Success
+	errors   []Rule
+	explode  *Explode
+	records  string
+}
+
+func (v *validator) list(l *listing, path string, known []string) {
+	v.request(l.request, path+".request", known)
+	v.paging(l, path+".paging", known)
+	v.path(path+".records", l.records, false)
+	if l.explode.At != "" && strings.ContainsAny(l.explode.At, "$.[") {
+		v.errorf(path+".explode.at", "%q has to be a member of the record, such as events", l.explode.At)
+	}
+	v.encoding(l, path)
+	v.answers(l, path)
+}
+
+func (v *validator) step(s *Stream, i int, path string, known []string) {
+	st := &s.Steps[i]
+	switch {
+	case st.Batch < 0:
+		v.errorf(path+".batch", "batch cannot be negative")
+	case st.Batch > 0:
+		known = append(slices.Clone(known), "items")
+	default:
+		known = append(slices.Clone(known), "item")
+	}
+	if st.Batch > 0 && st.Join != "" {
+		v.errorf(path+".join", "what was looked up for a batch cannot be joined to one record")
+	}
+	for _, o := range st.Origins {
+		if !originPattern.MatchString(o) {
+			v.errorf(path+".origins", "%q has to be a host, or *. and a domain", o)
+		}
+	}
+	if st.Paging.Type == "iterator" {
+		v.errorf(path+".paging", "an iterator is for a stream's own list")
+	}
+	v.list(&listing{&st.Request, &st.Paging, &st.Response, &st.Success, st.Errors, &st.Explode, st.Records}, path, known)
+}
+
+func (v *validator) job(s *Stream, path string, known []string) {
+	j := s.Job
+	at := path + ".job"
+	if s.Paging.Type != "none" {
+		v.errorf(path+".paging", "a job has parts, and no pages")
+	}
+	v.path(at+".id", j.ID, true)
+	v.path(at+".at", j.At, true)
+	v.path(at+".parts", j.Parts, false)
+	if (j.At == "") != (len(j.Done) == 0) {
+		v.errorf(at, "say which statuses mean that the job is done: at: $.status, done: [FINISHED]")
+	}
+	if j.At == "" && len(j.Failed) > 0 {
+		v.errorf(at+".failed", "say where the status is: at: $.status")
+	}
+	known = append(slices.Clone(known), "job")
+	v.request(&j.Status, at+".status", known)
+	v.request(&j.Download, at+".download", append(known, "part"))
+	if j.Delete != nil {
+		v.request(j.Delete, at+".delete", known)
+	}
+}
+
+func (v *validator) request(r *Request, path string, known []string) {
+	switch {
+	case r.Path == "" && r.URL == "" || r.Path != "" && r.URL != "":
+		v.errorf(path, "a request needs a path below base_url, or the url that a record has")
+	case r.Path != "" && !strings.HasPrefix(r.Path, "/"):
+		v.errorf(path+".path", "path %q has to begin with /", r.Path)
+	case r.URL != "" && !strings.HasPrefix(r.URL, "{item") && !strings.HasPrefix(r.URL, "{job"):
+		v.errorf(path+".url", "url is what a record has, such as {item.url}; write path for one that is known")
+	}
+	v.placeholders(path+".path", r.Path, known)
+	v.placeholders(path+".url", r.URL, known)
+	v.values(path+".query", r.Query, known)
+	for k, val := range r.Headers {
+		v.placeholders(path+".headers."+k, val, known)
+		if strings.EqualFold(k, "Authorization") {
+			v.errorf(path+".headers."+k, "credentials belong into auth")
+		}
+	}
+	v.tree(path+".body", r.Body, known)
+	if r.Body != nil && r.Method == "GET" {
+		v.errorf(path+".body", "a GET request has no body: write method: POST")
+	}
+}
+
+// values checks the placeholders in parameters.
+func (v *validator) values(path string, params map[string]Values, known []string) {
+	for k, vals := range params {
+		for _, val := range vals {
+			v.placeholders(path+"."+k, val, known)
+		}
+	}
+}
+
+// encoding checks that bodies can be sent as the stream says.
+func (v *validator) encoding(l *listing, path string) {
+	path += ".request"
+	if l.request.Encode != "" && l.request.Body == nil && l.paging.Body == nil {
+		v.errorf(path+".encode", "there is no body to encode")
+	}
+	for _, body := range []any{l.request.Body, l.paging.Body} {
+		fields, isMap := body.(map[string]any)
+		_, isText := body.(string)
+		switch {
+		case body == nil:
+		case l.request.Encode == "form" && !isMap:
+			v.errorf(path+".encode", "a form is keys and values")
+		case l.request.Encode == "text" && !isText:
+			v.errorf(path+".encode", "write the body as a text: body: |")
+		}
+		if l.request.Encode != "form" {
+			continue
+		}
+		for k, val := range fields {
+			if _, nested := val.(map[string]any); nested {
+				v.errorf(path+".body."+k, "a field of a form is a value or a list of values")
+			}
+		}
+	}
+}
+
+// answers checks what a stream says about responses.
+func (v *validator) answers(l *listing, path string) {
+	d := l.response
+	switch {
+	case d.Format != "csv" && (d.Delimiter != "" || d.NoHeader):
+		v.errorf(path+".response", "delimiter and no_header are for format: csv")
+	case d.Format == "csv" && len([]rune(d.Delimiter)) > 1:
+		v.errorf(path+".response.delimiter", "the delimiter %q has to be one character", d.Delimiter)
+	case (d.Format == "csv" || d.Format == "lines" || d.Format == "parquet") && l.records != "$":
+		v.errorf(path+".records", "the records of a %s are its rows: write records: $", d.Format)
+	case d.Columns != "" && d.Unwrap != "":
+		v.errorf(path+".response", "columns are for records that are lists, unwrap for records that are texts")
+	}
+	v.path(path+".response.columns", d.Columns, false)
+	v.path(path+".success.at", l.success.At, true)
+	for i, r := range l.errors {
+		at := fmt.Sprintf("%s.errors[%d]", path, i)
+		switch {
+		case r.Status == 0 && r.Body == "":
+			v.errorf(at, "the rule fits every error: give it a status or a text in the body")
+		case r.Status != 0 && (r.Status < 100 || r.Status > 599):
+			v.errorf(at+".status", "%d is no status code", r.Status)
+		case r.Do == "new_token" && !v.c.Auth.tokens():
+			v.errorf(at+".do", "auth of type %s has no tokens", v.c.Auth.Type)
+		}
+	}
+}
+
+// pagingKeys are the keys that each type of paging needs, and may have.
+var pagingKeys = map[string]struct{ needs, may []string }{
+	"none":        {},
+	"link_header": {may: []string{"rel", "stop", "more", "max_pages", "size"}},
+	"next_url":    {may: []string{"url", "url_header", "stop", "more", "max_pages", "size"}},
+	"token":       {may: []string{"token", "token_header", "query", "headers", "body", "only", "stop", "more", "max_pages", "size"}},
+	"offset":      {may: []string{"query", "headers", "body", "only", "stop", "more", "max_pages", "size", "total"}},
+	"page":        {may: []string{"query", "headers", "body", "only", "stop", "more", "max_pages", "size", "total", "zero_based"}},
+	"last_record": {needs: []string{"token"}, may: []string{"query", "headers", "body", "only", "stop", "more", "max_pages", "size"}},
+	"iterator":    {needs: []string{"first", "next", "again"}, may: []string{"query", "headers", "body", "more", "size", "stop"}},
+}
+
+func (v *validator) paging(l *listing, path string, known []string) {
+	p := l.paging
+	given := map[string]bool{"url": p.URL != "", "url_header": p.URLHeader != "", "rel": p.Rel != "", "token": p.Token != "", "token_header": p.TokenHeader != "", "more": p.More != "",
+		"total": p.Total != "", "size": p.Size != 0, "zero_based": p.ZeroBased, "query": p.Query != nil, "headers": p.Headers != nil, "body": p.Body != nil, "only": p.Only,
+		"stop": p.Stop != "", "max_pages": p.MaxPages != 0, "first": p.First != "", "next": p.Next != "", "again": p.Again != ""}
+	keys := pagingKeys[p.Type]
+	for _, k := range slices.Sorted(maps.Keys(given)) {
+		switch {
+		case given[k] && !slices.Contains(keys.needs, k) && !slices.Contains(keys.may, k):
+			v.errorf(path+"."+k, "paging of type %s has no %s", p.Type, k)
+		case !given[k] && slices.Contains(keys.needs, k):
+			v.errorf(path, "paging of type %s needs %s", p.Type, k)
+		}
+	}
+	for k, text := range map[string]string{"url": p.URL, "more": p.More, "total": p.Total} {
+		v.path(path+"."+k, text, true)
+	}
+	v.path(path+".token", p.Token, p.Type == "last_record")
+	switch {
+	case p.Type == "token" && given["token"] == given["token_header"]:
+		v.errorf(path, "paging by token needs token: a path such as $.cursor, or token_header: the name of a header")
+	case p.Type == "next_url" && given["url"] == given["url_header"]:
+		v.errorf(path, "paging by next_url needs url: a path such as $.next, or url_header: the name of a header")
+	}
+	if slices.Contains(keys.may, "query") && !mentions(p, "{page.token}") {
+		v.errorf(path, "paging of type %s has to say where {page.token} goes: query, headers or body", p.Type)
+	}
+	if p.Size < 0 || p.MaxPages < 0 {
+		v.errorf(path, "size and max_pages cannot be negative")
+	}
+	if p.Size == 0 && (p.Stop == "short_page" || mentions(p, "{page.size}")) {
+		v.errorf(path, "say how many records a full page has: size: 100")
+	}
+	v.placeholders(path+".first", p.First, known)
+	known = append(slices.Clone(known), "page.token", "page.size")
+	v.values(path+".query", p.Query, known)
+	for k, val := range p.Headers {
+		v.placeholders(path+".headers."+k, val, known)
+	}
+	v.tree(path+".body", p.Body, known)
+	if keys, ok := p.Body.(map[string]any); ok {
+		v.bodyPaths(keys, l, path)
+	}
+}
+
+// bodyPaths checks keys such as $.variables.after.
+func (v *validator) bodyPaths(keys map[string]any, l *listing, path string) {
+	places := 0
+	for k := range keys {
+		if strings.HasPrefix(k, "$.") {
+			places++
+			v.path(path+".body", k, true)
+		}
+	}
+	switch _, isTree := l.request.Body.(map[string]any); {
+	case places > 0 && places < len(keys):
+		v.errorf(path+".body", "the keys of the body are either all places such as $.variables.after, or none is")
+	case places > 0 && !isTree:
+		v.errorf(path+".body", "there is no body of request to set places in")
+	}
+}
+
+// mentions reports whether a parameter of the next request has a placeholder.
+func mentions(p *Paging, placeholder string) bool {
+	var in func(x any) bool
+	in = func(x any) bool {
+		switch x := x.(type) {
+		case string:
+			return strings.Contains(x, placeholder)
+		case map[string]any:
+			return slices.ContainsFunc(slices.Collect(maps.Values(x)), in)
+		case map[string]string:
+			return slices.ContainsFunc(slices.Collect(maps.Values(x)), func(s string) bool { return in(s) })
+		case map[string]Values:
+			return slices.ContainsFunc(slices.Collect(maps.Values(x)), func(v Values) bool { return in(strings.Join(v, " ")) })
+		case []any:
+			return slices.ContainsFunc(x, in)
+		}
+		return false
+	}
+	return in(p.Query) || in(p.Headers) || in(p.Body)
+}
+
+// positionKeys are the keys that each type of position needs, and may have, besides
+// time and id.
+var positionKeys = map[string]struct{ needs, may []string }{
+	"window":   {needs: []string{"order", "granularity", "bounds", "lag", "overlap", "retention"}, may: []string{"max_window"}},
+	"cursor":   {may: []string{"granularity", "overlap", "retention"}},
+	"snapshot": {may: []string{"granularity", "retention", "every"}},
+}
+
+func (v *validator) position(p *Position, path string) {
+	given := map[string]bool{"order": p.Order != "", "bounds": p.Bounds != "", "granularity": p.Granularity != 0, "lag": v.places.has(path + ".lag"), "overlap": v.places.has(path + ".overlap"),
+		"retention": p.Retention != 0, "max_window": p.MaxWindow != 0, "every": p.Every != 0}
+	keys := positionKeys[p.Type]
+	for _, k := range slices.Sorted(maps.Keys(given)) {
+		switch {
+		case given[k] && !slices.Contains(keys.needs, k) && !slices.Contains(keys.may, k):
+			v.errorf(path+"."+k, "a position of type %s has no %s", p.Type, k)
+		case !given[k] && slices.Contains(keys.needs, k):
+			v.errorf(path, "a position of type %s needs %s", p.Type, k)
+		}
+	}
+	for key, d := range map[string]Duration{"lag": p.Lag, "overlap": p.Overlap, "max_window": p.MaxWindow, "retention": p.Retention, "every": p.Every} {
+		if d < 0 {
+			v.errorf(path+"."+key, "%s cannot be negative", key)
+		}
+	}
+	if p.Granularity < 0 || p.Granularity > Duration(24*time.Hour) {
+		v.errorf(path+".granularity", "granularity is %s, want 1ms to 1d", p.Granularity)
+	}
+	if p.MaxWindow > 0 && p.MaxWindow <= p.Overlap {
+		v.errorf(path+".max_window", "max_window has to be longer than overlap, or no window would make progress")
+	}
+}
