@@ -94,10 +94,11 @@ func (d *digest) answer(method, uri, cnonce string) string {
 	} else {
 		header += fmt.Sprintf(`, response="%s"`, sum(secret, c["nonce"], sum(method, uri)))
 	}
-	for _, name := range []string{"algorithm", "opaque"} {
-		if c[name] != "" {
-			header += fmt.Sprintf(`, %s="%s"`, name, c[name])
-		}
+	if c["algorithm"] != "" {
+		header += ", algorithm=" + c["algorithm"]
+	}
+	if c["opaque"] != "" {
+		header += fmt.Sprintf(`, opaque="%s"`, c["opaque"])
 	}
 	return header
 }

@@ -133,7 +133,7 @@ func (p *pager) page(resp *http.Response, body []byte, token string) (*engine.Pa
 	}
 	stop := next == ""
 	if !stop {
-		if stop, err = p.stops(body, page.Records); err != nil {
+		if stop, err = p.stops(body, page.Records, token); err != nil {
 			return nil, err
 		}
 	}
@@ -199,8 +199,11 @@ func (p *pager) collect(body []byte) []byte {
 }
 
 // stops reports whether the page is the last one, whatever it names as the next.
-func (p *pager) stops(body, records []byte) (bool, error) {
+func (p *pager) stops(body, records []byte, token string) (bool, error) {
 	d := p.paging
+	if d.Type == "iterator" { // what was sent again says nothing of what is new
+		return empty(records) && (token == "" || token == p.issued), nil
+	}
 	if p.more >= 0 && !truthy(p.reader.Spans[p.more], body) {
 		return true, nil
 	}
@@ -233,7 +236,7 @@ func (p *pager) next(resp *http.Response, body, records []byte, token string) (s
 	case "offset", "page":
 		return p.counted(body, records, token)
 	case "iterator":
-		return p.iterated(records, token), nil
+		return iterated(token), nil
 	case "last_record":
 		_, last, err := p.src.count(records)
 		if err != nil || last == nil {
@@ -261,10 +264,9 @@ func (p *pager) tokenIn(body []byte) string {
 	return strings.Join(parts, ",")
 }
 
-// iterated is the token of an iterator's next page. Its number is there to tell one
-// from the next; "" means that there is nothing more for now, unless the page was
-// one that was sent again.
-func (p *pager) iterated(records []byte, token string) string {
+// iterated is the token of an iterator's next page: a number, to tell one from the
+// next.
+func iterated(token string) string {
 	n, _ := strconv.Atoi(token)
 	return strconv.Itoa(n + 1)
 }

@@ -327,3 +327,5 @@ func TestWhereAKeyGoes(t *testing.T) {
 		}
 	}
 }
+
+func newClockAt(now time.Time) func() time.Time { return func() time.Time { return now } }

@@ -3,12 +3,11 @@ package rest
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-
-	"github.com/cespare/xxhash/v2"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/scan"
@@ -141,12 +140,12 @@ func elements(records []byte) (items []json.RawMessage) {
 }
 
 func digestOf(items []json.RawMessage) string {
-	h := xxhash.New()
+	h := sha256.New()
 	for _, i := range items {
-		_, _ = h.Write(i)
-		_, _ = h.Write([]byte{0})
+		h.Write(i)
+		h.Write([]byte{0})
 	}
-	return fmt.Sprintf("%d-%x", len(items), h.Sum64())
+	return fmt.Sprintf("%d-%x", len(items), h.Sum(nil)[:8])
 }
 
 // inside is the scope of what is below an item of a level.

@@ -1,0 +1,449 @@
+package rest
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/md5"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/spec"
+)
+
+const listStream = "request: {path: /data}\nrecords: $" + windowed
+
+// pemKey is a private key in PEM, and its public half.
+func pemKey(t *testing.T, kind string) (text string, public any) {
+	t.Helper()
+	var key any
+	if kind == "EC" {
+		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, public = k, &k.PublicKey
+	} else {
+		k, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, public = k, &k.PublicKey
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), public
+}
+
+// claims verifies a statement and returns what it says.
+func claims(t *testing.T, statement string, key any) jwt.MapClaims {
+	t.Helper()
+	tok, err := jwt.Parse(statement, func(*jwt.Token) (any, error) { return key, nil }, jwt.WithTimeFunc(func() time.Time { return noon }))
+	if err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+	return tok.Claims.(jwt.MapClaims)
+}
+
+// authSource is a source with this auth; requests to any https host go to h as well.
+func authSource(t *testing.T, auth string, h http.HandlerFunc, change func(*Options)) *Source {
+	t.Helper()
+	srv := httptest.NewServer(h)
+	t.Cleanup(srv.Close)
+	c := declared(t, auth, listStream)
+	opt := Options{BaseURL: srv.URL, Settings: map[string]string{"host": "me", "key": secret}, Now: func() time.Time { return noon }}
+	opt.Transport = roundTrip(func(req *http.Request) (*http.Response, error) {
+		req = req.Clone(req.Context())
+		req.Header.Set("X-Host", req.URL.Host)
+		u, err := url.Parse(srv.URL)
+		if err != nil {
+			return nil, err
+		}
+		req.URL.Scheme, req.URL.Host = u.Scheme, u.Host
+		return http.DefaultTransport.RoundTrip(req)
+	})
+	if change != nil {
+		change(&opt)
+	}
+	s, err := open(c, &c.Streams[0], opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+func fetchOK(t *testing.T, s *Source) {
+	t.Helper()
+	if _, err := s.Fetch(t.Context(), window, ""); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestStatementsProveWhoAsks(t *testing.T) {
+	for _, kind := range []string{"RSA", "EC"} {
+		text, public := pemKey(t, kind)
+		alg := map[string]string{"RSA": "RS256", "EC": "ES256"}[kind]
+		for auth, field := range map[string]string{
+			`{type: oauth2, grant: jwt_bearer, token_url: /token, private_key: "{key}", key_id: k1, algorithm: ` + alg + `, claims: {iss: "{host}", aud: "https://issuer/", sub: "", scope: a b}}`:         "assertion",
+			`{type: oauth2, token_url: /token, client_id: "{host}", credentials_in: assertion, private_key: "{key}", key_id: k1, algorithm: ` + alg + `, claims: {iss: "{host}", aud: "https://issuer/"}}`: "client_assertion",
+			`{type: jwt, private_key: "{key}", key_id: k1, algorithm: ` + alg + `, claims: {iss: "{host}", aud: "https://issuer/"}}`:                                                                       "",
+		} {
+			asked := 0
+			s := authSource(t, auth, func(w http.ResponseWriter, r *http.Request) {
+				statement, bearer := r.FormValue(field), r.Header.Get("Authorization")
+				if field == "" {
+					statement = strings.TrimPrefix(bearer, "Bearer ")
+				}
+				if r.URL.Path == "/token" {
+					w.Header().Set("Content-Type", "application/json")
+					_, _ = io.WriteString(w, `{"access_token":"at","token_type":"Bearer"}`)
+				} else if field != "" {
+					if bearer != "Bearer at" {
+						t.Errorf("Authorization: %s", bearer)
+					}
+					_, _ = io.WriteString(w, `[]`)
+					return
+				} else {
+					_, _ = io.WriteString(w, `[]`)
+				}
+				asked++
+				got := claims(t, statement, public)
+				if got["iss"] != "me" || got["aud"] != "https://issuer/" || got["exp"].(float64) <= float64(noon.Unix()) || got["jti"] == "" || got["sub"] != nil {
+					t.Errorf("claims: %v", got)
+				}
+			}, func(o *Options) { o.Settings["key"] = strings.ReplaceAll(text, "\n", `\n`) })
+			fetchOK(t, s)
+			if asked != 1 {
+				t.Errorf("%d statements in %s", asked, field)
+			}
+		}
+	}
+	s := authSource(t, `{type: jwt, private_key: "{key}", claims: {iss: x}}`, nil, nil)
+	if _, err := s.Fetch(t.Context(), window, ""); reason(err) != "wrong_credentials" || strings.Contains(err.Error(), secret) {
+		t.Errorf("a key that is none: %v", err)
+	}
+}
+
+type memKeeper struct{ sealed []byte }
+
+func (k *memKeeper) Load(context.Context) ([]byte, error) {
+	if k.sealed == nil {
+		return nil, engine.ErrNotFound
+	}
+	return k.sealed, nil
+}
+func (k *memKeeper) Save(_ context.Context, b []byte) error { k.sealed = b; return nil }
+
+// TestARefreshTokenThatIsReplacedIsKeptSealed: by a provider that takes each once.
+func TestARefreshTokenThatIsReplacedIsKeptSealed(t *testing.T) {
+	const auth = `{type: oauth2, grant: refresh_token, token_url: /token, client_id: "{host}", client_secret: "{key}", refresh_token: "{key}"}`
+	valid, n := secret, 0
+	h := func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/token" {
+			_, _ = io.WriteString(w, `[]`)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if r.FormValue("refresh_token") != valid {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, `{"error":"invalid_grant"}`)
+			return
+		}
+		n++
+		valid = fmt.Sprintf("rotated-token-%d", n)
+		fmt.Fprintf(w, `{"access_token":"at-%d","refresh_token":%q}`, n, valid)
+	}
+	keep := &memKeeper{}
+	with := func(o *Options) { o.Keep = keep }
+	for range 3 { // each time by another process
+		fetchOK(t, authSource(t, auth, h, with))
+	}
+	if n != 3 || strings.Contains(string(keep.sealed), "rotated") {
+		t.Errorf("%d tokens; kept: %q", n, keep.sealed)
+	}
+	// Other credentials, given by a person, go before what was kept.
+	valid = "another-token"
+	fetchOK(t, authSource(t, auth, h, func(o *Options) { o.Keep, o.Settings["key"] = keep, valid }))
+}
+
+func TestALoginIsFinishedAndUsed(t *testing.T) {
+	const auth = `{type: oauth2, grant: authorization_code, authorize_url: "https://id.example/agree", token_url: /token, client_id: "{host}", client_secret: "{key}", scope: read}`
+	verifier := "a-verifier-that-is-long-enough-for-the-standard-1234567890"
+	h := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch {
+		case r.URL.Path != "/token":
+			_, _ = io.WriteString(w, `[]`)
+		case r.FormValue("code") == "c1" && r.FormValue("code_verifier") == verifier && r.FormValue("redirect_uri") == "http://127.0.0.1:1/":
+			_, _ = io.WriteString(w, `{"access_token":"at","refresh_token":"first"}`)
+		case r.FormValue("refresh_token") == "first":
+			_, _ = io.WriteString(w, `{"access_token":"at"}`)
+		default:
+			w.WriteHeader(http.StatusBadRequest)
+		}
+	}
+	keep := &memKeeper{}
+	with := func(o *Options) { o.Keep = keep }
+	s := authSource(t, auth, h, with)
+	if _, err := s.Fetch(t.Context(), window, ""); reason(err) != "not_logged_in" || !strings.Contains(err.Error(), "sluice login") {
+		t.Errorf("before the login: %v", err)
+	}
+	u, err := url.Parse(s.AuthorizeURL("http://127.0.0.1:1/", "state", verifier))
+	if q := u.Query(); err != nil || u.Host != "id.example" || q.Get("scope") != "read" || q.Get("state") != "state" || q.Get("code_challenge_method") != "S256" || q.Get("access_type") != "offline" {
+		t.Errorf("%s, %v", u, err)
+	}
+	if err := s.FinishLogin(t.Context(), "http://127.0.0.1:1/", "wrong", verifier); reason(err) != "wrong_credentials" {
+		t.Errorf("a wrong code: %v", err)
+	}
+	if err := s.FinishLogin(t.Context(), "http://127.0.0.1:1/", "c1", verifier); err != nil {
+		t.Fatal(err)
+	}
+	fetchOK(t, s)
+	fetchOK(t, authSource(t, auth, h, with))
+}
+
+func TestAzureTokens(t *testing.T) {
+	own := func(_ context.Context, scope string) (string, time.Time, error) {
+		return "own:" + scope, noon.Add(time.Hour), nil
+	}
+	var got []string
+	h := func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Host") != "login.microsoftonline.com" {
+			got = append(got, r.Header.Get("Authorization"))
+			_, _ = io.WriteString(w, `[]`)
+			return
+		}
+		got = append(got, r.URL.Path+" "+r.FormValue("client_id")+" "+r.FormValue("client_secret")+r.FormValue("client_assertion")+" "+r.FormValue("scope"))
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"access_token":"at","expires_in":3600}`)
+	}
+	const auth = `{type: azure, scope: "https://graph.microsoft.com/.default", tenant: t1, client_id: "{host}", client_secret: "{key}"}`
+	fetchOK(t, authSource(t, auth, h, nil))
+	fetchOK(t, authSource(t, strings.Replace(auth, `, client_secret: "{key}"`, "", 1), h, func(o *Options) { o.Azure = own }))
+	fetchOK(t, authSource(t, `{type: azure, scope: "https://graph.microsoft.com/.default"}`, h, func(o *Options) { o.Azure = own }))
+	expect(t, got, "/t1/oauth2/v2.0/token me "+secret+" https://graph.microsoft.com/.default", "Bearer at",
+		"/t1/oauth2/v2.0/token me own:api://AzureADTokenExchange/.default https://graph.microsoft.com/.default", "Bearer at", "Bearer own:https://graph.microsoft.com/.default")
+	s := authSource(t, `{type: azure, scope: x}`, h, func(o *Options) {
+		o.Azure = func(context.Context, string) (string, time.Time, error) {
+			return "", time.Time{}, errors.New("no identity")
+		}
+	})
+	if _, err := s.Fetch(t.Context(), window, ""); reason(err) != "wrong_credentials" {
+		t.Error(err)
+	}
+}
+
+func TestALoginGivesATokenOrASession(t *testing.T) {
+	for auth, send := range map[string]func(*http.Request) string{
+		`{type: login, login: {request: {path: /login, body: {user: "{host}", pw: "{key}"}}, token: $.data.token, expires: $.ttl}}`:                    func(r *http.Request) string { return r.Header.Get("Authorization") },
+		`{type: login, header: X-Session, login: {request: {path: /login, encode: form, body: {user: "{host}", pw: "{key}"}}, token_header: X-Token}}`: func(r *http.Request) string { return "Bearer " + r.Header.Get("X-Session") },
+		`{type: login, cookie: sid, lifetime: 5m, login: {request: {path: /login, body: {user: "{host}", pw: "{key}"}}, token_cookie: JSESSIONID}}`:    func(r *http.Request) string { c, _ := r.Cookie("sid"); return "Bearer " + c.Value },
+	} {
+		logins, sessions := 0, 0
+		now := noon
+		s := authSource(t, auth, func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			if r.URL.Path == "/login" {
+				logins++
+				if !strings.Contains(string(body), secret) || !strings.Contains(string(body), "me") {
+					t.Errorf("login: %s", body)
+				}
+				token := fmt.Sprintf("session-%d", logins)
+				w.Header().Set("X-Token", token)
+				http.SetCookie(w, &http.Cookie{Name: "JSESSIONID", Value: token})
+				fmt.Fprintf(w, `{"data":{"token":%q},"ttl":3600}`, token)
+				return
+			}
+			sessions++
+			if got, want := send(r), fmt.Sprintf("Bearer session-%d", logins); got != want {
+				t.Errorf("%s, want %s", got, want)
+			}
+			_, _ = io.WriteString(w, `[]`)
+		}, func(o *Options) { o.Now = func() time.Time { return now } })
+		fetchOK(t, s)
+		fetchOK(t, s)
+		now = now.Add(2 * time.Hour)
+		fetchOK(t, s)
+		if logins != 2 || sessions != 3 {
+			t.Errorf("%s: %d logins for %d requests", auth, logins, sessions)
+		}
+	}
+	for want, h := range map[string]http.HandlerFunc{
+		"wrong_credentials": func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"error":"`+secret+`"}`) },
+		"throttled":         func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) },
+		"provider_error":    func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) },
+	} {
+		s := authSource(t, `{type: login, login: {request: {path: /login, body: {pw: "{key}"}}, token: $.token}}`, h, nil)
+		if _, err := s.Fetch(t.Context(), window, ""); reason(err) != want || strings.Contains(err.Error(), secret) {
+			t.Errorf("%v (%s), want %s", err, reason(err), want)
+		}
+	}
+}
+
+// TestSignaturesAreThoseOfTheProviders: the example of Duo's documentation
+// (duo.com/docs/adminapi, "Authentication": GET with these parameters), and one of
+// EdgeGrid worked out by hand with the formula of Akamai's documentation.
+func TestSignaturesOfDuoAndAkamai(t *testing.T) {
+	var seen http.Header
+	h := func(w http.ResponseWriter, r *http.Request) {
+		seen = r.Header.Clone()
+		_, _ = io.WriteString(w, `[]`)
+	}
+	duo := authSource(t, `{type: signature, username: "{host}", sign: {algorithm: hmac-sha1, key: "{key}", text: "{sign.date}\n{sign.method}\n{sign.host}\n{sign.path}\n{sign.query}", headers: {Date: "{sign.date}"}}}`, h, nil)
+	duo.levels[0].req.Query = map[string]spec.Values{"b": {"two words"}, "a": {"1~"}}
+	fetchOK(t, duo)
+	text := "Sun, 22 Nov 2026 12:00:00 +0000\nGET\n" + duo.base.Host + "\n/data\na=1~&b=two%20words"
+	user, got, _ := (&http.Request{Header: seen}).BasicAuth()
+	if want := hmacHex("sha1", secret, text); user != "me" || got != want || seen.Get("Date") != "Sun, 22 Nov 2026 12:00:00 +0000" {
+		t.Errorf("%s:%s, want %s", user, got, want)
+	}
+	const unsigned = "EG1-HMAC-SHA256 client_token={host};access_token=at;timestamp={sign.date};nonce={sign.nonce};"
+	eg := authSource(t, `{type: signature, sign: {algorithm: hmac-sha256, key: "{key}", derive: "{sign.date}", date: "yyyyMMddTHH:mm:ss+0000", encoding: base64, text: "{sign.method}\t{sign.scheme}\t{sign.host}\t{sign.target}\t\t{sign.body_hash}\t`+unsigned+`", headers: {Authorization: "`+unsigned+`signature={sign.result}"}}}`, h, nil)
+	eg.auth.(*signer).nonce = func() string { return "n1" }
+	fetchOK(t, eg)
+	head := "EG1-HMAC-SHA256 client_token=me;access_token=at;timestamp=20261122T12:00:00+0000;nonce=n1;"
+	key := hmacBase64("sha256", secret, "20261122T12:00:00+0000")
+	want := head + "signature=" + hmacBase64("sha256", key, "GET\thttp\t"+eg.base.Host+"\t/data\t\t\t"+head)
+	if seen.Get("Authorization") != want {
+		t.Errorf("%s\nwant %s", seen.Get("Authorization"), want)
+	}
+}
+
+func TestDigestAnswersTheChallenge(t *testing.T) {
+	nonce, refused := "n1", 0
+	md := func(s string) string { sum := md5.Sum([]byte(s)); return hex.EncodeToString(sum[:]) }
+	s := authSource(t, `{type: digest, username: "{host}", password: "{key}"}`, func(w http.ResponseWriter, r *http.Request) {
+		p := map[string]string{}
+		for _, m := range challengeParam.FindAllStringSubmatch(strings.TrimPrefix(r.Header.Get("Authorization"), "Digest "), -1) {
+			p[m[1]] = m[2] + m[3]
+		}
+		ha1, ha2 := md("me:realm:"+secret), md("GET:"+r.URL.RequestURI())
+		if p["nonce"] != nonce || p["uri"] != r.URL.RequestURI() || p["response"] != md(strings.Join([]string{ha1, nonce, p["nc"], p["cnonce"], "auth", ha2}, ":")) || p["opaque"] != "o" {
+			refused++
+			w.Header().Set("WWW-Authenticate", `Digest realm="realm", nonce="`+nonce+`", qop="auth", opaque="o", algorithm=MD5`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		_, _ = io.WriteString(w, `[]`)
+	}, nil)
+	fetchOK(t, s)
+	fetchOK(t, s)
+	nonce = "n2"
+	fetchOK(t, s)
+	if refused != 2 {
+		t.Errorf("refused %d times, want once for each nonce", refused)
+	}
+	s.opt.Settings["key"] = "wrong"
+	if _, err := s.Fetch(t.Context(), window, ""); reason(err) != "wrong_credentials" || refused > 5 {
+		t.Errorf("a wrong password: %v, refused %d times", err, refused)
+	}
+}
+
+// TestDigestOfTheStandard is the example of RFC 2617, section 3.5.
+func TestDigestOfTheStandard(t *testing.T) {
+	c := declared(t, `{type: digest, username: "{host}", password: "{key}"}`, listStream)
+	conn, err := Open(c, Options{BaseURL: "https://www.nowhere.org", Settings: map[string]string{"host": "Mufasa", "key": "Circle Of Life"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &digest{r: conn, count: 1, challenge: map[string]string{"realm": "testrealm@host.com", "qop": "auth", "nonce": "dcd98b7102dd2f0e8b11d0f600bfb0c093"}}
+	if got := d.answer("GET", "/dir/index.html", "0a4f113b"); !strings.Contains(got, `response="6629fae49393a05397450978507c4ef1"`) {
+		t.Error(got)
+	}
+}
+
+func TestAKeyInTheBody(t *testing.T) {
+	c := declared(t, `{type: api_key, body: $.auth.key, value: "{key}"}`, "request: {method: POST, path: /q, body: {x: 1}}\nrecords: $"+windowed)
+	a := newAPI(t, map[string]any{`POST /q {"auth":{"key":"` + secret + `"},"x":1}`: `[1]`})
+	got, _ := a.all(t, c, "", false)
+	expect(t, got, "1")
+}
+
+func TestAClientCertificateIsShown(t *testing.T) {
+	text, _ := pemKey(t, "EC")
+	block, _ := pem.Decode([]byte(text))
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(7), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.(*ecdsa.PrivateKey).PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := 0
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, c := range r.TLS.PeerCertificates {
+			if c.SerialNumber.Int64() == 7 {
+				shown++
+			}
+		}
+		_, _ = io.WriteString(w, `[]`)
+	}))
+	srv.TLS = &tls.Config{ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12}
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	c := declared(t, `{type: none, certificate: "{host}", certificate_key: "{key}"}`, listStream)
+	cert := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	s, err := open(c, &c.Streams[0], Options{BaseURL: srv.URL, Settings: map[string]string{"host": cert, "key": text}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(srv.Certificate())
+	s.client.Transport.(*http.Transport).TLSClientConfig.RootCAs = pool
+	fetchOK(t, s)
+	if shown != 1 {
+		t.Error("no certificate was shown")
+	}
+	if _, err := open(c, &c.Streams[0], Options{BaseURL: srv.URL, Settings: map[string]string{"host": cert, "key": secret}}); err == nil || strings.Contains(err.Error(), secret) {
+		t.Errorf("a key that is none: %v", err)
+	}
+}
+
+// TestRequestsAreSpacedOut where answers do not tell of a limit.
+func TestRequestsAreSpacedOut(t *testing.T) {
+	now := noon
+	s := authSource(t, "{type: none}", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `[]`) }, func(o *Options) { o.Now = func() time.Time { return now } })
+	s.c.Limits.Requests, s.c.Limits.Per = 30, spec.Duration(time.Minute)
+	fetchOK(t, s)
+	_, err := s.Fetch(t.Context(), window, "")
+	if e := new(engine.Error); !errors.As(err, &e) || e.Reason != engine.RateShare || e.Wait != 2*time.Second {
+		t.Errorf("%v", err)
+	}
+	now = now.Add(2 * time.Second)
+	fetchOK(t, s)
+}
+
+func hmacHex(hash, key, text string) string {
+	s := &signer{Connection: &Connection{c: &spec.Connector{Auth: spec.Auth{Sign: &spec.Sign{Algorithm: "hmac-" + hash, Encoding: "hex"}}}}}
+	return s.mac([]byte(key), text)
+}
+
+func hmacBase64(hash, key, text string) string {
+	s := &signer{Connection: &Connection{c: &spec.Connector{Auth: spec.Auth{Sign: &spec.Sign{Algorithm: "hmac-" + hash, Encoding: "base64"}}}}}
+	return s.mac([]byte(key), text)
+}

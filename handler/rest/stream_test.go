@@ -1,0 +1,479 @@
+package rest
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/spec"
+)
+
+// declared is a connector with one stream, s, that is declared by text; at is the
+// time it is there.
+func declared(t *testing.T, auth, stream string) *spec.Connector {
+	t.Helper()
+	doc := tokenConnector[:strings.Index(tokenConnector, "streams:")] + "streams:\n  - name: s\n    " + strings.ReplaceAll(strings.TrimSpace(stream), "\n", "\n    ") + "\n    table: Acme_CL\n" +
+		tokenConnector[strings.Index(tokenConnector, "tables:"):]
+	if auth != "" {
+		doc = strings.Replace(doc, `{type: api_key, header: X-Key, value: "{key}"}`, auth, 1)
+	}
+	c, err := spec.Parse("acme.yaml", []byte(doc))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, doc)
+	}
+	return c
+}
+
+const windowed = `
+position: {type: window, time: t, order: none, granularity: 1s, bounds: "[)", lag: 0s, overlap: 0s, retention: 30d}`
+
+// api answers by method, address and body; an answer is a body, a status or a func.
+type api struct {
+	*httptest.Server
+	mu    sync.Mutex
+	asked []string
+}
+
+func newAPI(t *testing.T, answers map[string]any) *api {
+	a := &api{}
+	a.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", noon.Format(http.TimeFormat))
+		body, _ := io.ReadAll(r.Body)
+		what := strings.TrimSpace(r.Method + " " + r.URL.RequestURI() + " " + string(body))
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.asked = append(a.asked, what)
+		switch x := answers[what].(type) {
+		case string:
+			_, _ = io.WriteString(w, x)
+		case int:
+			w.WriteHeader(x)
+		case func(http.ResponseWriter, *http.Request):
+			x(w, r)
+		default:
+			t.Errorf("unexpected request: %s", what)
+			w.WriteHeader(http.StatusTeapot)
+		}
+	}))
+	t.Cleanup(a.Close)
+	return a
+}
+
+func (a *api) open(t *testing.T, c *spec.Connector) *Source {
+	t.Helper()
+	s, err := open(c, &c.Streams[0], Options{BaseURL: a.URL, Settings: map[string]string{"host": "me", "key": secret}, Now: newClockAt(noon)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// all lists every page from token on; each page is read by a source of its own when
+// afresh is set, as after a crash.
+func (a *api) all(t *testing.T, c *spec.Connector, token string, afresh bool) (records []string, last *engine.Page) {
+	t.Helper()
+	src := a.open(t, c)
+	for range 50 {
+		if afresh {
+			src = a.open(t, c)
+		}
+		page, err := src.Fetch(t.Context(), window, token)
+		if e := new(engine.Error); errors.As(err, &e) && e.Kind == engine.Throttled {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range elements(page.Records) {
+			records = append(records, string(e))
+		}
+		last = page
+		if token = page.Next; token == "" {
+			return records, last
+		}
+	}
+	t.Fatal("the listing does not end")
+	return nil, nil
+}
+
+func expect(t *testing.T, got []string, want ...string) {
+	t.Helper()
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestStepsLookUpEachRecord(t *testing.T) {
+	answers := map[string]any{
+		"GET /list":        `{"items":[{"id":"a","link":"/x/a?v=1"},{"id":"b","link":"/x/b"}],"next":"2"}`,
+		"GET /list?page=2": `{"items":[{"id":"c","link":"/x/c"}]}`,
+		"GET /x/a?v=1":     `[{"n":1},{"n":2}]`,
+		"GET /x/b":         `[]`,
+		"GET /x/c":         `{"n":3}`,
+	}
+	stream := `
+request: {path: /list}
+paging: {type: token, token: $.next, query: {page: "{page.token}"}}
+records: $.items
+steps:
+  - request: {url: "{item.link}"}
+    records: $` + windowed
+	for _, afresh := range []bool{false, true} {
+		a := newAPI(t, answers)
+		got, _ := a.all(t, declared(t, "", stream), "", afresh)
+		expect(t, got, `{"n":1}`, `{"n":2}`, `{"n":3}`)
+		if !afresh && len(a.asked) != 5 {
+			t.Errorf("requests: %q", a.asked)
+		}
+	}
+	joined := strings.Replace(stream, "    records: $\n", "    records: $\n    join: detail\n", 1)
+	a := newAPI(t, answers)
+	got, _ := a.all(t, declared(t, "", joined), "", false)
+	expect(t, got, `{"id":"a","link":"/x/a?v=1","detail":{"n":1}}`, `{"id":"a","link":"/x/a?v=1","detail":{"n":2}}`, `{"id":"c","link":"/x/c","detail":{"n":3}}`)
+}
+
+func TestStepsInBatchesAndBelowEachOther(t *testing.T) {
+	stream := `
+request: {path: /ids}
+records: $.ids
+steps:
+  - request: {method: POST, path: /get, body: {ids: "{items}", most: 2}}
+    batch: 2
+    records: $.things
+  - request: {path: "/things/{item.id}/events"}
+    paging: {type: offset, size: 2, stop: short_page, query: {skip: "{page.token}"}}
+    records: $` + windowed
+	for _, afresh := range []bool{false, true} {
+		a := newAPI(t, map[string]any{
+			"GET /ids":                               `{"ids":["a/1","b","c"]}`,
+			`POST /get {"ids":["a/1","b"],"most":2}`: `{"things":[{"id":"a/1"},{"id":"b"}]}`,
+			`POST /get {"ids":["c"],"most":2}`:       `{"things":[{"id":"c"}]}`,
+			"GET /things/a%2F1/events?skip=0":        `[1,2]`,
+			"GET /things/a%2F1/events?skip=2":        `[3]`,
+			"GET /things/b/events?skip=0":            `[4]`,
+			"GET /things/c/events?skip=0":            `[]`,
+		})
+		got, _ := a.all(t, declared(t, "", stream), "", afresh)
+		expect(t, got, "1", "2", "3", "4")
+	}
+}
+
+func TestARecordIsLookedUpOnce(t *testing.T) {
+	a := newAPI(t, map[string]any{"GET /list": `[{"u":"/1"},{"u":"/2"},{"u":"/3"}]`, "GET /1": `[1]`, "GET /2": `[2]`, "GET /3": `[3]`})
+	c := declared(t, "", `
+request: {path: /list}
+records: $
+steps: [{request: {url: "{item.u}"}, records: $, once: true}]`+windowed)
+	src := a.open(t, c)
+	known := map[string]bool{}
+	src.Know(func(key []byte) bool { return known[string(key)] })
+	page, err := src.Fetch(t.Context(), window, "")
+	if err != nil || len(page.Done) != 1 {
+		t.Fatalf("%+v, %v", page, err)
+	}
+	known[string(page.Done[0])] = true
+	got, _ := a.all(t, c, "", false)
+	expect(t, got, "1", "2", "3")
+	a.asked = nil
+	src.loaded[0] = nil
+	page, err = src.Fetch(t.Context(), window, "")
+	if err != nil || string(page.Records) != "[2]" {
+		t.Errorf("%s, %v; asked %q", page.Records, err, a.asked)
+	}
+}
+
+// TestAListThatChangedIsBegunAnew: what a place counted is another record now.
+func TestAListThatChangedIsBegunAnew(t *testing.T) {
+	list := `["a","b","c"]`
+	a := newAPI(t, map[string]any{"GET /list": func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, list) },
+		"GET /x/a": `["a"]`, "GET /x/b": `["b"]`, "GET /x/c": `["c"]`, "GET /x/z": `["z"]`})
+	c := declared(t, "", `
+request: {path: /list}
+records: $
+steps: [{request: {path: "/x/{item}"}, records: $}]`+windowed)
+	page, err := a.open(t, c).Fetch(t.Context(), window, "")
+	if err != nil || page.Next == "" {
+		t.Fatal(page, err)
+	}
+	list = `["z","a","b","c"]`
+	got, _ := a.all(t, c, page.Next, true)
+	expect(t, got, `"z"`, `"a"`, `"b"`, `"c"`)
+}
+
+func TestStepsAskSeveralAtATime(t *testing.T) {
+	var items []string
+	answers := map[string]any{}
+	var want []string
+	for i := range 9 {
+		items = append(items, fmt.Sprint(i))
+		answers[fmt.Sprintf("GET /x/%d", i)] = fmt.Sprintf(`[%d]`, i)
+		want = append(want, fmt.Sprint(i))
+	}
+	failed := false
+	answers["GET /x/5"] = func(w http.ResponseWriter, _ *http.Request) {
+		if !failed {
+			failed = true
+			w.WriteHeader(http.StatusTooManyRequests)
+			return
+		}
+		_, _ = io.WriteString(w, `[5]`)
+	}
+	answers["GET /list"] = "[" + strings.Join(items, ",") + "]"
+	c := declared(t, "", `
+request: {path: /list}
+records: $
+steps: [{request: {path: "/x/{item}"}, records: $}]`+windowed)
+	c.Limits.Concurrency = 4
+	a := newAPI(t, answers)
+	got, _ := a.all(t, c, "", false)
+	expect(t, got, want...)
+}
+
+func TestNothingOfAStepGoesElsewhere(t *testing.T) {
+	stream := `
+request: {path: /list}
+records: $
+steps: [{request: {url: "{item}"}, records: $}]` + windowed
+	for _, link := range []string{"https://evil.example/x", "//evil.example/x", "http://me@evil.example"} {
+		a := newAPI(t, map[string]any{"GET /list": `["` + link + `"]`})
+		_, err := a.open(t, declared(t, "", stream)).Fetch(t.Context(), window, "")
+		if reason(err) != "foreign_link" {
+			t.Errorf("%s: %v", link, err)
+		}
+	}
+	l := &listing{origins: []string{"*.amazonaws.com", "files.acme.example"}}
+	for link, want := range map[string]bool{"https://b.s3.amazonaws.com/x": true, "https://files.acme.example/": true, "https://amazonaws.com.evil.example/": false, "https://evilamazonaws.com/": false,
+		"http://b.s3.amazonaws.com/": false, "https://x@files.acme.example/": false} {
+		u, err := http.NewRequest("GET", link, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l.allows(u.URL) != want {
+			t.Errorf("%s: %v", link, !want)
+		}
+	}
+}
+
+const jobStream = `
+request: {method: POST, path: /export, body: {since: "{window.from:unix}"}}
+job:
+  id: $.uuid
+  status: {path: "/export/{job}"}
+  at: $.status
+  done: [FINISHED]
+  failed: [ERROR]
+  parts: $.chunks
+  download: {path: "/export/{job}/{part}"}
+  delete: {method: DELETE, path: "/export/{job}"}
+records: $` + windowed
+
+func TestAJobIsStartedWaitedForAndDownloaded(t *testing.T) {
+	for _, afresh := range []bool{false, true} {
+		polls := 0
+		a := newAPI(t, map[string]any{
+			`POST /export {"since":1795345200}`: `{"uuid":"j 1"}`,
+			"GET /export/j%201": func(w http.ResponseWriter, _ *http.Request) {
+				if polls++; polls < 3 {
+					_, _ = io.WriteString(w, `{"status":"PROCESSING","chunks":[1]}`)
+					return
+				}
+				_, _ = io.WriteString(w, `{"status":"FINISHED","chunks":[1,2]}`)
+			},
+			"GET /export/j%201/1":  `[1,2]`,
+			"GET /export/j%201/2":  `[3]`,
+			"DELETE /export/j%201": 404,
+		})
+		got, _ := a.all(t, declared(t, "", jobStream), "", afresh)
+		expect(t, got, "1", "2", "3")
+		created := 0
+		for _, what := range a.asked {
+			if strings.HasPrefix(what, "POST") {
+				created++
+			}
+		}
+		if created != 1 || a.asked[len(a.asked)-1] != "DELETE /export/j%201" {
+			t.Errorf("requests: %q", a.asked)
+		}
+	}
+}
+
+func TestAJobThatFailsOrIsGoneIsStartedAnew(t *testing.T) {
+	for name, status := range map[string]any{"failed": `{"status":"ERROR"}`, "gone": 404} {
+		a := newAPI(t, map[string]any{`POST /export {"since":1795345200}`: `{"uuid":"j"}`, "GET /export/j": status, "DELETE /export/j": `{}`})
+		src := a.open(t, declared(t, "", jobStream))
+		page, err := src.Fetch(t.Context(), window, "")
+		if err != nil || !page.Commit {
+			t.Fatalf("%+v, %v", page, err)
+		}
+		if _, err := src.Fetch(t.Context(), window, page.Next); !errors.Is(err, engine.ErrTokenExpired) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// A part that is gone takes the job with it.
+	a := newAPI(t, map[string]any{`POST /export {"since":1795345200}`: `{"uuid":"j"}`, "GET /export/j": `{"status":"FINISHED","chunks":[1]}`, "GET /export/j/1": 404})
+	src := a.open(t, declared(t, "", jobStream))
+	page, err := src.Fetch(t.Context(), window, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := src.Fetch(t.Context(), window, page.Next); !errors.Is(err, engine.ErrTokenExpired) {
+		t.Errorf("a part that is gone: %v", err)
+	}
+}
+
+func TestAJobThatTakesTooLongIsGivenUp(t *testing.T) {
+	a := newAPI(t, map[string]any{"DELETE /export/j": `{}`})
+	src := a.open(t, declared(t, "", jobStream))
+	token := placeToken([]frame{{Token: "j", Since: noon.Add(-7 * 3600e9).Unix()}})
+	_, err := src.Fetch(t.Context(), window, token)
+	if !errors.Is(err, engine.ErrTokenExpired) || reason(err) != "job_failed" || len(a.asked) != 1 {
+		t.Errorf("%v (%s); asked %q", err, reason(err), a.asked)
+	}
+}
+
+func TestACursorOutlivesTheRun(t *testing.T) {
+	stream := `
+request: {path: /events, query: {start: "{window.from:unix}", take: 2}}
+paging: {type: last_record, token: $.id, stop: short_page, size: 2, only: true, query: {from: "{page.token}"}}
+records: $
+position: {type: cursor, time: t, id: id}`
+	a := newAPI(t, map[string]any{
+		"GET /events?start=1795345200&take=2": `[{"id":"1"},{"id":"2"}]`,
+		"GET /events?from=2":                  `[{"id":"3"}]`,
+		"GET /events?from=3":                  `[]`,
+	})
+	c := declared(t, "", stream)
+	got, last := a.all(t, c, "", false)
+	expect(t, got, `{"id":"1"}`, `{"id":"2"}`, `{"id":"3"}`)
+	if last.Cursor != "3" {
+		t.Errorf("the cursor is %q", last.Cursor)
+	}
+	_, last = a.all(t, c, last.Cursor, true)
+	if last.Cursor != "3" {
+		t.Errorf("the cursor is %q when there is nothing new", last.Cursor)
+	}
+}
+
+// TestATokenThatStaysTheSameEndsACursor: providers say so that there is no more.
+func TestATokenThatStaysTheSameEndsACursor(t *testing.T) {
+	a := newAPI(t, map[string]any{"GET /events": `{"next":"a","items":[1]}`, "GET /events?c=a": `{"next":"a","items":[]}`})
+	got, last := a.all(t, declared(t, "", `
+request: {path: /events}
+paging: {type: token, token: $.next, query: {c: "{page.token}"}}
+records: $.items
+position: {type: cursor, time: t}`), "", false)
+	expect(t, got, "1")
+	if last.Cursor != "a" || len(a.asked) != 2 {
+		t.Errorf("cursor %q, requests %q", last.Cursor, a.asked)
+	}
+}
+
+func TestAnIteratorIsAskedAgainAfterAnInterruption(t *testing.T) {
+	stream := `
+request: {path: /events}
+paging: {type: iterator, first: "{window.from:unix}", next: next, again: resend, query: {op: "{page.token}"}}
+records: $.result
+position: {type: cursor, time: t}`
+	var ops []string
+	pages := []string{`[1]`, `[2]`, `[]`, `[3]`, `[]`}
+	at := -1
+	a := newAPI(t, nil)
+	a.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		op := r.URL.Query().Get("op")
+		ops = append(ops, op)
+		if op != "resend" {
+			at++
+		}
+		fmt.Fprintf(w, `{"result":%s}`, pages[max(at, 0)])
+	})
+	c := declared(t, "", stream)
+	src := a.open(t, c)
+	fetch := func(token, want string) *engine.Page {
+		t.Helper()
+		page, err := src.Fetch(t.Context(), window, token)
+		if err != nil || string(page.Records) != want || page.Commit != (want != "[]") {
+			t.Fatalf("%+v, %v; want %s", page, err, want)
+		}
+		return page
+	}
+	page := fetch("", "[1]")
+	page = fetch(page.Next, "[2]")
+	src = a.open(t, c) // it was not kept
+	page = fetch(page.Next, "[2]")
+	page = fetch(page.Next, "[]")
+	if page.Next != "" {
+		t.Errorf("an empty page leads on to %q", page.Next)
+	}
+	page = fetch(page.Cursor, "[3]")
+	page = fetch(page.Next, "[]")
+	expect(t, ops, "1795345200", "next", "resend", "next", "next", "next")
+}
+
+func TestWhereRecordsAre(t *testing.T) {
+	for _, x := range []struct{ stream, body, want string }{
+		{"records: $.groups[*].items", `{"groups":[{"items":[1,2]},{"items":[]},{"x":1},{"items":[3]}]}`, "1\n2\n3"},
+		{"records: $.map.*", `{"map":{"a":{"n":1},"b":[{"n":2},{"n":3}]}}`, `{"n":1}` + "\n" + `{"n":2}` + "\n" + `{"n":3}`},
+		{"records: \"$.t[?(@.kind == 'P')].rows\"", `{"t":[{"kind":"Q","rows":[1]},{"kind":"P","rows":[[2,3]]}]}`, "[2,3]"},
+		{"records: $.items\nexplode: {at: events, index: i}", `{"items":[{"id":1,"events":[{"e":1},{"e":2}],"z":true},{"id":2,"events":[]},{"id":3},{"events":{"e":9}}]}`,
+			`{"id":1,"events":{"e":1},"i":0,"z":true}` + "\n" + `{"id":1,"events":{"e":2},"i":1,"z":true}` + "\n" + `{"id":2,"events":[]}` + "\n" + `{"id":3}` + "\n" + `{"events":{"e":9},"i":0}`},
+		{"records: $.data\nresponse: {columns: \"$.meta[*].name\"}", `{"meta":[{"name":"A"},{"name":"B"}],"data":[["x",1],["y",null,3]]}`, `{"A":"x","B":1}` + "\n" + `{"A":"y","B":null,"Column3":3}`},
+		{"records: $.data[*][0]\nresponse: {unwrap: json}", `{"data":[["{\"a\":1}"],["no json"]]}`, `{"a":1}` + "\n" + `"no json"`},
+		{"records: $.m[*].d\nresponse: {unwrap: base64}", `{"m":[{"d":"` + base64.StdEncoding.EncodeToString([]byte(`{"a":"ü"}`)) + `"}]}`, `{"a":"ü"}`},
+		{"records: $\nresponse: {format: lines}", "one\r\n\n\"two\"\n", `{"line":"one"}` + "\n" + `{"line":"\"two\""}`},
+		{"records: $\nresponse: {format: ndjson}", "", ""},
+		{"records: $\nresponse: {format: ndjson}", "{\"a\":1}\n{\"a\":2}\n", "{\"a\":1}\n{\"a\":2}"},
+	} {
+		a := newAPI(t, map[string]any{"GET /x": x.body})
+		got, _ := a.all(t, declared(t, "", "request: {path: /x}\n"+x.stream+windowed), "", false)
+		expect(t, got, strings.Split(x.want, "\n")...)
+	}
+}
+
+func TestPlacesInABody(t *testing.T) {
+	c := declared(t, "", `
+request: {method: POST, path: /q, body: {query: "query { x { id } }", variables: {first: 2, where: [{at: "{window.from:unix_ms}"}]}}}
+paging: {type: token, token: $.end, more: $.more, body: {$.variables.after: "{page.token}", "$.variables.where[0].page": "{page.token}"}}
+records: $.items`+windowed)
+	first := `POST /q {"query":"query { x { id } }","variables":{"first":2,"where":[{"at":1795345200000}]}}`
+	second := `POST /q {"query":"query { x { id } }","variables":{"after":"e1","first":2,"where":[{"at":1795345200000,"page":"e1"}]}}`
+	a := newAPI(t, map[string]any{first: `{"items":[1],"end":"e1","more":true}`, second: `{"items":[2],"end":"e2","more":false}`})
+	got, _ := a.all(t, c, "", false)
+	expect(t, got, "1", "2")
+}
+
+func TestPageTokensFromLists(t *testing.T) {
+	c := declared(t, "", `
+request: {path: /l}
+paging: {type: token, token: $.meta.next, query: {next: "{page.token}"}}
+records: $.items`+windowed)
+	a := newAPI(t, map[string]any{"GET /l": `{"items":[1],"meta":{"next":["17", "abc"]}}`, "GET /l?next=17%2Cabc": `{"items":[2],"meta":{"next":null}}`})
+	got, _ := a.all(t, c, "", false)
+	expect(t, got, "1", "2")
+	c = declared(t, "", `
+request: {path: /l}
+paging: {type: next_url, url_header: NextPageUri}
+records: $`+windowed)
+	a = newAPI(t, map[string]any{"GET /l": func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("NextPageUri", "http://"+r.Host+"/l?p=2")
+		_, _ = io.WriteString(w, "[1]")
+	}, "GET /l?p=2": "[2]"})
+	got, _ = a.all(t, c, "", false)
+	expect(t, got, "1", "2")
+}
+
+func TestAPlaceThatIsDamaged(t *testing.T) {
+	a := newAPI(t, map[string]any{"GET /list": `["a"]`})
+	c := declared(t, "", "request: {path: /list}\nrecords: $\nsteps: [{request: {path: \"/x/{item}\"}, records: $}]"+windowed)
+	for _, token := range []string{"x", "[]", "{}", `[{"i":-1}]`, `[{},{},{}]`} {
+		if _, err := a.open(t, c).Fetch(t.Context(), window, token); reason(err) != "bad_request" {
+			t.Errorf("%s: %v", token, err)
+		}
+	}
+}
