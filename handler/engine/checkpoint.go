@@ -186,11 +186,23 @@ func (e *Engine) claim(ctx context.Context, s *Stream) (c *Checkpoint, gen int64
 	if err := e.free(c); err != nil {
 		return nil, 0, false, err
 	}
+	if s.Position.Moving && c.Lease != nil { // who had it may have been sent more than was kept
+		c.forgetTokens()
+	}
 	c.Fence++
 	if gen, err = e.save(ctx, s.Key(), c, gen); errors.Is(err, ErrConflict) {
 		return nil, 0, false, ErrHeld
 	}
 	return c, gen, recovered, err
+}
+
+// forgetTokens has the listing begin anew, at the window's times.
+func (c *Checkpoint) forgetTokens() {
+	c.Cursor = ""
+	if c.Window != nil {
+		c.Window.Token, c.Window.Cursor = "", ""
+		c.Window.Restarts++
+	}
 }
 
 // save writes c as the generation after gen, with the lease renewed.

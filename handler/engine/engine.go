@@ -34,8 +34,8 @@ type Page struct {
 	// Done names what was looked up to make this page, for Known; it is
 	// remembered with the page's records, and as long.
 	Done [][]byte
-	// Commit says that this page cannot be had again: what was read so far is
-	// delivered and committed before anything else is fetched.
+	// Commit has what was read so far delivered and committed before anything else
+	// is fetched: this page cannot be had again, or its token must not be lost.
 	Commit bool
 }
 
@@ -176,6 +176,7 @@ const RateShare = "rate_share"
 type Position struct {
 	Kind          PositionKind
 	Every         time.Duration // Snapshot: time between two
+	Moving        bool          // Cursor: the provider moves on when it answers; a page token is good only for who has kept the page before
 	Lag           time.Duration // how far a window's end stays behind now
 	Overlap       time.Duration // how far a window reaches back for late records
 	MaxWindow     time.Duration // longest window to ask for; 0: any

@@ -112,10 +112,13 @@ func (r *run) record(ctx context.Context, src []byte) (int, error) {
 
 // isNew reports whether a record has not come before, and remembers it.
 func (r *run) isNew(hash idHash, at time.Time, hasTime bool) bool {
-	if r.s.Position.Kind == Snapshot {
+	switch kind := r.s.Position.Kind; {
+	case kind == Snapshot:
 		return r.seen.again(hash, r.work.To)
-	}
-	if !hasTime {
+	case hasTime:
+	case kind == Cursor: // a window that is listed on later has what came since
+		at = r.e.Clock.Now()
+	default:
 		at = r.work.To
 	}
 	return r.seen.add(hash, at)

@@ -49,6 +49,9 @@ const reconcileStep = 6 * time.Hour
 // of each part that is done.
 func (e *Engine) Reconcile(ctx context.Context, s *Stream, w Window, t Table, tell func(done Window, sofar *Reconciliation)) (*Reconciliation, error) {
 	rec := &Reconciliation{Window: w, Connection: s.Connection, Stream: s.Name, Table: s.Table}
+	if k, ok := s.Source.(Knowing); ok { // all is to be listed
+		k.Know(func([]byte) bool { return false })
+	}
 	step := reconcileStep
 	if m := s.Position.MaxWindow; m > 0 {
 		step = min(step, m)

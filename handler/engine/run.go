@@ -29,6 +29,7 @@ type run struct {
 	listed    time.Time       // windows before the present one have been listed up to here
 	cursor    string          // the page token that the next window begins with
 
+	astray     bool // the provider may be ahead of what is committed
 	failed     bool // an upload or its commit failed: nothing more is committed
 	progressed bool // something was committed
 
@@ -72,6 +73,9 @@ func (r *run) do(ctx context.Context) error {
 	}
 	if errors.Is(err, ErrLeaseLost) {
 		return err
+	}
+	if r.s.Position.Moving && r.astray {
+		r.c.forgetTokens()
 	}
 	r.countStall(err)
 	if _, rerr := r.e.release(context.WithoutCancel(ctx), r.s.Key(), r.c, r.gen); rerr != nil {
@@ -156,9 +160,11 @@ func (r *run) window(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		r.astray = true
 		if err := r.take(ctx, page); err != nil {
 			return err
 		}
+		r.astray = false
 		if page.Next == "" {
 			r.listed, r.cursor = r.work.To, r.work.Cursor // not the end planned: a lost page token may have cut it
 			return nil
@@ -273,6 +279,7 @@ func (r *run) fetch(ctx context.Context) (page *Page, err error) {
 		page, err = r.s.Source.Fetch(ctx, w, r.work.Token)
 		return err
 	})
+	r.astray = err != nil && kindOf(err) == Transient // it may have been sent
 	return page, err
 }
 

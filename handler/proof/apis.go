@@ -42,6 +42,7 @@ type API struct {
 	maxPages   int  // of a listing
 	objects    bool // every record is an object
 
+	serve  func(*provider, http.ResponseWriter, *http.Request) bool
 	parse  func(*http.Request) (query, error)
 	write  func(rw http.ResponseWriter, req *http.Request, records []string, next string)
 	record func(*record) string
@@ -109,6 +110,9 @@ func Synthetic(t testing.TB, k Knobs) *API {
 		k.ShortPages, k.Doubles, k.Always = false, false, false
 	}
 	request, paging := `{path: /events, query: {from: "{window.from:rfc3339_ms}", to: "{window.to:rfc3339_ms}"}}`, strings.ReplaceAll(d.paging, "SIZE", strconv.Itoa(k.PageSize))
+	if d.request != "" {
+		request = d.request
+	}
 	if d.body {
 		request = `{method: POST, path: /events, body: {from: "{window.from:rfc3339_ms}", to: "{window.to:rfc3339_ms}"}}`
 	}
@@ -126,6 +130,17 @@ func Synthetic(t testing.TB, k Knobs) *API {
 	if k.Max != "" {
 		maxWindow = ", max_window: " + k.Max
 	}
+	position := fmt.Sprintf("{type: window, time: todatetime(at), %sorder: %s, granularity: %s, bounds: %q, lag: %s, overlap: %s%s, retention: 90d}", id, k.Order, k.Granularity, k.Bounds, k.Lag, k.Overlap, maxWindow)
+	if d.position != "" {
+		position = d.position
+	}
+	more := ""
+	if d.steps != "" {
+		more = "\n    steps: " + d.steps
+	}
+	if d.job {
+		more = "\n    job: " + jobSpec
+	}
 	text := fmt.Sprintf(`
 name: synthetic
 title: Synthetic
@@ -139,8 +154,8 @@ streams:
   - name: events
     request: %s
     paging: %s
-    records: %s
-    position: {type: window, time: todatetime(at), %sorder: %s, granularity: %s, bounds: %q, lag: %s, overlap: %s%s, retention: 90d}
+    records: %s%s
+    position: %s
     table: Synthetic_CL
 tables:
   - name: Synthetic_CL
@@ -151,14 +166,14 @@ tables:
       - {name: Number, type: long, kql: tolong(number)}
       - {name: Text, type: string, kql: tostring(text)}
       - {name: Payload, type: dynamic, kql: payload}
-`, request, paging, cmp.Or(d.records, "$"), id, k.Order, k.Granularity, k.Bounds, k.Lag, k.Overlap, maxWindow)
+`, request, paging, cmp.Or(d.records, "$"), more, position)
 	c, err := spec.Parse("synthetic.yaml", []byte(text))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	a := &API{Name: fmt.Sprintf("synthetic %+v", k), spec: c, streamName: "events", settings: map[string]string{"token": secret}, authorization: "Bearer " + secret, whole: true,
 		tokens: k.Tokens, expiry: k.Expiry, pageSize: k.PageSize, shortPages: k.ShortPages, always: k.Always, doubles: k.Doubles, quota: k.Quota,
-		maxPages: k.MaxPages, objects: d.objects, parse: d.parse, write: d.write}
+		maxPages: k.MaxPages, objects: d.objects, serve: d.serve, parse: d.parse, write: d.write}
 	if d.whole {
 		a.pageSize = 1 << 30
 	}
@@ -282,6 +297,9 @@ func parsePhrase(req *http.Request) (q query, err error) {
 func parseBody(from, to string) func(*http.Request) (query, error) {
 	return func(req *http.Request) (q query, err error) {
 		var in map[string]any
+		if req.Body == nil {
+			return q, errors.New("there is no body")
+		}
 		data, err := io.ReadAll(req.Body)
 		if err != nil {
 			return q, err
@@ -352,6 +370,9 @@ func randomKnobs(r *rand.Rand) Knobs {
 		Granularity: pick("1ms", "1s"), Lag: pick("0s", "1m", "5m"), Overlap: pick("0s", "2m", "10m"), Max: pick("", "30m", "6h"),
 		Nameless: r.IntN(4) == 0, PageSize: 1 + r.IntN(30), ShortPages: r.IntN(3) == 0, Doubles: r.IntN(4) == 0,
 		Expiry: time.Duration(1+r.IntN(20)) * time.Minute,
+	}
+	if k.Paging == "snapshot" { // a full list cannot be listed in parts
+		k.Expiry, k.PageSize = 24*time.Hour, 10+r.IntN(20) // and within the time to the next
 	}
 	k.Always = r.IntN(4) == 0 && !k.ShortPages && slices.Contains([]string{"link", "url", "query", "header"}, k.Paging)
 	k.ShortPages = k.ShortPages && k.Paging != "none"

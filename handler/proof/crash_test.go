@@ -25,6 +25,9 @@ func crashAPIs(t *testing.T) []*API {
 		{Order: "descending", Bounds: "(]", Paging: "offset", Granularity: "1s"},
 		{Order: "ascending", Bounds: "[)", Paging: "page", Granularity: "1ms"},
 		{Order: "ascending", Bounds: "[)", Paging: "last", Granularity: "1ms"},
+		{Order: "none", Bounds: "[)", Paging: "steps", Tokens: "after", Granularity: "1ms"},
+		{Order: "none", Bounds: "[)", Paging: "job", Granularity: "1s"},
+		{Paging: "cursor"}, {Paging: "iterator"}, {Paging: "snapshot", Expiry: time.Hour},
 	} {
 		k.Lag, k.Overlap, k.Max, k.PageSize = "1m", "5m", "40m", 7
 		list = append(list, Synthetic(t, k))

@@ -231,6 +231,12 @@ func (o *oracle) settledSoFar() {
 	for _, r := range o.w.provider.records {
 		position := o.positionFor(r.at, overlap)
 		late := r.there.Sub(r.at)
+		if pos.Type != "window" { // all that was there when the listing began
+			if r.there.Before(position.Add(-max(o.w.Skew, 0))) && !o.settled(r) && !r.late {
+				o.problemLocked("loss: the position is at %s, and %s, there since %s, is nowhere", position.Format(time.DateTime), r.id, r.there.Format(time.DateTime))
+			}
+			continue
+		}
 		due := r.at.Before(position) && late <= lag || r.at.Before(position.Add(-overlap)) && late <= lag+overlap
 		if due && !o.settled(r) {
 			o.problemLocked("loss: the position is at %s, and %s of %s, there since %s, is nowhere", position.Format(time.DateTime), r.id, r.at.Format(time.DateTime), r.there.Format(time.DateTime))

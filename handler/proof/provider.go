@@ -47,6 +47,8 @@ type provider struct {
 
 	snapshots map[string]*snapshot // listings that page tokens refer to
 	quota     map[int64]int        // requests by minute
+	readers   map[string]*reader   // that iterate
+	jobs      map[string]*work
 }
 
 // snapshot is a listing as it was when it began.
@@ -56,7 +58,7 @@ type snapshot struct {
 }
 
 func newProvider(w *World) *provider {
-	p := &provider{w: w, byID: map[string]*record{}, snapshots: map[string]*snapshot{}, quota: map[int64]int{}}
+	p := &provider{w: w, byID: map[string]*record{}, snapshots: map[string]*snapshot{}, quota: map[int64]int{}, readers: map[string]*reader{}, jobs: map[string]*work{}}
 	a, span := w.API, w.end.Sub(w.start)
 	at := w.start
 	for i := range w.Records {
@@ -149,6 +151,9 @@ func (p *provider) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 			return
 		}
 	}
+	if a.serve != nil && a.serve(p, rw, req) {
+		return
+	}
 	q, err := a.parse(req)
 	if err != nil {
 		http.Error(rw, err.Error(), http.StatusBadRequest)
@@ -183,6 +188,12 @@ func (p *provider) listing(q *query) []*record {
 	var list []*record
 	for _, r := range p.records {
 		t := r.at.Truncate(step)
+		if pos.Type != "window" {
+			if !r.there.After(p.now()) && !t.Before(q.from) {
+				list = append(list, r)
+			}
+			continue
+		}
 		if r.there.After(p.now()) || t.Before(q.from) || t.After(q.to) ||
 			t.Equal(q.from) && pos.Bounds[0] == '(' || t.Equal(q.to) && pos.Bounds[1] == ')' {
 			continue
@@ -190,6 +201,8 @@ func (p *provider) listing(q *query) []*record {
 		list = append(list, r)
 	}
 	switch pos.Order {
+	case "": // as they came
+		slices.SortStableFunc(list, func(a, b *record) int { return a.there.Compare(b.there) })
 	case "descending":
 		slices.Reverse(list)
 	case "none":
@@ -248,7 +261,10 @@ func (p *provider) page(q *query) (page []*record, next string, ok bool) {
 		}
 	}
 	page = list[first : first+n]
-	if first+n >= len(list) && !a.always || a.always && n == 0 && !a.shortPages {
+	if a.stream().Position.Type == "cursor" && n == 0 {
+		return page, q.token, true // nothing new: the cursor stays
+	}
+	if first+n >= len(list) && a.stream().Position.Type != "cursor" && !a.always || a.always && n == 0 && !a.shortPages {
 		return page, "", true
 	}
 	switch a.tokens {

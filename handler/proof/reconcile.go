@@ -11,6 +11,9 @@ import (
 // reconcile asks for what is missing at the end of a world, which the oracle
 // knows: what the endpoint forgot, what was listed too late.
 func (w *World) reconcile() {
+	if w.API.stream().Position.Type != "window" {
+		return // there is nothing to ask for by its time
+	}
 	var rec *engine.Reconciliation
 	var err error
 	for died := true; died; {

@@ -3,6 +3,7 @@ package rest
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -26,7 +27,8 @@ type pager struct {
 
 	last   *scan.Reader // of last_record: the path into a record
 	lastAt int
-	issued string // of iterator: the token of the page that follows the one got last
+	who    string // of iterator: the reader
+	unsure bool   // of iterator: the provider may have sent a page that has not come
 }
 
 // newPager collects the paths that are looked up in each response.
@@ -92,19 +94,26 @@ func (p *pager) first() string {
 	return ""
 }
 
-// placeholder is what {page.token} stands for in a request for the page that token
-// names.
-func (p *pager) placeholder(sc *scope, token string) any {
+// scope is sc with what {page.…} stands for in a request for the page that token
+// names. Of an iterator a token is the reader and how many pages it has had. Where a
+// page may have been sent and lost, the token is of no more use, and a reader that
+// begins anew finds it; what the lost reader is sent later, such as by a process that
+// wakes up, does it no harm.
+func (p *pager) scope(sc *scope, token string) (*scope, error) {
+	sc = sc.with("page.size", json.Number(strconv.Itoa(p.paging.Size)))
 	if p.paging.Type != "iterator" {
-		return pageToken(p.paging, token)
+		return sc.with("page.token", pageToken(p.paging, token)), nil
 	}
-	switch token {
-	case "":
-		return sc.expand(p.paging.First)
-	case p.issued:
-		return p.paging.Next
+	if token == "" {
+		p.who = strconv.FormatInt(p.src.opt.Now().UnixNano(), 36) // nobody else has the stream now
+		return sc.with("page.reader", p.who).with("page.token", sc.expand(p.paging.First)), nil
 	}
-	return p.paging.Again // what was sent last may not have been kept
+	if p.unsure {
+		p.unsure = false
+		return nil, fmt.Errorf("%w: a page may have been sent that has not come", engine.ErrTokenExpired)
+	}
+	p.who, _, _ = strings.Cut(token, ".")
+	return sc.with("page.reader", p.who).with("page.token", p.paging.Next), nil
 }
 
 // page finds the records and the next page's token in a response to a request
@@ -133,7 +142,7 @@ func (p *pager) page(resp *http.Response, body []byte, token string) (*engine.Pa
 	}
 	stop := next == ""
 	if !stop {
-		if stop, err = p.stops(body, page.Records, token); err != nil {
+		if stop, err = p.stops(body, page.Records); err != nil {
 			return nil, err
 		}
 	}
@@ -150,7 +159,7 @@ func (p *pager) lead(page *engine.Page, token, next string, stop bool) {
 	}
 	switch {
 	case p.paging.Type == "iterator":
-		p.issued = next
+		p.unsure = false
 		page.Cursor, page.Commit = next, !empty(page.Records)
 	case p.src.s.Position.Type != "cursor":
 	case next == token: // the provider has no more for now
@@ -199,10 +208,10 @@ func (p *pager) collect(body []byte) []byte {
 }
 
 // stops reports whether the page is the last one, whatever it names as the next.
-func (p *pager) stops(body, records []byte, token string) (bool, error) {
+func (p *pager) stops(body, records []byte) (bool, error) {
 	d := p.paging
-	if d.Type == "iterator" { // what was sent again says nothing of what is new
-		return empty(records) && (token == "" || token == p.issued), nil
+	if d.Type == "iterator" {
+		return empty(records), nil
 	}
 	if p.more >= 0 && !truthy(p.reader.Spans[p.more], body) {
 		return true, nil
@@ -236,7 +245,7 @@ func (p *pager) next(resp *http.Response, body, records []byte, token string) (s
 	case "offset", "page":
 		return p.counted(body, records, token)
 	case "iterator":
-		return iterated(token), nil
+		return iterated(p.who, token), nil
 	case "last_record":
 		_, last, err := p.src.count(records)
 		if err != nil || last == nil {
@@ -264,11 +273,12 @@ func (p *pager) tokenIn(body []byte) string {
 	return strings.Join(parts, ",")
 }
 
-// iterated is the token of an iterator's next page: a number, to tell one from the
+// iterated is the token of an iterator's next page; it counts, to tell one from the
 // next.
-func iterated(token string) string {
-	n, _ := strconv.Atoi(token)
-	return strconv.Itoa(n + 1)
+func iterated(reader, token string) string {
+	_, count, _ := strings.Cut(token, ".")
+	n, _ := strconv.Atoi(count)
+	return reader + "." + strconv.Itoa(n+1)
 }
 
 // counted is the token of the page after the one that token, a number, names. A

@@ -59,6 +59,11 @@ func (l *listing) request(ctx context.Context, sc *scope, token string) (*http.R
 	if kind != "" {
 		req.Header.Set("Content-Type", kind)
 	}
+	if body == nil && l.paging.Type == "iterator" {
+		// net/http sends a GET without a body once more when a connection ends
+		// before the answer: the provider would have moved on by two pages.
+		req.Body = io.NopCloser(strings.NewReader(""))
+	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", l.src.opt.UserAgent)
 	for _, headers := range []map[string]string{l.req.Headers, paging.Headers} {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -114,12 +113,16 @@ func (l *listing) fetch(ctx context.Context, sc *scope, token string) (*engine.P
 	if token = r.secrets.unmask(token); token == "" {
 		token = l.pager.first()
 	}
-	sc = sc.with("page.token", l.pager.placeholder(sc, token)).with("page.size", json.Number(fmt.Sprint(l.paging.Size)))
+	sc, err := l.pager.scope(sc, token)
+	if err != nil {
+		return nil, err
+	}
 	resp, body, err := l.exchange(ctx, sc, token)
 	if err != nil {
 		return nil, err
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		l.pager.unsure = false
 		return l.answered(resp, body, r.statusError(resp, body, token != l.pager.first() || l.inJob))
 	}
 	page, err := l.page(resp, body, token)
@@ -153,6 +156,7 @@ func (l *listing) exchange(ctx context.Context, sc *scope, token string) (*http.
 				return nil, nil, err
 			}
 		}
+		l.pager.unsure = true
 		resp, err := r.client.Do(req)
 		if err != nil {
 			return nil, nil, r.networkError(err)

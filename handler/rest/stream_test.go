@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/spec"
@@ -375,26 +376,35 @@ position: {type: cursor, time: t}`), "", false)
 	}
 }
 
-func TestAnIteratorIsAskedAgainAfterAnInterruption(t *testing.T) {
+// TestAnIteratorBeginsAnewInDoubt: the provider moves on when it answers, so after a
+// page that was lost another reader begins at the window's start.
+func TestAnIteratorBeginsAnewInDoubt(t *testing.T) {
 	stream := `
 request: {path: /events}
-paging: {type: iterator, first: "{window.from:unix}", next: next, again: resend, query: {op: "{page.token}"}}
+paging: {type: iterator, first: "{window.from:unix}", next: next, query: {index: "sluice-{page.reader}", op: "{page.token}"}}
 records: $.result
 position: {type: cursor, time: t}`
-	var ops []string
-	pages := []string{`[1]`, `[2]`, `[]`, `[3]`, `[]`}
-	at := -1
+	var asked []string
+	at := map[string]int{} // by reader
+	fault := 0
 	a := newAPI(t, nil)
 	a.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		op := r.URL.Query().Get("op")
-		ops = append(ops, op)
-		if op != "resend" {
-			at++
+		reader, op := r.URL.Query().Get("index"), r.URL.Query().Get("op")
+		asked = append(asked, op)
+		if fault > 200 {
+			w.WriteHeader(fault)
+			return
 		}
-		fmt.Fprintf(w, `{"result":%s}`, pages[max(at, 0)])
+		page := []string{`[1]`, `[2]`, `[3]`, `[]`, `[4]`, `[]`}[at[reader]]
+		at[reader]++
+		if fault == 1 {
+			panic(http.ErrAbortHandler)
+		}
+		fmt.Fprintf(w, `{"result":%s}`, page)
 	})
-	c := declared(t, "", stream)
-	src := a.open(t, c)
+	src := a.open(t, declared(t, "", stream))
+	now := noon
+	src.opt.Now = func() time.Time { return now }
 	fetch := func(token, want string) *engine.Page {
 		t.Helper()
 		page, err := src.Fetch(t.Context(), window, token)
@@ -404,16 +414,34 @@ position: {type: cursor, time: t}`
 		return page
 	}
 	page := fetch("", "[1]")
+	fault = 503 // an answer, so nothing was sent
+	if _, err := src.Fetch(t.Context(), window, page.Next); reason(err) != "provider_error" {
+		t.Fatal(err)
+	}
+	fault = 0
 	page = fetch(page.Next, "[2]")
-	src = a.open(t, c) // it was not kept
-	page = fetch(page.Next, "[2]")
-	page = fetch(page.Next, "[]")
+	fault = 1
+	if _, err := src.Fetch(t.Context(), window, page.Next); reason(err) != "unreachable" {
+		t.Fatal(err)
+	}
+	fault = 0
+	if _, err := src.Fetch(t.Context(), window, page.Next); !errors.Is(err, engine.ErrTokenExpired) {
+		t.Fatal(err)
+	}
+	now = now.Add(time.Second)
+	page = fetch("", "[1]")
+	for _, want := range []string{"[2]", "[3]", "[]"} {
+		page = fetch(page.Next, want)
+	}
 	if page.Next != "" {
 		t.Errorf("an empty page leads on to %q", page.Next)
 	}
-	page = fetch(page.Cursor, "[3]")
-	page = fetch(page.Next, "[]")
-	expect(t, ops, "1795345200", "next", "resend", "next", "next", "next")
+	page = fetch(page.Cursor, "[4]")
+	fetch(page.Next, "[]")
+	if len(at) != 2 {
+		t.Errorf("readers: %v", at)
+	}
+	expect(t, asked, "1795345200", "next", "next", "next", "1795345200", "next", "next", "next", "next", "next")
 }
 
 func TestWhereRecordsAre(t *testing.T) {

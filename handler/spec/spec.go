@@ -130,13 +130,12 @@ type Rule struct {
 
 // Paging says how to get from one page to the next.
 type Paging struct {
-	Type        string            `yaml:"type" enum:"none|link_header|next_url|token|offset|page|last_record|iterator" doc:"none; link_header: the Link header with rel=next (RFC 8288); next_url: an address in the body; token: a token in the body or in a header; offset: how many records there were so far; page: the page's number; last_record: a value of the page's last record; iterator: the provider itself remembers what it has sent, and {page.token} is first, next or again."`
+	Type        string            `yaml:"type" enum:"none|link_header|next_url|token|offset|page|last_record|iterator" doc:"none; link_header: the Link header with rel=next (RFC 8288); next_url: an address in the body; token: a token in the body or in a header; offset: how many records there were so far; page: the page's number; last_record: a value of the page's last record; iterator: the provider itself remembers what it has sent to the reader {page.reader}; {page.token} is first, or next."`
 	URL         string            `yaml:"url" doc:"next_url: where the address is in the response, such as $.next. It may be relative; it never leaves base_url."`
 	URLHeader   string            `yaml:"url_header" doc:"next_url: the response header that has the address."`
 	Rel         string            `yaml:"rel" doc:"link_header: the relation that leads on. Default: next."`
-	First       string            `yaml:"first" doc:"iterator: {page.token} of the very first request, such as {window.from:unix}."`
+	First       string            `yaml:"first" doc:"iterator: {page.token} of a reader's first request, such as {window.from:unix}. In doubt, after an error, a new reader begins."`
 	Next        string            `yaml:"next" doc:"iterator: {page.token} that asks for what follows."`
-	Again       string            `yaml:"again" doc:"iterator: {page.token} that asks for what was sent last once more, after an interruption."`
 	Token       string            `yaml:"token" doc:"token: where the token is in the response, such as $.cursor; last_record: where the value is in the record, such as $.id."`
 	TokenHeader string            `yaml:"token_header" doc:"token: the response header that has the token."`
 	More        string            `yaml:"more" doc:"Where the response says whether there is more, such as $.has_more."`

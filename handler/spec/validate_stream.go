@@ -281,14 +281,14 @@ var pagingKeys = map[string]struct{ needs, may []string }{
 	"offset":      {may: []string{"query", "headers", "body", "only", "stop", "more", "max_pages", "size", "total"}},
 	"page":        {may: []string{"query", "headers", "body", "only", "stop", "more", "max_pages", "size", "total", "zero_based"}},
 	"last_record": {needs: []string{"token"}, may: []string{"query", "headers", "body", "only", "stop", "more", "max_pages", "size"}},
-	"iterator":    {needs: []string{"first", "next", "again"}, may: []string{"query", "headers", "body", "more", "size", "stop"}},
+	"iterator":    {needs: []string{"first", "next"}, may: []string{"query", "headers", "body", "more", "size", "stop"}},
 }
 
 func (v *validator) paging(l *listing, path string, known []string) {
 	p := l.paging
 	given := map[string]bool{"url": p.URL != "", "url_header": p.URLHeader != "", "rel": p.Rel != "", "token": p.Token != "", "token_header": p.TokenHeader != "", "more": p.More != "",
 		"total": p.Total != "", "size": p.Size != 0, "zero_based": p.ZeroBased, "query": p.Query != nil, "headers": p.Headers != nil, "body": p.Body != nil, "only": p.Only,
-		"stop": p.Stop != "", "max_pages": p.MaxPages != 0, "first": p.First != "", "next": p.Next != "", "again": p.Again != ""}
+		"stop": p.Stop != "", "max_pages": p.MaxPages != 0, "first": p.First != "", "next": p.Next != ""}
 	keys := pagingKeys[p.Type]
 	for _, k := range slices.Sorted(maps.Keys(given)) {
 		switch {
@@ -318,7 +318,10 @@ func (v *validator) paging(l *listing, path string, known []string) {
 		v.errorf(path, "say how many records a full page has: size: 100")
 	}
 	v.placeholders(path+".first", p.First, known)
-	known = append(slices.Clone(known), "page.token", "page.size")
+	if p.Type == "iterator" && !mentions(p, "{page.reader}") {
+		v.errorf(path, "paging of type iterator has to say where {page.reader} goes: query, headers or body")
+	}
+	known = append(slices.Clone(known), "page.token", "page.size", "page.reader")
 	v.values(path+".query", p.Query, known)
 	for k, val := range p.Headers {
 		v.placeholders(path+".headers."+k, val, known)
