@@ -186,7 +186,7 @@ func (e *Engine) claim(ctx context.Context, s *Stream) (c *Checkpoint, gen int64
 	if err := e.free(c); err != nil {
 		return nil, 0, false, err
 	}
-	if s.Position.Moving && c.Lease != nil { // who had it may have been sent more than was kept
+	if s.Position.Moving && (c.Lease != nil || recovered) { // more may have been sent than was kept
 		c.forgetTokens()
 	}
 	c.Fence++

@@ -176,6 +176,7 @@ const RateShare = "rate_share"
 type Position struct {
 	Kind          PositionKind
 	Every         time.Duration // Snapshot: time between two
+	Indirect      bool          // windows are not by the records' own times: what is listed leads to them
 	Moving        bool          // Cursor: the provider moves on when it answers; a page token is good only for who has kept the page before
 	Lag           time.Duration // how far a window's end stays behind now
 	Overlap       time.Duration // how far a window reaches back for late records

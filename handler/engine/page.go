@@ -130,7 +130,7 @@ func (r *run) noteTime(at time.Time) {
 	if at.After(r.work.Reached) {
 		r.work.Reached = at
 	}
-	if r.s.Position.Kind == Windows && at.Before(r.listed) {
+	if p := &r.s.Position; p.Kind == Windows && !p.Indirect && at.Before(r.listed) {
 		if r.rep.Late == nil {
 			r.rep.Late = map[string]int64{}
 		}

@@ -169,6 +169,7 @@ func (e *Engine) Import(ctx context.Context, key string, data []byte) (Change, e
 			}
 		}
 	}
+	c.forgetTokens() // where the provider moves on by itself, it has
 	change := e.change("import", key, from, c.Position, c.Fence+1)
 	return change, e.replace(ctx, change, c, newest)
 }

@@ -148,7 +148,7 @@ func Facts(s *spec.Stream) engine.Position {
 		kind = engine.Windows
 	}
 	return engine.Position{
-		Kind: kind, Every: time.Duration(p.Every), Moving: s.Paging.Type == "iterator",
+		Kind: kind, Every: time.Duration(p.Every), Moving: s.Paging.Type == "iterator", Indirect: s.Job != nil || len(s.Steps) > 0,
 		Lag: time.Duration(p.Lag), Overlap: time.Duration(p.Overlap), MaxWindow: time.Duration(p.MaxWindow), Granularity: time.Duration(p.Granularity),
 		Retention: time.Duration(p.Retention), Ascending: p.Order == "ascending", FromExclusive: strings.HasPrefix(p.Bounds, "("),
 		ToInclusive: strings.HasSuffix(p.Bounds, "]"),

@@ -145,8 +145,10 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 			return untilAfter(t, now)
 		}
 	}
-	if t, ok := resetTime(h, now); ok {
-		return untilAfter(t, now)
+	for _, name := range []string{"RetryAfter", "Reset"} { // X-RateLimit-RetryAfter: CrowdStrike
+		if t, ok := resetTime(h, name, now); ok {
+			return untilAfter(t, now)
+		}
 	}
 	return 0
 }
@@ -170,9 +172,9 @@ func firstHeader(h http.Header, what string) string {
 	return ""
 }
 
-// resetTime reads …-Reset: seconds since 1970, or seconds from now.
-func resetTime(h http.Header, now time.Time) (time.Time, bool) {
-	n, err := strconv.ParseInt(firstHeader(h, "Reset"), 10, 64)
+// resetTime reads …-Reset and the like: seconds since 1970, or seconds from now.
+func resetTime(h http.Header, name string, now time.Time) (time.Time, bool) {
+	n, err := strconv.ParseInt(firstHeader(h, name), 10, 64)
 	switch {
 	case err != nil || n < 0:
 		return time.Time{}, false

@@ -26,11 +26,7 @@ type job struct {
 }
 
 func newJob(r *Source, d *spec.Job, list *listing) *job {
-	ask := func(req *spec.Request) *listing {
-		l := &listing{src: r, req: req, paging: &spec.Paging{Type: "none"}, resp: &spec.Response{}, success: list.success, rules: list.rules, explode: &spec.Explode{}, records: "$"}
-		l.pager = newPager(l)
-		return l
-	}
+	ask := func(req *spec.Request) *listing { return r.single(req, list.rules) }
 	j := &job{Source: r, d: d, create: ask(list.req), status: ask(&d.Status)}
 	if d.Delete != nil {
 		j.delete = ask(d.Delete)

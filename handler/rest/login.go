@@ -16,8 +16,7 @@ import (
 func (r *Connection) login(ctx context.Context) (token, error) {
 	d := r.c.Auth.Login
 	src := &Source{Connection: r, s: &spec.Stream{}}
-	l := &listing{src: src, req: &d.Request, paging: &spec.Paging{}, resp: &spec.Response{}, success: &spec.Success{}, explode: &spec.Explode{}, records: "$"}
-	l.pager = newPager(l)
+	l := src.single(&d.Request, nil)
 	req, err := l.request(ctx, &scope{settings: r.opt.Settings}, "")
 	if err != nil {
 		return token{}, r.fail(engine.Permanent, "bad_request", "", err, 0)

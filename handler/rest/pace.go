@@ -28,7 +28,7 @@ func (r *Connection) takeTurn() error {
 func (r *Connection) pace(h http.Header) {
 	limit, err1 := strconv.ParseFloat(firstHeader(h, "Limit"), 64)
 	left, err2 := strconv.ParseFloat(firstHeader(h, "Remaining"), 64)
-	reset, ok := resetTime(h, r.opt.Now())
+	reset, ok := resetTime(h, "Reset", r.opt.Now())
 	if err1 != nil || err2 != nil || !ok || left >= limit*(1-r.c.Limits.Share) {
 		return
 	}

@@ -21,7 +21,7 @@ type pager struct {
 	tree   *scan.Tree // paths into the body of a response
 	reader *scan.Reader
 	// The paths' numbers; -1: none.
-	records, token, more, total, success int
+	records, token, more, total, success, absent int
 
 	several, tokens scan.Path // paths to the records and the token that lead to several values, or are not plain
 
@@ -33,7 +33,7 @@ type pager struct {
 
 // newPager collects the paths that are looked up in each response.
 func newPager(l *listing) *pager {
-	p := &pager{listing: l, records: -1, token: -1, more: -1, total: -1, success: -1}
+	p := &pager{listing: l, records: -1, token: -1, more: -1, total: -1, success: -1, absent: -1}
 	decl := l.paging
 	tree := scan.NewTree()
 	n := 0
@@ -52,6 +52,7 @@ func newPager(l *listing) *pager {
 	var none scan.Path
 	add(&p.records, &p.several, l.records)
 	add(&p.success, &none, l.success.At)
+	add(&p.absent, &none, l.success.Absent)
 	switch decl.Type {
 	case "next_url":
 		add(&p.token, &p.tokens, decl.URL)
@@ -130,6 +131,11 @@ func (p *pager) page(resp *http.Response, body []byte, token string) (*engine.Pa
 		got, want := textOf(p.reader.Spans[p.success], body), p.listing.success
 		if got != want.Is {
 			return nil, &hiddenError{fmt.Errorf("%s is %q, not %q", want.At, r.foreign(got, 100), want.Is)}
+		}
+	}
+	if p.absent >= 0 {
+		if sp := p.reader.Spans[p.absent]; sp.Kind != scan.None && sp.Kind != scan.Null {
+			return nil, &hiddenError{fmt.Errorf("it has %s", p.listing.success.Absent)}
 		}
 	}
 	var err error

@@ -26,6 +26,8 @@ type Source struct {
 	loaded []*loaded          // the pages that the steps are about, by level
 	ahead  map[string]*lookup // pages got before their turn, by item
 	known  func([]byte) bool
+
+	prepared bool
 }
 
 var (
@@ -67,17 +69,42 @@ func (r *Source) Know(known func(key []byte) bool) { r.known, r.ahead = known, n
 // a place (see steps.go).
 func (r *Source) Fetch(ctx context.Context, w engine.Window, token string) (*engine.Page, error) {
 	sc := &scope{settings: r.opt.Settings, window: w, values: map[string]any{"part": r.part}}
-	var page *engine.Page
-	var err error
-	if len(r.levels) > 1 {
-		page, err = r.descend(ctx, sc, token)
-	} else {
-		page, err = r.levels[0].fetch(ctx, sc, token)
-	}
+	page, err := r.fetch(ctx, sc, token)
 	if e := new(engine.Error); errors.As(err, &e) {
 		e.Op = r.op()
 	}
 	return page, err
+}
+
+func (r *Source) fetch(ctx context.Context, sc *scope, token string) (*engine.Page, error) {
+	if err := r.prepare(ctx, sc); err != nil {
+		return nil, err
+	}
+	if len(r.levels) > 1 {
+		return r.descend(ctx, sc, token)
+	}
+	return r.levels[0].fetch(ctx, sc, token)
+}
+
+// prepare makes the request that has to come before all others.
+func (r *Source) prepare(ctx context.Context, sc *scope) error {
+	if r.s.Prepare == nil || r.prepared {
+		return nil
+	}
+	l := r.single(&r.s.Prepare.Request, r.s.Prepare.Errors)
+	resp, body, err := l.exchange(ctx, sc, "")
+	if err == nil && (resp.StatusCode < 200 || resp.StatusCode > 299) {
+		_, err = l.answered(resp, body, r.statusError(resp, body, false))
+	}
+	r.prepared = err == nil
+	return err
+}
+
+// single is a listing of one request that has no pages and no records.
+func (r *Source) single(req *spec.Request, rules []spec.Rule) *listing {
+	l := &listing{src: r, req: req, paging: &spec.Paging{Type: "none"}, resp: &spec.Response{}, success: &spec.Success{}, rules: rules, explode: &spec.Explode{}, records: "$"}
+	l.pager = newPager(l)
+	return l
 }
 
 func (r *Source) op() string {

@@ -61,6 +61,7 @@ type Stream struct {
 	Title    string   `yaml:"title" doc:"What people call it."`
 	Needs    string   `yaml:"needs" doc:"Name of a setting: the stream runs only in connections that give it."`
 	ForEach  *ForEach `yaml:"for_each" doc:"Parts that are collected one by one, such as organizations: each has a position of its own."`
+	Prepare  *Prepare `yaml:"prepare" doc:"A request before the first one of each process, such as one that subscribes."`
 	Request  Request  `yaml:"request" required:"true" doc:"The request for a window's first page; with job, the one that starts it."`
 	Job      *Job     `yaml:"job" doc:"The request starts a job; its results are downloaded when it is done."`
 	Paging   Paging   `yaml:"paging" doc:"How to get the next page. Default: there is only one."`
@@ -117,8 +118,9 @@ type Response struct {
 
 // Success is where a response says whether it is one.
 type Success struct {
-	At string `yaml:"at" required:"true" doc:"Where the status is in the response, such as $.status."`
-	Is string `yaml:"is" required:"true" doc:"Its value when all is well; any other, or none, is an error."`
+	At     string `yaml:"at" doc:"Where the status is in the response, such as $.status."`
+	Is     string `yaml:"is" doc:"Its value when all is well; any other, or none, is an error."`
+	Absent string `yaml:"absent" doc:"What a response has only when it is an error, such as $.errors of GraphQL."`
 }
 
 // Rule says what a response means.
@@ -178,6 +180,12 @@ type Step struct {
 	Errors   []Rule   `yaml:"errors" doc:"What responses mean where the provider has ways of its own."`
 	Records  string   `yaml:"records" required:"true" doc:"Where the records are in the response."`
 	Explode  Explode  `yaml:"explode" doc:"A list inside each record whose elements are records of their own."`
+}
+
+// Prepare is a request that has to have been made.
+type Prepare struct {
+	Request Request `yaml:"request" required:"true" doc:"The request."`
+	Errors  []Rule  `yaml:"errors" doc:"What responses mean; ignore: it was made before, and all is well."`
 }
 
 // Job is work at the provider that is started, waited for, and whose results are

@@ -72,8 +72,9 @@ var Placeholder = regexp.MustCompile(`\{([a-z][a-zA-Z0-9_.@-]*)(?::([^{}]+))?\}`
 var ownNames = []string{"window", "page", "item", "items", "part", "job", "sign"}
 
 // Reserved column names of Log Analytics (learn.microsoft.com, "Logs Ingestion
-// API": reserved column names).
-var reserved = []string{"_resourceid", "id", "_subscriptionid", "tenantid", "type", "uniqueid", "title"}
+// API": reserved column names). The page has id, uniqueid and title too, but tables
+// of Microsoft's own solutions have columns of these names, such as SlackAuditV2_CL.
+var reserved = []string{"_resourceid", "_subscriptionid", "tenantid", "type"}
 
 func (v *validator) connector() {
 	c := v.c

@@ -14,6 +14,9 @@ import (
 func (s *Stream) setDefaults() {
 	s.Request.setDefaults()
 	s.Paging.setDefaults()
+	if s.Prepare != nil {
+		s.Prepare.Request.setDefaults()
+	}
 	for i := range s.Steps {
 		s.Steps[i].Request.setDefaults()
 		s.Steps[i].Paging.setDefaults()
@@ -68,6 +71,10 @@ func (v *validator) stream(s *Stream, path string) {
 	v.position(&s.Position, path+".position")
 	v.cursor(s, path)
 	v.list(&listing{&s.Request, &s.Paging, &s.Response, &s.Success, s.Errors, &s.Explode, s.Records}, path, known)
+	if p := s.Prepare; p != nil {
+		v.request(&p.Request, path+".prepare.request", known)
+		v.rules(p.Errors, path+".prepare")
+	}
 	if s.Job != nil {
 		v.job(s, path, known)
 	}
@@ -259,7 +266,15 @@ func (v *validator) answers(l *listing, path string) {
 	}
 	v.path(path+".response.columns", d.Columns, false)
 	v.path(path+".success.at", l.success.At, true)
-	for i, r := range l.errors {
+	v.path(path+".success.absent", l.success.Absent, true)
+	if (l.success.At == "") != (l.success.Is == "") {
+		v.errorf(path+".success", "say where the status is and what it is: at: $.status, is: ok")
+	}
+	v.rules(l.errors, path)
+}
+
+func (v *validator) rules(rules []Rule, path string) {
+	for i, r := range rules {
 		at := fmt.Sprintf("%s.errors[%d]", path, i)
 		switch {
 		case r.Status == 0 && r.Body == "":
