@@ -156,6 +156,9 @@ func newWorld(c *spec.Connector, s *spec.Stream, cs *Case, dir string) (*world, 
 	}
 	w := &world{clock: memory.NewClock(start), sink: memory.NewSink()}
 	w.provider = &provider{dir: dir, clock: w.clock, auth: &c.Auth}
+	inOrder := *c
+	inOrder.Limits.Concurrency = 1
+	c = &inOrder
 	settings := map[string]string{}
 	for _, set := range c.Settings {
 		settings[set.Name] = cmp.Or(cs.Settings[set.Name], set.Default)

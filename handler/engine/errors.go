@@ -115,8 +115,11 @@ func (e *Engine) retry(ctx context.Context, deadline time.Time, wait func(contex
 			return err
 		}
 		level := slog.LevelWarn
-		if reasonOf(err) == RateShare && pause < time.Minute {
-			level = slog.LevelDebug
+		if reasonOf(err) == RateShare {
+			try-- // nothing was tried
+			if pause < time.Minute {
+				level = slog.LevelDebug
+			}
 		}
 		e.Log.Log(ctx, level, "waiting before trying again", "error", err, "wait", pause.String())
 		if err := wait(ctx, pause); err != nil {

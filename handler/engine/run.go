@@ -277,9 +277,11 @@ func (r *run) fetch(ctx context.Context) (page *Page, err error) {
 	w := r.s.Position.request(r.work.Window)
 	err = r.e.retry(ctx, r.deadline, r.wait, func() error {
 		page, err = r.s.Source.Fetch(ctx, w, r.work.Token)
+		if kind := kindOf(err); err != nil && kind != Throttled && kind != Auth {
+			r.astray = true // it may have been sent
+		}
 		return err
 	})
-	r.astray = err != nil && kindOf(err) == Transient // it may have been sent
 	return page, err
 }
 

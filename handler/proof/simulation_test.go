@@ -46,7 +46,12 @@ func scenario(t *testing.T, seed uint64) Scenario {
 	case 1:
 		sc.Damage = 0.03
 	case 2:
-		sc.Forgotten, sc.TooLate = 0.1, 0.1
+		if sc.API.stream().Position.Type == "window" { // nothing else can be asked for by its time
+			sc.Forgotten, sc.TooLate = 0.1, 0.1
+		}
+	}
+	if sc.API.stream().Job != nil {
+		sc.Budget += 2 * time.Minute // so that a run sees the end of a job
 	}
 	if lag := time.Duration(sc.API.stream().Position.Lag); lag > 0 {
 		sc.Skew = min(time.Duration(r.IntN(120)-60)*time.Second, lag)
