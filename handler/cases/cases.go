@@ -8,6 +8,12 @@
 package cases
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"sync"
+
 	"bytes"
 	"cmp"
 	"context"
@@ -32,7 +38,7 @@ import (
 // Case is exchange.yaml.
 type Case struct {
 	Shows    string            `yaml:"shows" doc:"What the case shows, in a sentence."`
-	Settings map[string]string `yaml:"settings" required:"true" doc:"Settings of the connection."`
+	Settings map[string]string `yaml:"settings" required:"true" doc:"Settings of the connection. {rsa key} stands for a private key that is made for the run."`
 	Part     string            `yaml:"part" doc:"The part of a stream that is collected in parts. Default: the first."`
 	Start    string            `yaml:"start" required:"true" doc:"Where the first run begins (RFC 3339)."`
 	Runs     []Run             `yaml:"runs" required:"true" doc:"The runs, in order."`
@@ -162,6 +168,12 @@ func newWorld(c *spec.Connector, s *spec.Stream, cs *Case, dir string) (*world, 
 	settings := map[string]string{}
 	for _, set := range c.Settings {
 		settings[set.Name] = cmp.Or(cs.Settings[set.Name], set.Default)
+		if settings[set.Name] == "{rsa key}" {
+			var err error
+			if settings[set.Name], err = rsaKey(); err != nil {
+				return nil, err
+			}
+		}
 	}
 	for name := range cs.Settings {
 		if c.Setting(name) == nil {
@@ -263,3 +275,13 @@ func uids(rows []json.RawMessage) (list []string) {
 func (r *Result) Sentence() string {
 	return cmp.Or(r.Shows, strings.ReplaceAll(r.Case, "_", " "))
 }
+
+// rsaKey is a private key in PEM that nothing outside of this process knows.
+var rsaKey = sync.OnceValues(func() (string, error) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return "", err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), err
+})

@@ -29,7 +29,7 @@ type Checkpoint struct {
 	Since    time.Time `json:"since,omitzero"`
 	Gaps     []Gap     `json:"gaps,omitempty"`
 	Cursor   string    `json:"cursor,omitempty"` // the page token that the next window begins with
-	Windows  int64     `json:"windows"` // closed so far
+	Windows  int64     `json:"windows"`          // closed so far
 
 	Window *Progress `json:"window,omitempty"` // the one that is not closed yet
 	Seen   seenIDs   `json:"seen,omitempty"`   // ids that may come again

@@ -21,7 +21,7 @@ type pager struct {
 	tree   *scan.Tree // paths into the body of a response
 	reader *scan.Reader
 	// The paths' numbers; -1: none.
-	records, token, more, total, success, absent int
+	records, token, more, total, success, absent, empty int
 
 	several, tokens scan.Path // paths to the records and the token that lead to several values, or are not plain
 
@@ -33,7 +33,7 @@ type pager struct {
 
 // newPager collects the paths that are looked up in each response.
 func newPager(l *listing) *pager {
-	p := &pager{listing: l, records: -1, token: -1, more: -1, total: -1, success: -1, absent: -1}
+	p := &pager{listing: l, records: -1, token: -1, more: -1, total: -1, success: -1, absent: -1, empty: -1}
 	decl := l.paging
 	tree := scan.NewTree()
 	n := 0
@@ -51,6 +51,7 @@ func newPager(l *listing) *pager {
 	}
 	var none scan.Path
 	add(&p.records, &p.several, l.records)
+	add(&p.empty, &none, l.empty)
 	add(&p.success, &none, l.success.At)
 	add(&p.absent, &none, l.success.Absent)
 	switch decl.Type {
@@ -186,6 +187,9 @@ func (p *pager) found(body []byte) ([]byte, error) {
 	sp := p.reader.Spans[p.records]
 	switch sp.Kind {
 	case scan.None:
+		if p.empty >= 0 && p.reader.Spans[p.empty].Kind != scan.None {
+			return nil, nil
+		}
 		return nil, p.src.fail(engine.Transient, "unexpected_answer", "the API may have changed", fmt.Errorf("the response has no %s", p.listing.records), 0)
 	case scan.Null:
 		return nil, nil

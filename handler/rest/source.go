@@ -38,7 +38,7 @@ var (
 // Source lists a part of stream s.
 func (r *Connection) Source(s *spec.Stream, part string) *Source {
 	src := &Source{Connection: r, s: s, part: part, known: func([]byte) bool { return false }}
-	list := &listing{src: src, req: &s.Request, paging: &s.Paging, resp: &s.Response, success: &s.Success, rules: s.Errors, explode: &s.Explode, records: s.Records}
+	list := &listing{src: src, req: &s.Request, paging: &s.Paging, resp: &s.Response, success: &s.Success, rules: s.Errors, explode: &s.Explode, records: s.Records, empty: s.Empty}
 	if s.Job != nil {
 		src.job = newJob(src, s.Job, list)
 		src.levels = append(src.levels, nil)
@@ -125,6 +125,7 @@ type listing struct {
 	rules   []spec.Rule
 	explode *spec.Explode
 	records string
+	empty   string     // what a response without records has
 	origins []string   // of a step
 	inJob   bool       // a job's part: when it is gone, so is the job
 	step    *spec.Step // nil: the list
