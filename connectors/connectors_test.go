@@ -13,10 +13,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/local"
+	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
 // TestCases runs every case of every connector; see README.md of the project
@@ -158,8 +157,10 @@ func TestTablesAreMicrosofts(t *testing.T) {
 			for _, col := range table.Columns {
 				ours[col.Name] = col.Type
 			}
-			if d := cmp.Diff(theirs[msTable(theirs, table.Name)], ours); theirs[msTable(theirs, table.Name)] != nil && d != "" {
-				t.Errorf("%s (- Microsoft's, + ours):\n%s", table.Name, d)
+			for name, typ := range theirs[msTable(theirs, table.Name)] {
+				if ours[name] != typ && !slices.ContainsFunc(spec.EngineColumns[1:], func(c spec.Column) bool { return c.Name == name }) {
+					t.Errorf("%s: Microsoft's column %s is a %s, ours is %q", table.Name, name, typ, ours[name])
+				}
 			}
 		}
 	}

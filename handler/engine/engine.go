@@ -172,6 +172,10 @@ const (
 // share of a rate limit; nothing was asked, and nothing is wrong.
 const RateShare = "rate_share"
 
+// JobRunning is the reason of a Throttled error by which a source waits for work of
+// the provider's; the stream is not behind because of it.
+const JobRunning = "job_running"
+
 // Position holds the facts about a stream that correctness hangs on.
 type Position struct {
 	Kind          PositionKind

@@ -330,7 +330,7 @@ func (r *run) countStall(err error) {
 	switch {
 	case err == nil:
 		r.c.Behind = 0
-	case errors.Is(err, errBudget), kindOf(err) == Throttled:
+	case errors.Is(err, errBudget), kindOf(err) == Throttled && reasonOf(err) != JobRunning:
 		r.c.Behind++
 	}
 	if r.progressed || err == nil {

@@ -109,7 +109,7 @@ func (j *job) poll(ctx context.Context, sc *scope, f *frame) error {
 	case slices.Contains(j.d.Failed, status):
 		return j.over(ctx, sc, f.Token, fmt.Errorf("its status is %s", j.foreign(status, 60)))
 	case j.d.At == "" && resp.StatusCode == http.StatusAccepted, j.d.At != "" && !slices.Contains(j.d.Done, status):
-		return j.fail(engine.Throttled, "job_running", "", errors.New("the provider's job is still running"), time.Duration(j.d.Every))
+		return j.fail(engine.Throttled, engine.JobRunning, "", errors.New("the provider's job is still running"), time.Duration(j.d.Every))
 	}
 	l := &loaded{items: []json.RawMessage{[]byte("0")}}
 	if j.d.Parts != "" {
