@@ -78,7 +78,7 @@ type Response struct {
 	Body    any               `yaml:"body" doc:"JSON, as a YAML tree."`
 	Text    string            `yaml:"text" doc:"The body as text, instead."`
 	File    string            `yaml:"file" doc:"A file beside exchange.yaml that holds the body, instead."`
-	Fault   string            `yaml:"fault" enum:"reset|truncated" doc:"What happens instead of a whole answer: the connection is reset, or the body ends too early."`
+	Fault   string            `yaml:"fault" enum:"reset|truncated|slow" doc:"What happens instead of a whole answer: the connection is reset, the body ends too early, or takes too long."`
 }
 
 // Result is what came of a case.

@@ -101,16 +101,19 @@ func (p *provider) answer(req *http.Request, r *Response) (*http.Response, error
 	code := cmp.Or(r.Status, http.StatusOK)
 	resp := &http.Response{StatusCode: code, Status: fmt.Sprint(code, " ", http.StatusText(code)), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: header, Request: req, ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body))}
-	if r.Fault == "truncated" {
-		resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body[:len(body)/2]), failing{}))
+	switch r.Fault {
+	case "truncated":
+		resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body[:len(body)/2]), failing{io.ErrUnexpectedEOF}))
+	case "slow":
+		resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body[:len(body)/2]), failing{os.ErrDeadlineExceeded}))
 	}
 	return resp, nil
 }
 
 // failing is the rest of a body that does not come.
-type failing struct{}
+type failing struct{ err error }
 
-func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 // check compares a request with the one that is expected.
 func (p *provider) check(want *Request, r *http.Request) {

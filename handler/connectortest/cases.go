@@ -33,3 +33,26 @@ func Cases(t *testing.T, c *spec.Connector, folder string) {
 		}
 	}
 }
+
+// Robust runs the first case of every stream against a provider that fails in every
+// way.
+func Robust(t *testing.T, c *spec.Connector, folder string) {
+	for i := range c.Streams {
+		s := &c.Streams[i]
+		t.Run(s.Name, func(t *testing.T) {
+			list, err := cases.Robustness(t.Context(), c, s, filepath.Join(folder, s.Name, "first_poll"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(list) < 10 {
+				t.Errorf("only %d trials", len(list))
+			}
+			for _, res := range list {
+				for _, p := range res.Problems {
+					t.Error(p)
+				}
+			}
+			t.Logf("%d trials", len(list))
+		})
+	}
+}

@@ -76,6 +76,7 @@ func (r *run) record(ctx context.Context, src []byte) (int, error) {
 	n, buf, err := m.Map(src, b.buf)
 	b.buf = buf
 	if err != nil {
+		b.undo(start)
 		return 0, r.malformed(err)
 	}
 	rec := src[:n]

@@ -85,7 +85,11 @@ func (j *job) ask(ctx context.Context, l *listing, sc *scope) (*http.Response, [
 	if l == j.delete {
 		return resp, body, nil
 	}
-	body, err = l.json(resp, body)
+	if body, err = l.json(resp, body); err == nil {
+		if err = validValues(body); err != nil {
+			err = j.fail(engine.Transient, "malformed_page", "", err, 0)
+		}
+	}
 	return resp, body, err
 }
 

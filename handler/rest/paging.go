@@ -123,10 +123,8 @@ func (p *pager) scope(sc *scope, token string) (*scope, error) {
 func (p *pager) page(resp *http.Response, body []byte, token string) (*engine.Page, error) {
 	r := p.src
 	page := &engine.Page{Records: body}
-	if p.tree != nil {
-		if _, err := p.reader.Read(body, 0); err != nil {
-			return nil, r.fail(engine.Transient, "malformed_page", "", err, 0)
-		}
+	if err := p.read(body); err != nil {
+		return nil, r.fail(engine.Transient, "malformed_page", "", err, 0)
 	}
 	if p.success >= 0 {
 		got, want := textOf(p.reader.Spans[p.success], body), p.listing.success
@@ -156,6 +154,33 @@ func (p *pager) page(resp *http.Response, body []byte, token string) (*engine.Pa
 	p.lead(page, token, next, stop)
 	page.Records, err = p.shape(body, page.Records)
 	return page, err
+}
+
+// read looks up the paths. Where the records are taken out of the body here, and not
+// by the engine, it is the whole body that has to be valid: what is cut short would
+// look as if it had fewer records.
+func (p *pager) read(body []byte) error {
+	if p.tree != nil {
+		_, err := p.reader.Read(body, 0)
+		return err
+	}
+	if p.records < 0 && (p.step != nil || len(p.src.levels) > 1 || p.several.String() != "" || p.resp.Columns != "" || p.resp.Unwrap != "" || p.explode.At != "") {
+		return validValues(body)
+	}
+	return nil
+}
+
+// validValues is an error unless a text is JSON values one after the other.
+func validValues(body []byte) error {
+	for at := scan.Space(body, 0); at < len(body); {
+		end, _, err := scan.Skip(body, at)
+		if err != nil {
+			return err
+		}
+		for at = end; at < len(body) && (body[at] <= ' ' || body[at] == 0x1e); at++ {
+		}
+	}
+	return nil
 }
 
 // lead says in a page what follows it.
