@@ -3,9 +3,12 @@ package main
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"io/fs"
@@ -16,11 +19,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sluice-connectors/sluice/connectors"
+	"github.com/sluice-connectors/sluice/handler/cases"
 	"github.com/sluice-connectors/sluice/handler/config"
 	"github.com/sluice-connectors/sluice/handler/memory"
 	"github.com/sluice-connectors/sluice/handler/spec"
@@ -90,25 +95,20 @@ func echo(status int, kind string) func(http.ResponseWriter, *http.Request, stri
 
 func canary(t *testing.T, c *spec.Connector) {
 	s := surround(t)
-	settings := map[string]string{}
-	var secrets []string
-	for _, set := range c.Settings {
-		switch {
-		case set.Secret:
-			b := make([]byte, 12)
-			_, _ = rand.Read(b)
-			value := "canary+/=&" + hex.EncodeToString(b)
-			secrets = append(secrets, value)
-			t.Setenv(c.EnvName(set.Name), value)
-			settings[set.Name] = "${env:" + c.EnvName(set.Name) + "}"
-		case set.Default != "":
-		default:
-			settings[set.Name] = "contoso"
-		}
-	}
+	settings, secrets := canarySettings(t, c)
 	now := 0
+	token := newCanary() // that the provider issues
+	secrets = append(secrets, token)
 	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "token") {
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(map[string]any{"access_token": token, "token_type": "Bearer", "expires_in": 3600})
+			return
+		}
 		_, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if c.Auth.Header != "" && secret == "" {
+			secret = r.Header.Get(c.Auth.Header)
+		}
 		if secret == "" {
 			t.Error("the request has no credential to echo")
 		}
@@ -116,6 +116,8 @@ func canary(t *testing.T, c *spec.Connector) {
 	}))
 	defer provider.Close()
 	provider.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	providers = toServer(provider.URL) // where tokens come from too
+	defer func() { providers = nil }()
 
 	folder := t.TempDir()
 	in, err := json.Marshal(map[string]any{
@@ -149,7 +151,7 @@ func canary(t *testing.T, c *spec.Connector) {
 			fmt.Fprintln(&out, err)
 		}
 	}
-	if !strings.Contains(out.String(), "***") {
+	if !strings.Contains(out.String(), "***") && c.Auth.Type != "signature" { // which sends no secret
 		t.Error("nothing was redacted: the test shows nothing")
 	}
 	places := map[string][]byte{"output and log": out.Bytes()}
@@ -184,10 +186,66 @@ func canary(t *testing.T, c *spec.Connector) {
 	}
 }
 
+// toServer sends every request to a server on this machine, whatever its host.
+type toServer string
+
+func (s toServer) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	req.URL.Scheme, req.URL.Host = "http", strings.TrimPrefix(string(s), "http://")
+	return http.DefaultTransport.RoundTrip(req)
+}
+
+const canaryPrefix = "canary+/=&"
+
+func newCanary() string {
+	b := make([]byte, 12)
+	_, _ = rand.Read(b)
+	return canaryPrefix + hex.EncodeToString(b)
+}
+
+// canarySettings are those of the connector's first case, with secrets of our own.
+func canarySettings(t *testing.T, c *spec.Connector) (settings map[string]string, secrets []string) {
+	t.Helper()
+	example, err := cases.Load(filepath.Join("..", "connectors", c.Name, "testdata", c.Streams[0].Name, "first_poll"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings = map[string]string{}
+	for _, set := range c.Settings {
+		switch {
+		case set.Secret:
+			value := newCanary()
+			secrets = append(secrets, value)
+			if set.Name == "private_key" { // it has to be one; a part of it tells
+				value = privateKey(t)
+				secrets[len(secrets)-1] = canaryPrefix + strings.Split(value, "\n")[5]
+			}
+			t.Setenv(c.EnvName(set.Name), value)
+			settings[set.Name] = "${env:" + c.EnvName(set.Name) + "}"
+		case example.Settings[set.Name] != "":
+			settings[set.Name] = example.Settings[set.Name]
+		}
+	}
+	return settings, secrets
+}
+
+func privateKey(t *testing.T) string {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+}
+
 // forms are a secret and its encodings. The random part alone would do for most
 // of them; base64 hides it.
 func forms(secret string) []string {
-	list := []string{secret[len("canary+/=&"):], hex.EncodeToString([]byte(secret))}
+	list := []string{secret[len(canaryPrefix):], hex.EncodeToString([]byte(secret))}
 	for shift := range 3 { // base64 of a text that contains it, at each offset
 		b := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("x", shift) + secret))
 		list = append(list, b[4:len(b)-4])
@@ -209,7 +267,12 @@ func argv(t *testing.T, config []byte) []byte {
 		t.Fatal(err)
 	}
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", cmd.Process.Pid))
+	var line []byte
+	var err error
+	for tries := 0; err == nil && len(line) == 0 && tries < 1e5; tries++ { // for a moment it is empty
+		line, err = os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", cmd.Process.Pid))
+		runtime.Gosched()
+	}
 	if err != nil || !bytes.Contains(line, []byte("--verbose")) {
 		t.Errorf("command line %q, %v", line, err)
 	}

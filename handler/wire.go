@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"os"
 	"runtime"
 	"slices"
@@ -161,9 +162,12 @@ func newStreams(res *config.Resolved, store engine.Store, list []*spec.Stream) (
 // openConnection prepares what the streams of a connection share. A credential that
 // the provider replaces is kept in store.
 func openConnection(res *config.Resolved, store engine.Store) (*rest.Connection, error) {
-	return rest.Open(res.Connector, rest.Options{BaseURL: res.BaseURL, Settings: res.Settings, UserAgent: "Sluice/" + buildVersion(), PrivateNetwork: res.Private,
+	return rest.Open(res.Connector, rest.Options{Transport: providers, BaseURL: res.BaseURL, Settings: res.Settings, UserAgent: "Sluice/" + buildVersion(), PrivateNetwork: res.Private,
 		Azure: azureToken, Keep: &keeper{store, "credentials/" + res.Name}})
 }
+
+// providers is the way to the providers; nil: the network. Tests have one of their own.
+var providers http.RoundTripper
 
 // keeper keeps a credential in the store; it comes sealed.
 type keeper struct {

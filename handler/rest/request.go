@@ -128,9 +128,13 @@ func (l *listing) url(sc *scope, token string) (*url.URL, error) {
 	}
 	u := *l.src.base
 	if l.req.URL != "" {
-		link, err := l.src.base.Parse(sc.expand(l.req.URL))
+		text := sc.expand(l.req.URL)
+		if text == "" {
+			return nil, fmt.Errorf("there is no %s to go to", l.req.URL)
+		}
+		link, err := l.src.base.Parse(text)
 		if err != nil || !l.src.sameOrigin(link) && !l.allows(link) {
-			return nil, &foreignLink{l.src.foreign(sc.expand(l.req.URL), 100)}
+			return nil, &foreignLink{l.src.foreign(text, 100)}
 		}
 		u = *link
 	} else if err := setPath(&u, l.req.Path, sc); err != nil {
