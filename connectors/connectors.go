@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -43,9 +44,12 @@ var all = sync.OnceValues(func() ([]*spec.Connector, error) {
 })
 
 // Find returns the connector called name. A name with a slash or the ending
-// .yaml is the path of a connector.yaml outside this program.
+// .yaml is the path of a connector.yaml outside this program, or of its folder.
 func Find(name string) (*spec.Connector, error) {
 	if strings.HasSuffix(name, ".yaml") || strings.ContainsAny(name, `/\`) {
+		if info, err := os.Stat(name); err == nil && info.IsDir() {
+			name = filepath.Join(name, "connector.yaml")
+		}
 		data, err := os.ReadFile(name)
 		if err != nil {
 			return nil, err

@@ -97,6 +97,7 @@ Try it without any account:
 	root.AddCommand(
 		upCommand(std), runCommand(std), pollCommand(std), serveCommand(std), validateCommand(std), schemaCommand(std),
 		connectorsCommand(std), statusCommand(std), workspaceCommand(std), transformCommand(std), quarantineCommand(std), stateCommand(std), backfillCommand(std), reconcileCommand(std),
+		newCommand(std), testCommand(std), recordCommand(std), loginCommand(std),
 	)
 	return root
 }

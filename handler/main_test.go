@@ -62,6 +62,7 @@ var imports = map[string][]string{
 	"handler/kql/kusto":     {},
 	"handler/memory":        {"handler/engine"},
 	"handler/cases":         {"handler/engine", "handler/memory", "handler/rest", "handler/spec"},
+	"handler/author":        {"handler/scan"},
 	"handler/connectortest": {"handler/cases", "handler/engine", "handler/memory", "handler/spec"},
 	"handler/proof":         {"connectors", "handler/azblob", "handler/dir", "handler/engine", "handler/logsingest", "handler/rest", "handler/spec"},
 	"connectors":            {"handler/spec", "handler/nearest"},

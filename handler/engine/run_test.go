@@ -504,3 +504,22 @@ func (f *forgetful) Fetch(ctx context.Context, w engine.Window, token string) (*
 	}
 	return f.Timeline.Fetch(ctx, w, token)
 }
+
+// wantSorted compares the rows' ids in any order; of an id that ends in @ the
+// version does not count.
+func (b *bench) wantSorted(t *testing.T, want ...string) {
+	t.Helper()
+	var got []string
+	for _, r := range b.sink.Rows() {
+		var row struct{ EventUid string }
+		if err := json.Unmarshal(r, &row); err != nil {
+			t.Fatal(err)
+		}
+		id, _, _ := strings.Cut(row.EventUid, "@")
+		got = append(got, id+"@")
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("rows of %v, want %v", got, want)
+	}
+}
