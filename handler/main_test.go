@@ -61,7 +61,7 @@ var imports = map[string][]string{
 	"handler/gallery":       {},
 	"handler/kql/kusto":     {},
 	"handler/memory":        {"handler/engine"},
-	"handler/cases":         {"handler/engine", "handler/memory", "handler/rest", "handler/spec"},
+	"handler/cases":         {"handler/engine", "handler/memory", "handler/rest", "handler/scan", "handler/spec"},
 	"handler/author":        {"handler/scan"},
 	"handler/connectortest": {"handler/cases", "handler/engine", "handler/memory", "handler/spec"},
 	"handler/proof":         {"connectors", "handler/azblob", "handler/dir", "handler/engine", "handler/logsingest", "handler/rest", "handler/spec"},

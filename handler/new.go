@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -105,9 +106,6 @@ func (d *draft) run(ctx context.Context, std *streams) error {
 	if err != nil {
 		return err
 	}
-	if d.sample != "" { // it may be one of several pages, and the others are not there
-		d.Guess.Notes = append(d.Guess.Notes, "the first case ends after the one page of --sample")
-	}
 	files, err := d.Files()
 	if err != nil {
 		return err
@@ -133,11 +131,11 @@ func (d *draft) ask(std *streams) error {
 			return nil
 		}
 		fmt.Fprintf(std.err, "%s [%s]: ", text, cmp.Or(otherwise, "needed"))
-		line, err := in.ReadString('\n')
+		line, _ := in.ReadString('\n')
 		*to = cmp.Or(strings.TrimSpace(line), otherwise)
 		if *to == "" {
 			fmt.Fprintln(std.err)
-			return usageError("%s is not known (%v): give --%s", strings.ToLower(text), err, flag)
+			return usageError("not known: %s; give --%s", text, flag)
 		}
 		return nil
 	}
@@ -277,10 +275,11 @@ func (d *draft) firstCase(ctx context.Context, c *spec.Connector, folder string,
 	}
 	scrub := author.Scrubber(secrets)
 	now := from.Add(24 * time.Hour)
-	answered := &onlyAnswer{body: []byte(scrub(string(body))), link: scrub(header.Get("Link")), now: now}
+	first := []byte(scrub(string(body)))
+	answered := &twoAnswers{bodies: [][]byte{first, d.Guess.Last(first)}, link: scrub(header.Get("Link")), now: now}
 	rec := &author.Recorder{Next: answered, Scrub: scrub}
 	s := &c.Streams[0]
-	if _, _, err := replay(ctx, c, s, "", settings, rec, from, now); err != nil {
+	if _, _, err := replay(ctx, c, s, "", settings, rec, from, now, withBase(c.BaseURL)); err != nil {
 		return err
 	}
 	dir := filepath.Join(folder, "testdata", s.Name, "first_poll")
@@ -292,24 +291,21 @@ func (d *draft) firstCase(ctx context.Context, c *spec.Connector, folder string,
 	return err
 }
 
-// onlyAnswer gives the one answer that there is; what follows it is empty.
-type onlyAnswer struct {
-	body  []byte
-	link  string
-	now   time.Time
-	asked int
+// twoAnswers gives the one answer that there is, and then one like it without records.
+type twoAnswers struct {
+	bodies [][]byte
+	link   string
+	now    time.Time
 }
 
-func (a *onlyAnswer) RoundTrip(req *http.Request) (*http.Response, error) {
-	a.asked++
+func (a *twoAnswers) RoundTrip(req *http.Request) (*http.Response, error) {
 	h := http.Header{"Content-Type": {"application/json"}, "Date": {a.now.Format(http.TimeFormat)}}
-	body, code := a.body, http.StatusOK
-	if a.asked > 1 {
-		body, code = nil, http.StatusNoContent
-	} else if a.link != "" {
+	if a.link != "" {
 		h.Set("Link", a.link)
 	}
-	return &http.Response{StatusCode: code, Status: http.StatusText(code), Header: h, Request: req, Body: io.NopCloser(strings.NewReader(string(body))), ContentLength: int64(len(body))}, nil
+	body := a.bodies[0]
+	a.bodies, a.link = a.bodies[len(a.bodies)-1:], ""
+	return &http.Response{StatusCode: http.StatusOK, Status: "200 OK", Header: h, Request: req, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body))}, nil
 }
 
 func (d *draft) report(out io.Writer, folder string) error {

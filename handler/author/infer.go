@@ -28,6 +28,7 @@ type Guess struct {
 	Order   string   // ascending, descending or none
 	Columns []Column // of the records' members
 	Paging  string   // a paging: in YAML; none: {type: none}
+	Next    string   // where the answer has what leads on
 	Notes   []string // what a person should look at
 }
 
@@ -400,12 +401,36 @@ func (g *Guess) paging(root any, header http.Header) {
 		return
 	}
 	path, text, _ := strings.Cut(found[0], " ")
+	g.Next = path
 	if strings.HasPrefix(text, "http") || strings.HasPrefix(text, "/") {
 		g.Paging = fmt.Sprintf("{type: next_url, url: %q}", path)
 		return
 	}
 	g.Paging = fmt.Sprintf(`{type: token, token: %q, query: {cursor: "{page.token}"}}`, path)
 	g.Notes = append(g.Notes, "the next page's token is at "+path+"; the parameter that takes it is a guess: cursor")
+}
+
+// Last is an answer like body that has no records and leads nowhere.
+func (g *Guess) Last(body []byte) []byte {
+	if g.Records == "$" {
+		return []byte("[]")
+	}
+	out := body
+	for path, value := range map[string]string{g.Records: "[]", g.Next: "null"} {
+		p, err := scan.ParsePath(path)
+		if path == "" || err != nil {
+			continue
+		}
+		src := out
+		out = nil
+		done := 0
+		p.Select(src, func(start, end int) {
+			out = append(append(out, src[done:start]...), value...)
+			done = end
+		})
+		out = append(out, src[done:]...)
+	}
+	return out
 }
 
 func leadsOn(key string) bool {

@@ -59,7 +59,6 @@ var bugs = []bug{
 	{"credential echoed in an error", "rest/secrets.go", "		text = strings.ReplaceAll(text, f, \"***\")\n", "		_ = f\n"},
 	{"private address connected to", "rest/network.go", "	host := r.base.Hostname()\n", "	host := \"localhost\"\n	if true {\n		return nil\n	}\n"},
 	{"row cut short stays in the batch", "engine/page.go", "		b.undo(start)\n		return 0, r.malformed(err)\n", "		return 0, r.malformed(err)\n"},
-	{"cursor moves on before the page is delivered", "engine/batch.go", "	c.Position, c.Cursor = w.To, w.Cursor\n", "	c.Position, c.Cursor = w.To, r.work.Cursor\n"},
 	{"cursor forgotten", "engine/batch.go", "	c.Position, c.Cursor = w.To, w.Cursor\n", "	c.Position, c.Cursor = w.To, \"lost\"\n"},
 	{"reader goes on after a crash", "engine/checkpoint.go", "	if s.Position.Moving && (c.Lease != nil || recovered) {", "	if false {"},
 	{"reader goes on after a page that was lost", "engine/run.go", "			r.astray = true // it may have been sent\n", ""},
