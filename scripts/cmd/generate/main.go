@@ -44,6 +44,16 @@ func generate(root string) (map[string]string, error) {
 	if err := renew(files, filepath.Join(root, "handler", "kql", "README.md"), "\n"+kql.Reference()); err != nil {
 		return nil, err
 	}
+	reference, err := spec.Reference()
+	if err != nil {
+		return nil, err
+	}
+	if err := renew(files, filepath.Join(root, "handler", "spec", "README.md"), reference); err != nil {
+		return nil, err
+	}
+	if err := renew(files, filepath.Join(root, "README.md"), list(cs)); err != nil {
+		return nil, err
+	}
 	for _, c := range cs {
 		text, err := functionJSON(c)
 		if err != nil {
@@ -99,12 +109,54 @@ const (
 	end   = "<!-- end of the generated part -->"
 )
 
+// list is the table of all connectors.
+func list(cs []*spec.Connector) string {
+	var b strings.Builder
+	b.WriteString("\n| Connector | Streams | Tables |\n|---|---|---|\n")
+	for _, c := range cs {
+		var streams, tables []string
+		for _, s := range c.Streams {
+			title := s.Title
+			if title == "" {
+				title = s.Name
+			}
+			streams = append(streams, title)
+		}
+		for _, t := range c.Tables {
+			tables = append(tables, "`"+t.Name+"`")
+		}
+		if len(tables) > 4 {
+			tables = append(tables[:3], fmt.Sprintf("%d more", len(tables)-3))
+		}
+		fmt.Fprintf(&b, "| [%s](connectors/%s/README.md) | %s | %s |\n", c.Title, c.Name, strings.Join(streams, ", "), strings.Join(tables, ", "))
+	}
+	return b.String()
+}
+
+// askedBy says how a stream is asked for what is new.
+func askedBy(p *spec.Position) string {
+	switch p.Type {
+	case "cursor":
+		return "cursor"
+	case "snapshot":
+		return fmt.Sprintf("full list every %s; rows for what has changed", p.Every)
+	}
+	return fmt.Sprintf("time; %s behind now, reaching back %s", p.Lag, p.Overlap)
+}
+
+func kept(d spec.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return d.String()
+}
+
 // tables describes the streams, settings and tables of a connector.
 func tables(c *spec.Connector) string {
 	var b strings.Builder
-	b.WriteString("\n| Stream | Table | Lag | Overlap | Kept by the provider |\n|---|---|---|---|---|\n")
+	b.WriteString("\n| Stream | Table | Asked for by | Kept by the provider |\n|---|---|---|---|\n")
 	for _, s := range c.Streams {
-		fmt.Fprintf(&b, "| %s | `%s` | %s | %s | %s |\n", s.Name, s.Table, s.Position.Lag, s.Position.Overlap, s.Position.Retention)
+		fmt.Fprintf(&b, "| %s | `%s` | %s | %s |\n", s.Name, s.Table, askedBy(&s.Position), kept(s.Position.Retention))
 	}
 	b.WriteString("\n| Setting | App setting | |\n|---|---|---|\n")
 	for _, s := range c.Settings {
