@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/oauth2"
 )
 
 func loginCommand(std *streams) *cobra.Command {
@@ -62,12 +61,12 @@ func (a *app) login(ctx context.Context, std *streams, c *connection, port int) 
 		return portTaken(fmt.Sprint(port), err)
 	}
 	redirect := "http://" + ln.Addr().String() + "/"
-	state, verifier := oauth2.GenerateVerifier(), oauth2.GenerateVerifier()
+	login := conn.BeginLogin(redirect)
 	codes := make(chan answer, 1)
-	srv := &http.Server{Handler: codeHandler(state, codes), ReadHeaderTimeout: 30 * time.Second}
+	srv := &http.Server{Handler: codeHandler(login.State, codes), ReadHeaderTimeout: 30 * time.Second}
 	go func() { _ = srv.Serve(ln) }()
 	defer srv.Close()
-	fmt.Fprintf(std.out, "open this address in a browser on this machine and agree:\n\n  %s\n\n", conn.AuthorizeURL(redirect, state, verifier))
+	fmt.Fprintf(std.out, "open this address in a browser on this machine and agree:\n\n  %s\n\n", login.URL)
 	ctx, cancel := context.WithTimeout(ctx, loginTime)
 	defer cancel()
 	select {
@@ -75,7 +74,7 @@ func (a *app) login(ctx context.Context, std *streams, c *connection, port int) 
 		if got.err != nil {
 			return got.err
 		}
-		if err := conn.FinishLogin(ctx, redirect, got.code, verifier); err != nil {
+		if err := login.Finish(ctx, got.code); err != nil {
 			return err
 		}
 	case <-ctx.Done():

@@ -273,7 +273,10 @@ func (d *draft) firstCase(ctx context.Context, c *spec.Connector, folder string,
 		settings[s.Name] = "test-" + s.Name
 		secrets[s.Name] = os.Getenv(c.EnvName(s.Name))
 	}
-	scrub := author.Scrubber(secrets)
+	withoutSecrets := author.Scrubber(secrets)
+	scrub := func(s string) string { // a server on this machine becomes the https one that the connector names
+		return strings.ReplaceAll(withoutSecrets(s), strings.TrimSuffix(d.BaseURL, "/"), c.BaseURL)
+	}
 	now := from.Add(24 * time.Hour)
 	first := []byte(scrub(string(body)))
 	answered := &twoAnswers{bodies: [][]byte{first, d.Guess.Last(first)}, link: scrub(header.Get("Link")), now: now}

@@ -364,20 +364,35 @@ func (l *lab) text(x *Exchange) (text []byte) {
 	return text
 }
 
-// tree is an answer's body as a tree, nil when it is no JSON.
-func (l *lab) tree(x *Exchange) any {
-	v, err := tree(l.text(x))
-	if err != nil {
-		return nil
+// with is an answer with another body, JSON.
+func (x *Exchange) with(body []byte) *Response {
+	r := x.Response
+	r.Body, r.File, r.Text = nil, "", string(body)
+	r.Headers = maps.Clone(r.Headers)
+	if r.Headers == nil {
+		r.Headers = map[string]string{}
 	}
-	return v
+	r.Headers["Content-Type"] = "application/json"
+	return &r
 }
 
-// with is an answer with another body.
-func (x *Exchange) with(body any) *Response {
-	r := x.Response
-	r.Body, r.Text, r.File = body, "", ""
-	return &r
+// splice puts a value into the places that a path leads to; nil when it leads
+// nowhere. All else stays as it is, byte by byte: some ids are hashes of records.
+func splice(body []byte, path, value string) []byte {
+	p, err := scan.ParsePath(path)
+	if err != nil || !scan.Valid(body) {
+		return nil
+	}
+	var out []byte
+	done := 0
+	p.Select(body, func(start, end int) {
+		out = append(append(out, body[done:start]...), value...)
+		done = end
+	})
+	if out == nil {
+		return nil
+	}
+	return append(out, body[done:]...)
 }
 
 // elsewhere has an answer name a next page at another host.
@@ -390,7 +405,7 @@ func (l *lab) elsewhere(_ int, x *Exchange) *Response {
 	case p.URLHeader != "":
 		return l.header(x, p.URLHeader, evil)
 	case p.Type == "next_url":
-		if body := l.tree(x); set(body, p.URL, evil) {
+		if body := splice(l.text(x), p.URL, `"`+evil+`"`); body != nil {
 			return x.with(body)
 		}
 	}
@@ -413,8 +428,11 @@ func (l *lab) circle(_ int, x *Exchange) *Response {
 	if !l.lists(x) || p.Type != "token" || p.Token == "" {
 		return nil
 	}
-	body := l.tree(x)
-	if !set(body, p.Token, "circle") || p.More != "" && !set(body, p.More, true) {
+	body := splice(l.text(x), p.Token, `"circle"`)
+	if p.More != "" {
+		body = splice(body, p.More, "true")
+	}
+	if body == nil {
 		return nil
 	}
 	l.queued["circle"] = &Exchange{Request: x.Request, Response: *x.with(body)}
@@ -431,7 +449,7 @@ func (l *lab) doubled(_ int, x *Exchange) *Response {
 	if err != nil || !scan.Valid(body) {
 		return nil
 	}
-	var out []byte // the text with each list twice, byte by byte: some ids are hashes
+	var out []byte
 	done := 0
 	path.Select(body, func(start, end int) {
 		inner := bytes.TrimSpace(body[start+1 : end-1])
@@ -444,14 +462,7 @@ func (l *lab) doubled(_ int, x *Exchange) *Response {
 	if out == nil {
 		return nil
 	}
-	r := x.with(nil)
-	r.Text = string(append(out, body[done:]...))
-	r.Headers = maps.Clone(r.Headers)
-	if r.Headers == nil {
-		r.Headers = map[string]string{}
-	}
-	r.Headers["Content-Type"] = "application/json"
-	return r
+	return x.with(append(out, body[done:]...))
 }
 
 // emptyFirst puts a page without records before an answer.
@@ -460,8 +471,11 @@ func (l *lab) emptyFirst(_ int, x *Exchange) *Response {
 	if !l.lists(x) || p.Type != "token" || p.Token == "" || p.Stop != "" || l.s.Records == "$" {
 		return nil
 	}
-	body := l.tree(x)
-	if !set(body, l.s.Records, []any{}) || !set(body, p.Token, "made-up") || p.More != "" && !set(body, p.More, true) {
+	body := splice(splice(l.text(x), l.s.Records, "[]"), p.Token, `"made-up"`)
+	if p.More != "" {
+		body = splice(body, p.More, "true")
+	}
+	if body == nil {
 		return nil
 	}
 	l.queued["made-up"] = x
@@ -474,35 +488,4 @@ func (l *lab) expired(_ int, x *Exchange) *Response {
 		return nil
 	}
 	return &Response{Status: http.StatusGone}
-}
-
-// set writes one place of a tree: $.a.b, $['odd.name'].
-func set(v any, path string, value any) bool {
-	keys := names(path)
-	if len(keys) == 0 {
-		return false
-	}
-	for _, k := range keys[:len(keys)-1] {
-		m, ok := v.(map[string]any)
-		if !ok {
-			return false
-		}
-		v = m[k]
-	}
-	m, ok := v.(map[string]any)
-	if ok {
-		m[keys[len(keys)-1]] = value
-	}
-	return ok
-}
-
-func names(path string) []string {
-	path = strings.TrimPrefix(path, "$")
-	if name, ok := strings.CutPrefix(path, "['"); ok {
-		return []string{strings.TrimSuffix(name, "']")}
-	}
-	if path == "" || strings.ContainsAny(path, "[*") {
-		return nil
-	}
-	return strings.Split(strings.TrimPrefix(path, "."), ".")
 }

@@ -31,7 +31,7 @@ func newAuthenticator(r *Connection) (authenticator, error) {
 		return fixed(func(req *http.Request) { req.Header.Set("Authorization", "Bearer "+r.setting(a.Value)) }), nil
 	case "api_key":
 		r.secrets.set("api_key", r.setting(a.Value)) // which may have several settings in it
-		if a.Body != "" { // goes in when the body is written
+		if a.Body != "" {                            // goes in when the body is written
 			return fixed(func(*http.Request) {}), nil
 		}
 		return fixed(func(req *http.Request) { putKey(req, a, r.setting(a.Value)) }), nil

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"golang.org/x/oauth2"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/spec"
@@ -191,13 +192,13 @@ func TestARefreshTokenThatIsReplacedIsKeptSealed(t *testing.T) {
 
 func TestALoginIsFinishedAndUsed(t *testing.T) {
 	const auth = `{type: oauth2, grant: authorization_code, authorize_url: "https://id.example/agree", token_url: /token, client_id: "{host}", client_secret: "{key}", scope: read}`
-	verifier := "a-verifier-that-is-long-enough-for-the-standard-1234567890"
+	challenge := "" // that the page was asked with
 	h := func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		switch {
 		case r.URL.Path != "/token":
 			_, _ = io.WriteString(w, `[]`)
-		case r.FormValue("code") == "c1" && r.FormValue("code_verifier") == verifier && r.FormValue("redirect_uri") == "http://127.0.0.1:1/":
+		case r.FormValue("code") == "c1" && oauth2.S256ChallengeFromVerifier(r.FormValue("code_verifier")) == challenge && r.FormValue("redirect_uri") == "http://127.0.0.1:1/":
 			_, _ = io.WriteString(w, `{"access_token":"at","refresh_token":"first"}`)
 		case r.FormValue("refresh_token") == "first":
 			_, _ = io.WriteString(w, `{"access_token":"at"}`)
@@ -211,14 +212,17 @@ func TestALoginIsFinishedAndUsed(t *testing.T) {
 	if _, err := s.Fetch(t.Context(), window, ""); reason(err) != "not_logged_in" || !strings.Contains(err.Error(), "sluice login") {
 		t.Errorf("before the login: %v", err)
 	}
-	u, err := url.Parse(s.AuthorizeURL("http://127.0.0.1:1/", "state", verifier))
-	if q := u.Query(); err != nil || u.Host != "id.example" || q.Get("scope") != "read" || q.Get("state") != "state" || q.Get("code_challenge_method") != "S256" || q.Get("access_type") != "offline" {
+	login := s.BeginLogin("http://127.0.0.1:1/")
+	u, err := url.Parse(login.URL)
+	q := u.Query()
+	if err != nil || u.Host != "id.example" || q.Get("scope") != "read" || q.Get("state") != login.State || q.Get("code_challenge_method") != "S256" || q.Get("access_type") != "offline" {
 		t.Errorf("%s, %v", u, err)
 	}
-	if err := s.FinishLogin(t.Context(), "http://127.0.0.1:1/", "wrong", verifier); reason(err) != "wrong_credentials" {
+	challenge = q.Get("code_challenge")
+	if err := login.Finish(t.Context(), "wrong"); reason(err) != "wrong_credentials" {
 		t.Errorf("a wrong code: %v", err)
 	}
-	if err := s.FinishLogin(t.Context(), "http://127.0.0.1:1/", "c1", verifier); err != nil {
+	if err := login.Finish(t.Context(), "c1"); err != nil {
 		t.Fatal(err)
 	}
 	fetchOK(t, s)

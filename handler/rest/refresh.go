@@ -139,29 +139,40 @@ func (r *Connection) sealer() (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
-// AuthorizeURL is the page on which a person agrees that Sluice may read; verifier
-// is a secret of this login (RFC 7636), state comes back with the answer.
-func (r *Connection) AuthorizeURL(redirect, state, verifier string) string {
+// Login is one attempt to have a person agree, in a browser, that Sluice may read.
+type Login struct {
+	URL   string // the provider's page
+	State string // what comes back with the answer; without it the answer is somebody else's
+
+	r                  *Connection
+	redirect, verifier string // the verifier is a secret of this login (RFC 7636)
+}
+
+// BeginLogin prepares a login after which the browser comes back to redirect.
+func (r *Connection) BeginLogin(redirect string) *Login {
+	l := &Login{r: r, redirect: redirect, State: oauth2.GenerateVerifier(), verifier: oauth2.GenerateVerifier()}
 	config := r.config("")
 	config.RedirectURL = redirect
 	config.Scopes = []string{r.setting(r.c.Auth.Scope)}
-	opts := []oauth2.AuthCodeOption{oauth2.AccessTypeOffline, oauth2.S256ChallengeOption(verifier)}
+	opts := []oauth2.AuthCodeOption{oauth2.AccessTypeOffline, oauth2.S256ChallengeOption(l.verifier)}
 	for k, v := range r.c.Auth.Params {
 		opts = append(opts, oauth2.SetAuthURLParam(k, r.setting(v)))
 	}
-	return config.AuthCodeURL(state, opts...)
+	l.URL = config.AuthCodeURL(l.State, opts...)
+	return l
 }
 
-// FinishLogin trades the code that the page has answered for a refresh token, and
-// keeps that.
-func (r *Connection) FinishLogin(ctx context.Context, redirect, code, verifier string) error {
+// Finish trades the code that the page has answered for a refresh token, and keeps
+// that.
+func (l *Login) Finish(ctx context.Context, code string) error {
+	r := l.r
 	endpoint, err := r.endpoint(r.c.Auth.TokenURL)
 	if err != nil {
 		return err
 	}
 	config := r.config(endpoint.String())
-	config.RedirectURL = redirect
-	t, err := config.Exchange(r.tokenContext(ctx), code, oauth2.VerifierOption(verifier))
+	config.RedirectURL = l.redirect
+	t, err := config.Exchange(r.tokenContext(ctx), code, oauth2.VerifierOption(l.verifier))
 	if err != nil {
 		return r.tokenError(err)
 	}
