@@ -396,7 +396,9 @@ func (g *Guess) paging(root any, header http.Header) {
 			found = append(found, pathText(path)+" "+text)
 		}
 	})
-	slices.SortFunc(found, func(a, b string) int { return cmp.Or(cmp.Compare(strings.Count(a, "."), strings.Count(b, ".")), strings.Compare(a, b)) })
+	slices.SortFunc(found, func(a, b string) int {
+		return cmp.Or(cmp.Compare(strings.Count(a, "."), strings.Count(b, ".")), strings.Compare(a, b))
+	})
 	if len(found) == 0 {
 		return
 	}

@@ -18,7 +18,7 @@ import (
 // has test values in the place of secrets.
 type Recorder struct {
 	Next    http.RoundTripper
-	Scrub   func(string) string     // puts test values in the place of secrets
+	Scrub   func(string) string      // puts test values in the place of secrets
 	Skip    func(*http.Request) bool // not to be kept, such as requests for tokens
 	mu      sync.Mutex
 	entries []Recorded

@@ -67,7 +67,7 @@ func exemplified(t *testing.T, all, section string, f reflect.StructField) {
 		return
 	}
 	for _, v := range strings.Split(enum, "|") {
-		if !regexp.MustCompile(`\b` + key + `: "?` + regexp.QuoteMeta(v)).MatchString(all) && !isDefault(key, v) {
+		if !regexp.MustCompile(`\b`+key+`: "?`+regexp.QuoteMeta(v)).MatchString(all) && !isDefault(key, v) {
 			t.Errorf("no example has %s: %s of %s", key, v, section)
 		}
 	}
