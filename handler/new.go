@@ -28,7 +28,6 @@ type draft struct {
 	author.Draft
 	sample, records, dir string
 	params               []string
-	id, time             string
 }
 
 func newCommand(std *streams) *cobra.Command {

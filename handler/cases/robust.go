@@ -123,7 +123,7 @@ type trial struct {
 	struck           bool // the fault happened
 	first            engine.Report
 	arrived, finally []string // events after the first run, and in the end
-	from, position   time.Time
+	position         time.Time
 }
 
 // judge compares with the run in which nothing failed.
