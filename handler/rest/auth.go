@@ -18,39 +18,36 @@ type authenticator interface {
 	refused(resp *http.Response) bool
 }
 
-func newAuthenticator(r *Connection) (authenticator, error) {
+func newAuthenticator(r *Connection) authenticator {
 	a := &r.c.Auth
 	switch a.Type {
 	case "basic":
 		user, password := r.setting(a.Username), r.setting(a.Password)
-		r.secrets.set("basic", user+":"+password)
-		return fixed(func(req *http.Request) { req.SetBasicAuth(user, password) }), nil
+		r.secrets.set(r.label+"basic", user+":"+password)
+		return fixed(func(req *http.Request) { req.SetBasicAuth(user, password) })
 	case "digest":
-		return &digest{r: r}, nil
+		return &digest{r: r}
 	case "bearer":
-		return fixed(func(req *http.Request) { req.Header.Set("Authorization", "Bearer "+r.setting(a.Value)) }), nil
+		return fixed(func(req *http.Request) { req.Header.Set("Authorization", "Bearer "+r.setting(a.Value)) })
 	case "api_key":
-		r.secrets.set("api_key", r.setting(a.Value)) // which may have several settings in it
-		if a.Body != "" {                            // goes in when the body is written
-			return fixed(func(*http.Request) {}), nil
+		r.secrets.set(r.label+"api_key", r.setting(a.Value)) // which may have several settings in it
+		if a.Body != "" {                                    // goes in when the body is written
+			return fixed(func(*http.Request) {})
 		}
-		return fixed(func(req *http.Request) { putKey(req, a, r.setting(a.Value)) }), nil
+		return fixed(func(req *http.Request) { putKey(req, a, r.setting(a.Value)) })
 	case "oauth2":
-		return &tokenAuth{r: r, issue: (&oauth{Connection: r}).token}, nil
+		return &tokenAuth{r: r, issue: (&oauth{Connection: r}).token}
 	case "azure":
-		return &tokenAuth{r: r, issue: r.azureToken}, nil
+		return &tokenAuth{r: r, issue: r.azureToken}
 	case "jwt":
-		return &tokenAuth{r: r, issue: r.ownToken}, nil
+		return &tokenAuth{r: r, issue: r.ownToken}
 	case "login":
-		return &tokenAuth{r: r, issue: r.login}, nil
+		return &tokenAuth{r: r, issue: r.login}
 	case "signature":
-		return newSigner(r), nil
+		return newSigner(r)
 	}
-	return fixed(func(*http.Request) {}), nil
+	return fixed(func(*http.Request) {})
 }
-
-// bodyKey is the api_key that goes into bodies.
-func (r *Connection) bodyKey() string { return r.setting(r.c.Auth.Value) }
 
 // putKey puts a key or token where auth says: a header, a query parameter or a cookie.
 func putKey(req *http.Request, a *spec.Auth, value string) {
@@ -96,7 +93,7 @@ type tokenAuth struct {
 const (
 	// tokenMargin is how long before its end a token is replaced.
 	tokenMargin = time.Minute
-	// tokenName is what marks the token in what is stored.
+	// tokenName is what marks a token in what is stored.
 	tokenName = "access_token"
 )
 
@@ -125,7 +122,7 @@ func (t *tokenAuth) get(ctx context.Context) (string, error) {
 		life = time.Duration(t.r.c.Auth.Lifetime)
 	}
 	t.value, t.used, t.until = issued.value, false, t.r.opt.Now().Add(max(life-tokenMargin, life/2))
-	t.r.secrets.set(tokenName, t.value)
+	t.r.secrets.set(t.r.label+tokenName, t.value)
 	return t.value, nil
 }
 

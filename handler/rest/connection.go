@@ -47,7 +47,8 @@ type Connection struct {
 	opt     Options
 	client  *http.Client
 	dialer  *net.Dialer
-	secrets secrets
+	secrets *secrets
+	label   string // before the names of what becomes of credentials, to tell a step's own
 	auth    authenticator
 
 	mu        sync.Mutex
@@ -59,7 +60,7 @@ func Open(c *spec.Connector, opt Options) (*Connection, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	r := &Connection{c: c, opt: opt, dialer: newDialer()}
+	r := &Connection{c: c, opt: opt, dialer: newDialer(), secrets: &secrets{}}
 	for _, name := range c.Secrets() {
 		if v := opt.Settings[name]; v != "" {
 			r.secrets.set(name, v)
@@ -76,8 +77,15 @@ func Open(c *spec.Connector, opt Options) (*Connection, error) {
 	if err := r.openClient(); err != nil {
 		return nil, err
 	}
-	r.auth, err = newAuthenticator(r)
-	return r, err
+	r.auth = newAuthenticator(r)
+	return r, nil
+}
+
+// as is the connection with credentials of a step's own.
+func (r *Connection) as(a *spec.Auth, label string) *Connection {
+	c, opt := *r.c, r.opt
+	c.Auth, opt.Keep = *a, nil // what is kept is the connection's
+	return &Connection{c: &c, base: r.base, opt: opt, client: r.client, dialer: r.dialer, secrets: r.secrets, label: label + " "}
 }
 
 // openClient makes the client that sends requests, with the certificate that it

@@ -41,8 +41,8 @@ func (l *listing) request(ctx context.Context, sc *scope, token string) (*http.R
 	var body io.Reader
 	kind := ""
 	if tree != nil {
-		if field := l.src.c.Auth.Body; field != "" {
-			if tree, err = place(tree, field, l.src.bodyKey()); err != nil {
+		if a := &l.as.c.Auth; a.Body != "" {
+			if tree, err = place(tree, a.Body, l.as.setting(a.Value)); err != nil {
 				return nil, err
 			}
 		}

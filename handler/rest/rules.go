@@ -33,7 +33,7 @@ func (l *listing) answered(resp *http.Response, body []byte, usual error) (*engi
 	case "throttled":
 		return nil, r.fail(engine.Throttled, "throttled", "", cause, retryAfter(resp.Header, r.opt.Now()))
 	case "new_token":
-		r.auth.refused(resp)
+		l.auth.refused(resp)
 		if l.renewed { // for nothing, it seems
 			return nil, r.fail(engine.Auth, "wrong_credentials", "check "+r.secretSettings()+": it may be wrong, expired or revoked", cause, 0)
 		}

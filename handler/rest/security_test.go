@@ -204,7 +204,7 @@ func TestCredentialsThatAProviderEchoes(t *testing.T) {
 			w.WriteHeader(http.StatusBadRequest)
 			_, _ = io.WriteString(w, "bad key "+text)
 		})
-		s.secrets = secrets{}
+		s.secrets = &secrets{}
 		s.secrets.set("key", odd)
 		_, err := s.Fetch(t.Context(), engine.Window{From: noon, To: noon}, "")
 		if err == nil || strings.Contains(err.Error(), "odd") || strings.Contains(err.Error(), text) || strings.ContainsAny(err.Error(), "\x1b\r\n\u202e") {

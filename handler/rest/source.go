@@ -52,9 +52,15 @@ func (r *Connection) Source(s *spec.Stream, part string) *Source {
 		src.levels = append(src.levels, &listing{src: src, req: &st.Request, paging: &st.Paging, resp: &st.Response, success: &st.Success, rules: st.Errors, explode: &st.Explode, records: st.Records,
 			origins: st.Origins, step: st})
 	}
-	for _, l := range src.levels {
-		if l != nil {
-			l.pager = newPager(l)
+	for i, l := range src.levels {
+		if l == nil {
+			continue
+		}
+		l.pager = newPager(l)
+		l.as, l.auth = r, r.auth
+		if l.step != nil && l.step.Auth != nil {
+			l.as = r.as(l.step.Auth, fmt.Sprint(s.Name, " step ", i))
+			l.auth = newAuthenticator(l.as)
 		}
 	}
 	src.loaded = make([]*loaded, len(src.levels))
@@ -102,7 +108,7 @@ func (r *Source) prepare(ctx context.Context, sc *scope) error {
 
 // single is a listing of one request that has no pages and no records.
 func (r *Source) single(req *spec.Request, rules []spec.Rule) *listing {
-	l := &listing{src: r, req: req, paging: &spec.Paging{Type: "none"}, resp: &spec.Response{}, success: &spec.Success{}, rules: rules, explode: &spec.Explode{}, records: "$"}
+	l := &listing{src: r, req: req, paging: &spec.Paging{Type: "none"}, resp: &spec.Response{}, success: &spec.Success{}, rules: rules, explode: &spec.Explode{}, records: "$", as: r.Connection, auth: r.auth}
 	l.pager = newPager(l)
 	return l
 }
@@ -125,8 +131,10 @@ type listing struct {
 	rules   []spec.Rule
 	explode *spec.Explode
 	records string
-	empty   string     // what a response without records has
-	origins []string   // of a step
+	empty   string      // what a response without records has
+	origins []string    // of a step
+	as      *Connection // whose credentials it is asked with
+	auth    authenticator
 	inJob   bool       // a job's part: when it is gone, so is the job
 	step    *spec.Step // nil: the list
 
@@ -180,7 +188,7 @@ func (l *listing) exchange(ctx context.Context, sc *scope, token string) (*http.
 			return nil, nil, r.fail(engine.Permanent, "bad_request", "", err, 0)
 		}
 		if r.sameOrigin(req.URL) {
-			if err := r.auth.apply(ctx, req); err != nil {
+			if err := l.auth.apply(ctx, req); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -189,7 +197,7 @@ func (l *listing) exchange(ctx context.Context, sc *scope, token string) (*http.
 		if err != nil {
 			return nil, nil, r.networkError(err)
 		}
-		if resp.StatusCode == http.StatusUnauthorized && tries == 0 && r.sameOrigin(req.URL) && r.auth.refused(resp) {
+		if resp.StatusCode == http.StatusUnauthorized && tries == 0 && r.sameOrigin(req.URL) && l.auth.refused(resp) {
 			resp.Body.Close()
 			continue
 		}

@@ -505,3 +505,48 @@ func TestAPlaceThatIsDamaged(t *testing.T) {
 		}
 	}
 }
+
+// TestAStepHasCredentialsOfItsOwn, which are asked for, replaced and redacted like the
+// connector's.
+func TestAStepHasCredentialsOfItsOwn(t *testing.T) {
+	c := declared(t, "", `
+request: {path: /list}
+records: $
+steps:
+  - request: {path: "/x/{item}"}
+    auth: {type: oauth2, token_url: /token, client_id: step, client_secret: "{key}"}
+    records: $`+windowed)
+	issued := 0
+	a := newAPI(t, map[string]any{
+		"GET /list": func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("X-Key") != secret || r.Header.Get("Authorization") != "" {
+				t.Errorf("the list is asked for with %v", r.Header)
+			}
+			_, _ = io.WriteString(w, `["a","b"]`)
+		},
+		"POST /token client_id=step&client_secret=" + secret + "&grant_type=client_credentials": func(w http.ResponseWriter, _ *http.Request) {
+			issued++
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"access_token":"own-token-%d","expires_in":3600}`, issued)
+		},
+		"GET /x/a": func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") != "Bearer own-token-1" || r.Header.Get("X-Key") != "" {
+				t.Errorf("the step is asked with %v", r.Header)
+			}
+			_, _ = io.WriteString(w, `[1]`)
+		},
+		"GET /x/b": func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = io.WriteString(w, r.Header.Get("Authorization"))
+		},
+	})
+	src := a.open(t, c)
+	page, err := src.Fetch(t.Context(), window, "")
+	if err != nil || string(page.Records) != "[1]" {
+		t.Fatal(page, err)
+	}
+	_, err = src.Fetch(t.Context(), window, page.Next)
+	if reason(err) != "wrong_credentials" || issued != 2 || strings.Contains(err.Error(), "own-token") {
+		t.Errorf("%d tokens, %v", issued, err)
+	}
+}

@@ -174,6 +174,7 @@ type Step struct {
 	Batch    int      `yaml:"batch" doc:"So many records at a time, which are {items}, a list. Default: one at a time."`
 	Once     bool     `yaml:"once" doc:"A record that comes again is not looked up again: what it leads to never changes."`
 	Join     string   `yaml:"join" doc:"The rows are made of the record before, with the one that was looked up as a member of this name. Default: of the one looked up alone."`
+	Auth     *Auth    `yaml:"auth" doc:"Credentials of the step's own. Default: those of the connector. They go to base_url only."`
 	Origins  []string `yaml:"origins" doc:"Hosts besides base_url's that an address may lead to, such as *.amazonaws.com. Such an address is a permission in itself: no credentials are sent there."`
 	Paging   Paging   `yaml:"paging" doc:"How to get the next page. Default: there is only one."`
 	Response Response `yaml:"response" doc:"How responses are written. Default: JSON."`

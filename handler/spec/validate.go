@@ -115,7 +115,7 @@ func (v *validator) connector() {
 		}
 	}
 	v.baseURL()
-	v.auth()
+	v.auth(&c.Auth, "auth")
 	for i := range c.Streams {
 		v.stream(&c.Streams[i], fmt.Sprintf("streams[%d]", i))
 	}

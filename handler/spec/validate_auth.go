@@ -60,15 +60,15 @@ var grantKeys = map[string][]string{
 	"jwt_bearer":         {"private_key", "claims"},
 }
 
-func (v *validator) auth() {
-	a := v.c.Auth
+// auth checks what stands at a place of the file: auth, or that of a step.
+func (v *validator) auth(a *Auth, at string) {
 	texts := map[string]string{"header": a.Header, "query": a.Query, "cookie": a.Cookie, "body": a.Body, "prefix": a.Prefix, "value": a.Value, "username": a.Username, "password": a.Password,
 		"token_url": a.TokenURL, "authorize_url": a.AuthorizeURL, "refresh_token": a.RefreshToken, "grant": a.Grant, "client_id": a.ClientID, "client_secret": a.ClientSecret,
 		"credentials_in": a.CredentialsIn, "scope": a.Scope, "tenant": a.Tenant, "private_key": a.PrivateKey, "key_id": a.KeyID, "algorithm": a.Algorithm}
 	for group, params := range map[string]map[string]string{"params": a.Params, "claims": a.Claims} {
 		texts[group] = map[bool]string{true: "given"}[len(params) > 0]
 		for k, val := range params {
-			v.placeholders("auth."+group+"."+k, val, nil)
+			v.placeholders(at+"."+group+"."+k, val, nil)
 		}
 	}
 	for key, given := range map[string]bool{"login": a.Login != nil, "sign": a.Sign != nil, "lifetime": a.Lifetime != 0} {
@@ -79,22 +79,21 @@ func (v *validator) auth() {
 		val := texts[key]
 		switch {
 		case val == "" && slices.Contains(keys.needs, key):
-			v.errorf("auth", "auth of type %s needs %s", a.Type, key)
+			v.errorf(at, "auth of type %s needs %s", a.Type, key)
 		case val != "" && !slices.Contains(keys.needs, key) && !slices.Contains(keys.may, key):
-			v.errorf("auth."+key, "auth of type %s has no %s", a.Type, key)
+			v.errorf(at+"."+key, "auth of type %s has no %s", a.Type, key)
 		}
-		v.placeholders("auth."+key, val, nil)
+		v.placeholders(at+"."+key, val, nil)
 	}
-	v.authPlaces()
-	v.authGrant(texts)
-	v.authTexts()
-	v.login()
-	v.sign()
+	v.authPlaces(a, at)
+	v.authGrant(a, at, texts)
+	v.authTexts(a, at)
+	v.login(a.Login, at+".login")
+	v.sign(a, at+".sign")
 }
 
 // authPlaces checks that a key or token goes to one place.
-func (v *validator) authPlaces() {
-	a := v.c.Auth
+func (v *validator) authPlaces(a *Auth, at string) {
 	places := 0
 	for _, p := range []string{a.Header, a.Query, a.Cookie, a.Body} {
 		if p != "" {
@@ -102,45 +101,43 @@ func (v *validator) authPlaces() {
 		}
 	}
 	if places > 1 {
-		v.errorf("auth", "the key goes to one place: header, query, cookie or body")
+		v.errorf(at, "the key goes to one place: header, query, cookie or body")
 	}
 	if (a.Certificate == "") != (a.CertKey == "") {
-		v.errorf("auth", "a client certificate needs both: certificate and certificate_key")
+		v.errorf(at, "a client certificate needs both: certificate and certificate_key")
 	}
 }
 
-func (v *validator) authGrant(texts map[string]string) {
-	a := v.c.Auth
+func (v *validator) authGrant(a *Auth, at string, texts map[string]string) {
 	if a.Type != "oauth2" {
 		return
 	}
 	grant := or(a.Grant, "client_credentials")
 	for _, key := range grantKeys[grant] {
 		if texts[key] == "" {
-			v.errorf("auth", "grant: %s needs %s", grant, key)
+			v.errorf(at, "grant: %s needs %s", grant, key)
 		}
 	}
 	for _, key := range []string{"username", "password", "authorize_url", "refresh_token"} {
 		if texts[key] != "" && !slices.Contains(grantKeys[grant], key) {
-			v.errorf("auth."+key, "grant: %s has no %s", grant, key)
+			v.errorf(at+"."+key, "grant: %s has no %s", grant, key)
 		}
 	}
 	switch {
 	case a.CredentialsIn == "assertion" && a.PrivateKey == "":
-		v.errorf("auth", "credentials_in: assertion needs private_key")
+		v.errorf(at, "credentials_in: assertion needs private_key")
 	case !a.asserts() && (a.PrivateKey != "" || a.Claims != nil || a.KeyID != "" || a.Algorithm != ""):
-		v.errorf("auth", "private_key, key_id, algorithm and claims are for grant: jwt_bearer and credentials_in: assertion")
+		v.errorf(at, "private_key, key_id, algorithm and claims are for grant: jwt_bearer and credentials_in: assertion")
 	case grant == "client_credentials" && a.CredentialsIn != "assertion" && a.ClientSecret == "":
-		v.errorf("auth", "grant: client_credentials needs client_secret")
+		v.errorf(at, "grant: client_credentials needs client_secret")
 	}
 }
 
 // authTexts checks addresses, and that credentials are secret.
-func (v *validator) authTexts() {
-	a := v.c.Auth
+func (v *validator) authTexts(a *Auth, at string) {
 	for key, u := range map[string]string{"token_url": a.TokenURL, "authorize_url": a.AuthorizeURL} {
 		if u = Placeholder.ReplaceAllString(u, "x"); u != "" && !strings.HasPrefix(u, "/") && !strings.HasPrefix(u, "https://") {
-			v.errorf("auth."+key, "%s has to begin with https://, or with / for a path below base_url", key)
+			v.errorf(at+"."+key, "%s has to begin with https://, or with / for a path below base_url", key)
 		}
 	}
 	credentials := a.Value + a.Password + a.ClientSecret + a.RefreshToken + a.PrivateKey + a.CertKey
@@ -149,17 +146,16 @@ func (v *validator) authTexts() {
 	}
 	for _, m := range Placeholder.FindAllStringSubmatch(credentials, -1) {
 		if s := v.c.Setting(m[1]); s != nil && !s.Secret {
-			v.errorf("auth", "the setting %s is a credential: mark it secret: true", m[1])
+			v.errorf(at, "the setting %s is a credential: mark it secret: true", m[1])
 		}
 	}
 }
 
-func (v *validator) login() {
-	l := v.c.Auth.Login
+func (v *validator) login(l *Login, at string) {
 	if l == nil {
 		return
 	}
-	v.request(&l.Request, "auth.login.request", nil)
+	v.request(&l.Request, at+".request", nil)
 	given := 0
 	for _, t := range []string{l.Token, l.TokenHeader, l.TokenCookie} {
 		if t != "" {
@@ -167,31 +163,31 @@ func (v *validator) login() {
 		}
 	}
 	if given != 1 {
-		v.errorf("auth.login", "say where the token is: token: a path such as $.token, token_header or token_cookie")
+		v.errorf(at, "say where the token is: token: a path such as $.token, token_header or token_cookie")
 	}
-	v.path("auth.login.token", l.Token, true)
-	v.path("auth.login.expires", l.Expires, true)
+	v.path(at+".token", l.Token, true)
+	v.path(at+".expires", l.Expires, true)
 }
 
 var signNames = []string{"sign.date", "sign.method", "sign.scheme", "sign.host", "sign.path", "sign.query", "sign.target", "sign.body_hash", "sign.nonce"}
 
-func (v *validator) sign() {
-	s := v.c.Auth.Sign
+func (v *validator) sign(a *Auth, at string) {
+	s := a.Sign
 	if s == nil {
 		return
 	}
-	v.placeholders("auth.sign.key", s.Key, nil)
-	v.placeholders("auth.sign.derive", s.Derive, signNames)
-	v.placeholders("auth.sign.text", s.Text, signNames)
-	sent := v.c.Auth.Username != ""
+	v.placeholders(at+".key", s.Key, nil)
+	v.placeholders(at+".derive", s.Derive, signNames)
+	v.placeholders(at+".text", s.Text, signNames)
+	sent := a.Username != ""
 	for k, val := range s.Headers {
-		v.placeholders("auth.sign.headers."+k, val, append(slices.Clone(signNames), "sign.result"))
+		v.placeholders(at+".headers."+k, val, append(slices.Clone(signNames), "sign.result"))
 		sent = sent || strings.Contains(val, "{sign.result}")
 	}
 	if !sent {
-		v.errorf("auth.sign", "say where the signature goes: headers with {sign.result}, or auth.username for Basic")
+		v.errorf(at, "say where the signature goes: headers with {sign.result}, or auth.username for Basic")
 	}
 	if _, err := TimeFormat(s.Date); err != nil && s.Date != "rfc1123" {
-		v.errorf("auth.sign.date", "%v", err)
+		v.errorf(at+".date", "%v", err)
 	}
 }

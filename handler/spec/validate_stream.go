@@ -20,6 +20,9 @@ func (s *Stream) setDefaults() {
 	for i := range s.Steps {
 		s.Steps[i].Request.setDefaults()
 		s.Steps[i].Paging.setDefaults()
+		if a := s.Steps[i].Auth; a != nil {
+			a.setDefaults()
+		}
 	}
 	if j := s.Job; j != nil {
 		j.Status.setDefaults()
@@ -163,6 +166,9 @@ func (v *validator) step(s *Stream, i int, path string, known []string) {
 			v.errorf(path+".origins", "%q has to be a host, or *. and a domain", o)
 		}
 	}
+	if st.Auth != nil {
+		v.auth(st.Auth, path+".auth")
+	}
 	if st.Paging.Type == "iterator" {
 		v.errorf(path+".paging", "an iterator is for a stream's own list")
 	}
@@ -282,7 +288,7 @@ func (v *validator) rules(rules []Rule, path string) {
 			v.errorf(at, "the rule fits every error: give it a status or a text in the body")
 		case r.Status != 0 && (r.Status < 100 || r.Status > 599):
 			v.errorf(at+".status", "%d is no status code", r.Status)
-		case r.Do == "new_token" && !v.c.Auth.tokens():
+		case r.Do == "new_token" && !v.c.Auth.tokens() && !strings.Contains(path, ".steps"):
 			v.errorf(at+".do", "auth of type %s has no tokens", v.c.Auth.Type)
 		}
 	}
