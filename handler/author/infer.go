@@ -103,6 +103,9 @@ func largestList(v any, path []string, depth int) (best []string, list []map[str
 			return nil, nil
 		}
 		for _, k := range slices.Sorted(maps.Keys(v)) {
+			if !sane.MatchString(k) {
+				continue
+			}
 			if p, l := largestList(v[k], append(path, k), depth+1); len(l) > len(list) {
 				best, list = p, l
 			}
@@ -134,12 +137,16 @@ func pathText(path []string) string {
 	return text
 }
 
+// sane are names of members that need no escaping anywhere; others are left to
+// AdditionalFields.
+var sane = regexp.MustCompile(`^[\p{L}\p{N}_@$][\p{L}\p{N} _.@$:/-]*$`)
+
 // kqlName is a member as KQL reads it. Words of the language stand in brackets.
 func kqlName(key string) string {
 	if plainKey.MatchString(key) && !slices.Contains(words, key) {
 		return key
 	}
-	return "['" + strings.ReplaceAll(key, "'", `\'`) + "']"
+	return "['" + key + "']"
 }
 
 var words = []string{"date", "time", "title", "datetime", "timespan", "type", "int", "long", "real", "bool", "string", "dynamic", "guid", "and", "or", "by", "in", "on", "of", "to", "with", "where", "project", "extend", "let", "table", "database", "cluster"}
@@ -149,13 +156,13 @@ func (g *Guess) columns(list []map[string]any) {
 	seen := map[string]bool{}
 	for _, rec := range list {
 		for k := range rec {
-			seen[k] = true
+			seen[k] = sane.MatchString(k)
 		}
 	}
 	used := map[string]bool{}
 	for _, k := range slices.Sorted(maps.Keys(seen)) {
 		name := columnName(k)
-		if used[strings.ToLower(name)] {
+		if !seen[k] || used[strings.ToLower(name)] {
 			continue
 		}
 		used[strings.ToLower(name)] = true
@@ -248,7 +255,7 @@ func (g *Guess) identify(list []map[string]any) {
 	best, rank := "", 0
 	for k := range list[0] {
 		r := idRank(k)
-		if r > rank && distinctTexts(list, k) {
+		if r > rank && sane.MatchString(k) && distinctTexts(list, k) {
 			best, rank = k, r
 		}
 	}
@@ -290,7 +297,7 @@ func distinctTexts(list []map[string]any, key string) bool {
 func (g *Guess) when(list []map[string]any) {
 	best, rank := "", 0
 	for k := range list[0] {
-		if r := timeRank(k); r > rank && timeKQL(list, k) != "" {
+		if r := timeRank(k); r > rank && sane.MatchString(k) && timeKQL(list, k) != "" {
 			best, rank = k, r
 		}
 	}
@@ -447,6 +454,9 @@ func walk(v any, path []string, f func([]string, any)) {
 		return
 	}
 	for k, e := range m {
+		if !sane.MatchString(k) {
+			continue
+		}
 		inner := append(slices.Clone(path), k)
 		f(inner, e)
 		walk(e, inner, f)
