@@ -155,10 +155,12 @@ func Facts(s *spec.Stream) engine.Position {
 	if p.Type == "window" {
 		kind = engine.Windows
 	}
+	// Where a list leads to the records, it is the list that is in order.
+	indirect := s.Job != nil || len(s.Steps) > 0
 	return engine.Position{
-		Kind: kind, Every: time.Duration(p.Every), Moving: s.Paging.Type == "iterator", Indirect: s.Job != nil || len(s.Steps) > 0,
+		Kind: kind, Every: time.Duration(p.Every), Moving: s.Paging.Type == "iterator", Indirect: indirect,
 		Lag: time.Duration(p.Lag), Overlap: time.Duration(p.Overlap), MaxWindow: time.Duration(p.MaxWindow), Granularity: time.Duration(p.Granularity),
-		Retention: time.Duration(p.Retention), Ascending: p.Order == "ascending", FromExclusive: strings.HasPrefix(p.Bounds, "("),
+		Retention: time.Duration(p.Retention), Ascending: p.Order == "ascending" && !indirect, FromExclusive: strings.HasPrefix(p.Bounds, "("),
 		ToInclusive: strings.HasSuffix(p.Bounds, "]"),
 	}
 }
