@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -24,27 +25,40 @@ func All() ([]*spec.Connector, error) { return all() }
 
 var all = sync.OnceValues(func() ([]*spec.Connector, error) {
 	var cs []*spec.Connector
-	paths, err := fs.Glob(files, "*/connector.yaml")
-	if err != nil {
-		return nil, err
-	}
-	for _, path := range paths {
-		data, err := files.ReadFile(path)
-		if err != nil {
-			return nil, err
-		}
-		c, err := spec.Parse("connectors/"+path, data)
+	for _, name := range names() {
+		c, err := builtin(name)
 		if err != nil {
 			return nil, err
 		}
 		cs = append(cs, c)
 	}
-	slices.SortFunc(cs, func(a, b *spec.Connector) int { return strings.Compare(a.Name, b.Name) })
 	return cs, nil
 })
 
-// Find returns the connector called name. A name with a slash or the ending
-// .yaml is the path of a connector.yaml outside this program, or of its folder.
+// names are those of all connectors, in order; a connector's name is its folder's.
+func names() (names []string) {
+	paths, _ := fs.Glob(files, "*/connector.yaml") // the pattern is a good one
+	for _, p := range paths {
+		names = append(names, path.Dir(p))
+	}
+	slices.Sort(names)
+	return names
+}
+
+// builtin reads one connector. Reading takes a while, most of it for the columns of
+// its tables.
+func builtin(name string) (*spec.Connector, error) {
+	file := name + "/connector.yaml"
+	data, err := files.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return spec.Parse("connectors/"+file, data)
+}
+
+// Find returns the connector called name, and reads no other. A name with a slash or
+// the ending .yaml is the path of a connector.yaml outside this program, or of its
+// folder.
 func Find(name string) (*spec.Connector, error) {
 	if strings.HasSuffix(name, ".yaml") || strings.ContainsAny(name, `/\`) {
 		if info, err := os.Stat(name); err == nil && info.IsDir() {
@@ -56,16 +70,8 @@ func Find(name string) (*spec.Connector, error) {
 		}
 		return spec.Parse(name, data)
 	}
-	cs, err := All()
-	if err != nil {
-		return nil, err
+	if all := names(); !slices.Contains(all, name) {
+		return nil, fmt.Errorf("there is no connector %q%s; there are %s", name, nearest.Hint(name, all), strings.Join(all, ", "))
 	}
-	var names []string
-	for _, c := range cs {
-		if c.Name == name {
-			return c, nil
-		}
-		names = append(names, c.Name)
-	}
-	return nil, fmt.Errorf("there is no connector %q%s; there are %s", name, nearest.Hint(name, names), strings.Join(names, ", "))
+	return builtin(name)
 }

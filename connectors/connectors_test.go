@@ -47,6 +47,9 @@ func TestEveryConnectorIsWhole(t *testing.T) {
 	}
 	names := map[string]string{}
 	for _, c := range cs {
+		if _, err := builtin(c.Name); err != nil {
+			t.Errorf("%s is not the name of its folder: %v", c.Name, err)
+		}
 		if _, err := local.Parse(c.Schedule); err != nil {
 			t.Errorf("%s: %v", c.Name, err)
 		}

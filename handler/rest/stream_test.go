@@ -389,6 +389,8 @@ position: {type: cursor, time: t}`
 	fault := 0
 	a := newAPI(t, nil)
 	a.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.mu.Lock() // an answer that breaks off does not wait for its handler
+		defer a.mu.Unlock()
 		reader, op := r.URL.Query().Get("index"), r.URL.Query().Get("op")
 		asked = append(asked, op)
 		if fault > 200 {
@@ -402,6 +404,11 @@ position: {type: cursor, time: t}`
 		}
 		fmt.Fprintf(w, `{"result":%s}`, page)
 	})
+	set := func(f int) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		fault = f
+	}
 	src := a.open(t, declared(t, "", stream))
 	now := noon
 	src.opt.Now = func() time.Time { return now }
@@ -414,17 +421,17 @@ position: {type: cursor, time: t}`
 		return page
 	}
 	page := fetch("", "[1]")
-	fault = 503 // an answer, so nothing was sent
+	set(503) // an answer, so nothing was sent
 	if _, err := src.Fetch(t.Context(), window, page.Next); reason(err) != "provider_error" {
 		t.Fatal(err)
 	}
-	fault = 0
+	set(0)
 	page = fetch(page.Next, "[2]")
-	fault = 1
+	set(1)
 	if _, err := src.Fetch(t.Context(), window, page.Next); reason(err) != "unreachable" {
 		t.Fatal(err)
 	}
-	fault = 0
+	set(0)
 	if _, err := src.Fetch(t.Context(), window, page.Next); !errors.Is(err, engine.ErrTokenExpired) {
 		t.Fatal(err)
 	}
@@ -438,6 +445,8 @@ position: {type: cursor, time: t}`
 	}
 	page = fetch(page.Cursor, "[4]")
 	fetch(page.Next, "[]")
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if len(at) != 2 {
 		t.Errorf("readers: %v", at)
 	}
