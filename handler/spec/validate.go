@@ -3,6 +3,7 @@ package spec
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -134,6 +135,22 @@ func (v *validator) baseURL() {
 		v.errorf("base_url", "base_url has to begin with https://")
 	case u.RawQuery != "" || u.Fragment != "" || u.User != nil:
 		v.errorf("base_url", "base_url is a scheme, a host and perhaps a path")
+	}
+}
+
+// keySet is the keys that one type of a thing needs, and those that it may have.
+type keySet struct{ needs, may []string }
+
+// keys checks which keys are given of a thing, such as paging of type token.
+func (v *validator) keys(path, thing string, given map[string]bool, set keySet) {
+	for _, k := range slices.Sorted(maps.Keys(given)) {
+		needed := slices.Contains(set.needs, k)
+		switch {
+		case given[k] && !needed && !slices.Contains(set.may, k):
+			v.errorf(path+"."+k, "%s has no %s", thing, k)
+		case !given[k] && needed:
+			v.errorf(path, "%s needs %s", thing, k)
+		}
 	}
 }
 

@@ -37,7 +37,7 @@ func or(value, otherwise string) string {
 }
 
 // authKeys are the keys that each type of auth needs, and may have.
-var authKeys = map[string]struct{ needs, may []string }{
+var authKeys = map[string]keySet{
 	"none":    {},
 	"api_key": {needs: []string{"value"}, may: []string{"header", "query", "cookie", "body", "prefix"}},
 	"bearer":  {needs: []string{"value"}},
@@ -65,28 +65,19 @@ func (v *validator) auth(a *Auth, at string) {
 	texts := map[string]string{"header": a.Header, "query": a.Query, "cookie": a.Cookie, "body": a.Body, "prefix": a.Prefix, "value": a.Value, "username": a.Username, "password": a.Password,
 		"token_url": a.TokenURL, "authorize_url": a.AuthorizeURL, "refresh_token": a.RefreshToken, "grant": a.Grant, "client_id": a.ClientID, "client_secret": a.ClientSecret,
 		"credentials_in": a.CredentialsIn, "scope": a.Scope, "tenant": a.Tenant, "private_key": a.PrivateKey, "key_id": a.KeyID, "algorithm": a.Algorithm}
+	given := map[string]bool{"login": a.Login != nil, "sign": a.Sign != nil, "lifetime": a.Lifetime != 0, "params": len(a.Params) > 0, "claims": len(a.Claims) > 0}
 	for group, params := range map[string]map[string]string{"params": a.Params, "claims": a.Claims} {
-		texts[group] = map[bool]string{true: "given"}[len(params) > 0]
 		for k, val := range params {
-			v.placeholders(at+"."+group+"."+k, val, nil)
+			texts[group+"."+k] = val
 		}
 	}
-	for key, given := range map[string]bool{"login": a.Login != nil, "sign": a.Sign != nil, "lifetime": a.Lifetime != 0} {
-		texts[key] = map[bool]string{true: "given"}[given]
-	}
-	keys := authKeys[a.Type]
 	for _, key := range slices.Sorted(maps.Keys(texts)) {
-		val := texts[key]
-		switch {
-		case val == "" && slices.Contains(keys.needs, key):
-			v.errorf(at, "auth of type %s needs %s", a.Type, key)
-		case val != "" && !slices.Contains(keys.needs, key) && !slices.Contains(keys.may, key):
-			v.errorf(at+"."+key, "auth of type %s has no %s", a.Type, key)
-		}
-		v.placeholders(at+"."+key, val, nil)
+		given[key] = texts[key] != "" && !strings.Contains(key, ".")
+		v.placeholders(at+"."+key, texts[key], nil)
 	}
+	v.keys(at, "auth of type "+a.Type, given, authKeys[a.Type])
 	v.authPlaces(a, at)
-	v.authGrant(a, at, texts)
+	v.authGrant(a, at, given)
 	v.authTexts(a, at)
 	v.login(a.Login, at+".login")
 	v.sign(a, at+".sign")
@@ -108,18 +99,18 @@ func (v *validator) authPlaces(a *Auth, at string) {
 	}
 }
 
-func (v *validator) authGrant(a *Auth, at string, texts map[string]string) {
+func (v *validator) authGrant(a *Auth, at string, given map[string]bool) {
 	if a.Type != "oauth2" {
 		return
 	}
 	grant := or(a.Grant, "client_credentials")
 	for _, key := range grantKeys[grant] {
-		if texts[key] == "" {
+		if !given[key] {
 			v.errorf(at, "grant: %s needs %s", grant, key)
 		}
 	}
 	for _, key := range []string{"username", "password", "authorize_url", "refresh_token"} {
-		if texts[key] != "" && !slices.Contains(grantKeys[grant], key) {
+		if given[key] && !slices.Contains(grantKeys[grant], key) {
 			v.errorf(at+"."+key, "grant: %s has no %s", grant, key)
 		}
 	}

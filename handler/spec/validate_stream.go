@@ -295,7 +295,7 @@ func (v *validator) rules(rules []Rule, path string) {
 }
 
 // pagingKeys are the keys that each type of paging needs, and may have.
-var pagingKeys = map[string]struct{ needs, may []string }{
+var pagingKeys = map[string]keySet{
 	"none":        {},
 	"link_header": {may: []string{"rel", "stop", "more", "max_pages", "size"}},
 	"next_url":    {may: []string{"url", "url_header", "stop", "more", "max_pages", "size"}},
@@ -312,14 +312,7 @@ func (v *validator) paging(l *listing, path string, known []string) {
 		"total": p.Total != "", "size": p.Size != 0, "zero_based": p.ZeroBased, "query": p.Query != nil, "headers": p.Headers != nil, "body": p.Body != nil, "only": p.Only,
 		"stop": p.Stop != "", "max_pages": p.MaxPages != 0, "first": p.First != "", "next": p.Next != ""}
 	keys := pagingKeys[p.Type]
-	for _, k := range slices.Sorted(maps.Keys(given)) {
-		switch {
-		case given[k] && !slices.Contains(keys.needs, k) && !slices.Contains(keys.may, k):
-			v.errorf(path+"."+k, "paging of type %s has no %s", p.Type, k)
-		case !given[k] && slices.Contains(keys.needs, k):
-			v.errorf(path, "paging of type %s needs %s", p.Type, k)
-		}
-	}
+	v.keys(path, "paging of type "+p.Type, given, keys)
 	for k, text := range map[string]string{"url": p.URL, "more": p.More, "total": p.Total} {
 		v.path(path+"."+k, text, true)
 	}
@@ -394,7 +387,7 @@ func mentions(p *Paging, placeholder string) bool {
 
 // positionKeys are the keys that each type of position needs, and may have, besides
 // time and id.
-var positionKeys = map[string]struct{ needs, may []string }{
+var positionKeys = map[string]keySet{
 	"window":   {needs: []string{"order", "granularity", "bounds", "lag", "overlap", "retention"}, may: []string{"max_window"}},
 	"cursor":   {may: []string{"granularity", "overlap", "retention"}},
 	"snapshot": {may: []string{"granularity", "retention", "every"}},
@@ -403,15 +396,7 @@ var positionKeys = map[string]struct{ needs, may []string }{
 func (v *validator) position(p *Position, path string) {
 	given := map[string]bool{"order": p.Order != "", "bounds": p.Bounds != "", "granularity": p.Granularity != 0, "lag": v.places.has(path + ".lag"), "overlap": v.places.has(path + ".overlap"),
 		"retention": p.Retention != 0, "max_window": p.MaxWindow != 0, "every": p.Every != 0}
-	keys := positionKeys[p.Type]
-	for _, k := range slices.Sorted(maps.Keys(given)) {
-		switch {
-		case given[k] && !slices.Contains(keys.needs, k) && !slices.Contains(keys.may, k):
-			v.errorf(path+"."+k, "a position of type %s has no %s", p.Type, k)
-		case !given[k] && slices.Contains(keys.needs, k):
-			v.errorf(path, "a position of type %s needs %s", p.Type, k)
-		}
-	}
+	v.keys(path, "a position of type "+p.Type, given, positionKeys[p.Type])
 	for key, d := range map[string]Duration{"lag": p.Lag, "overlap": p.Overlap, "max_window": p.MaxWindow, "retention": p.Retention, "every": p.Every} {
 		if d < 0 {
 			v.errorf(path+"."+key, "%s cannot be negative", key)
