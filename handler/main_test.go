@@ -79,6 +79,8 @@ var sdks = map[string][]string{
 	"github.com/goccy/go-yaml":       {"handler/spec"},
 	"github.com/netresearch/go-cron": {"handler/local"},
 	"github.com/klauspost/compress":  {"handler/logsingest"},
+	"github.com/parquet-go":          {"handler/rest"},
+	"github.com/golang-jwt/jwt":      {"handler/rest"},
 	"github.com/spf13/cobra":         {"handler"},
 	"github.com/cockroachdb/apd":     {"handler/kql"},
 	"github.com/cespare/xxhash":      {"handler/kql"},
