@@ -64,6 +64,12 @@ workspace: {endpoint: %q, credential: none, rules: %s}
 store: {dir: %q}
 connections: [{connector: okta, base_url: %q, settings: {domain: x.example, api_token: "${env:TOKEN}"}, start: -1h}]
 `, endpoint, s.rules, t.TempDir(), provider)
+	return appOf(t, text)
+}
+
+// appOf is the app of a sluice.yaml.
+func appOf(t *testing.T, text string) *app {
+	t.Helper()
 	c, err := config.Parse("sluice.yaml", []byte(text), connectors.Find, os.LookupEnv, time.Now(), nil)
 	if err != nil {
 		t.Fatal(err)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -17,8 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sluice-connectors/sluice/connectors"
-	"github.com/sluice-connectors/sluice/handler/config"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/memory"
 )
@@ -74,23 +71,11 @@ workspace: {endpoint: %q, credential: none, rules: %s}
 store: {dir: %q}
 connections: [{connector: %q, base_url: %q, settings: {client_secret: "${env:CLIENT_SECRET}"}, start: -1h}]
 `, s.endpoint, s.rules, filepath.Join(folder, "store"), path, provider.URL)
-	open := func() *app {
-		t.Helper()
-		c, err := config.Parse("sluice.yaml", []byte(text), connectors.Find, os.LookupEnv, time.Now(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		a, err := newApp(t.Context(), c, slog.New(slog.DiscardHandler))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return a
-	}
-	a := open()
+	a := appOf(t, text)
 	if rep := a.collectAll(t.Context(), a.conns, time.Minute)[0]; rep.Reason != "not_logged_in" {
 		t.Errorf("before the login: %s (%s): %s", rep.Outcome, rep.Reason, rep.Message)
 	}
-	a = open()
+	a = appOf(t, text)
 	out := &lines{}
 	done := make(chan error, 1)
 	go func() { done <- a.login(t.Context(), &streams{out: out, err: out}, a.conns[0], 0) }()
@@ -119,7 +104,7 @@ connections: [{connector: %q, base_url: %q, settings: {client_secret: "${env:CLI
 		t.Fatal(err)
 	}
 	for later := range 2 {
-		a := open()
+		a := appOf(t, text)
 		a.Clock = memory.NewClock(time.Now().UTC().Add(time.Duration(later) * time.Minute))
 		if rep := a.collectAll(t.Context(), a.conns, time.Minute)[0]; rep.Outcome != engine.OK {
 			t.Errorf("after the login: %s (%s): %s", rep.Outcome, rep.Reason, rep.Message)

@@ -281,7 +281,7 @@ func (d *draft) firstCase(ctx context.Context, c *spec.Connector, folder string,
 	answered := &twoAnswers{bodies: [][]byte{first, d.Guess.Last(first)}, link: scrub(header.Get("Link")), now: now}
 	rec := &author.Recorder{Next: answered, Scrub: scrub}
 	s := &c.Streams[0]
-	if _, _, err := replay(ctx, c, s, "", settings, rec, from, now, withBase(c.BaseURL)); err != nil {
+	if _, _, err := replay(ctx, c, s, "", from, now, rest.Options{BaseURL: c.BaseURL, Settings: settings, Transport: rec}); err != nil {
 		return err
 	}
 	dir := filepath.Join(folder, "testdata", s.Name, "first_poll")

@@ -87,7 +87,11 @@ func (r *recording) run(ctx context.Context, std *streams, log *slog.Logger) err
 	}
 	rec, settings := r.recorder(res)
 	start := res.Start.UTC().Truncate(time.Second)
-	clock, part, err := replay(ctx, c, s, r.part, res.Settings, &limited{rec, r.pages}, start, now, withBase(res.BaseURL))
+	clock, part, err := replay(ctx, c, s, r.part, start, now, rest.Options{BaseURL: res.BaseURL, Settings: res.Settings, Transport: providers, PrivateNetwork: res.Private,
+		Through: func(next http.RoundTripper) http.RoundTripper {
+			rec.Next = next
+			return &limited{rec, r.pages}
+		}})
 	exchanges := rec.Recorded()
 	if len(exchanges) == 0 {
 		if err != nil {
@@ -121,15 +125,11 @@ func (r *recording) recorder(res *config.Resolved) (*author.Recorder, map[string
 			settings[set.Name] = value
 		}
 	}
-	next := providers
-	if next == nil {
-		next = http.DefaultTransport
-	}
 	tokens := strings.Trim(spec.Placeholder.ReplaceAllString(res.Connector.Auth.TokenURL, ""), "/")
 	skip := func(req *http.Request) bool {
 		return res.Connector.Auth.Type == "azure" && req.URL.Host == "login.microsoftonline.com" || tokens != "" && strings.HasSuffix(req.URL.Host+req.URL.Path, tokens[strings.LastIndex(tokens, "//")+1:])
 	}
-	return &author.Recorder{Next: next, Scrub: author.Scrubber(secrets), Skip: skip}, settings
+	return &author.Recorder{Scrub: author.Scrubber(secrets), Skip: skip}, settings
 }
 
 // limited ends a listing after so many answers.
@@ -146,17 +146,11 @@ func (l *limited) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-func withBase(base string) func(*rest.Options) {
-	return func(o *rest.Options) { o.BaseURL = base }
-}
-
-// replay runs a stream once with a transport, from start to now, and keeps nothing.
-func replay(ctx context.Context, c *spec.Connector, s *spec.Stream, part string, settings map[string]string, transport http.RoundTripper, start, now time.Time, more ...func(*rest.Options)) (*author.Clock, string, error) {
+// replay runs a stream once as opt says, from start to now, and keeps nothing. It
+// returns how the time went, and which part of the stream it was.
+func replay(ctx context.Context, c *spec.Connector, s *spec.Stream, part string, start, now time.Time, opt rest.Options) (*author.Clock, string, error) {
 	clock := &author.Clock{Start: now}
-	opt := rest.Options{Settings: settings, Transport: transport, Now: clock.Now, UserAgent: "Sluice/" + buildVersion(), Azure: azureToken}
-	for _, m := range more {
-		m(&opt)
-	}
+	opt.Now, opt.UserAgent, opt.Azure = clock.Now, "Sluice/"+buildVersion(), azureToken
 	conn, err := rest.Open(c, opt)
 	if err != nil {
 		return clock, part, err

@@ -28,7 +28,9 @@ type Options struct {
 	BaseURL   string            // overrides the connector's; http:// only for loopback
 	Settings  map[string]string // by name, secrets resolved
 	Transport http.RoundTripper // sends the requests; nil: the usual one
-	Now       func() time.Time  // nil: the machine's clock
+	// Through, when set, is put before what sends the requests, such as to record them.
+	Through   func(next http.RoundTripper) http.RoundTripper
+	Now       func() time.Time // nil: the machine's clock
 	UserAgent string
 	// PrivateNetwork allows a base_url whose name leads to a private address.
 	PrivateNetwork bool
@@ -102,6 +104,9 @@ func (r *Connection) openClient() error {
 			t.TLSClientConfig = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
 		}
 		transport = t
+	}
+	if r.opt.Through != nil {
+		transport = r.opt.Through(transport)
 	}
 	r.client = &http.Client{Timeout: 5 * time.Minute, CheckRedirect: r.checkRedirect, Transport: transport}
 	return nil

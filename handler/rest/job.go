@@ -120,7 +120,7 @@ func (j *job) poll(ctx context.Context, sc *scope, f *frame) error {
 		l.items = elements(j.partsIn(body))
 	}
 	l.sum = digestOf(l.items)
-	j.loaded[0], j.name = l, f.Token
+	j.loaded[0], j.name, j.ahead = l, f.Token, nil
 	return nil
 }
 

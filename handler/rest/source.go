@@ -76,6 +76,10 @@ func (r *Source) Know(known func(key []byte) bool) { r.known, r.ahead = known, n
 func (r *Source) Fetch(ctx context.Context, w engine.Window, token string) (*engine.Page, error) {
 	sc := &scope{settings: r.opt.Settings, window: w, values: map[string]any{"part": r.part}}
 	page, err := r.fetch(ctx, sc, token)
+	if errors.Is(err, engine.ErrTokenExpired) { // the listing begins anew, and so do the lists on the way
+		clear(r.loaded)
+		r.ahead = nil
+	}
 	if e := new(engine.Error); errors.As(err, &e) {
 		e.Op = r.op()
 	}

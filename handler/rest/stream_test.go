@@ -559,3 +559,66 @@ steps:
 		t.Errorf("%d tokens, %v", issued, err)
 	}
 }
+
+// TestALinkOutlivesTheRun: the last page's address is where the next run goes on.
+func TestALinkOutlivesTheRun(t *testing.T) {
+	page2 := `{"items":[2],"next":null}`
+	a := newAPI(t, map[string]any{"GET /l": `{"items":[1],"next":"/l?p=2"}`, "GET /l?p=2": func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, page2) }, "GET /l?p=3": `{"items":[4]}`})
+	c := declared(t, "", `
+request: {path: /l}
+paging: {type: next_url, url: $.next}
+records: $.items
+position: {type: cursor, time: t}`)
+	got, last := a.all(t, c, "", false)
+	expect(t, got, "1", "2")
+	page2 = `{"items":[2,3],"next":"/l?p=3"}`
+	got, last = a.all(t, c, last.Cursor, true)
+	expect(t, got, "2", "3", "4")
+	if last.Cursor != "/l?p=3" {
+		t.Errorf("the cursor is %q", last.Cursor)
+	}
+}
+
+// TestAListWhosePageTokenHasExpiredIsAskedForAgain, and not taken from memory, where it
+// would lead to the token that has expired.
+func TestAListWhosePageTokenHasExpiredIsAskedForAgain(t *testing.T) {
+	next := "old"
+	a := newAPI(t, map[string]any{"GET /list": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, `{"items":["a"],"next":%q}`, next) },
+		"GET /list?page=old": 410, "GET /list?page=new": `{"items":["b"]}`, "GET /x/a": `["a"]`, "GET /x/b": `["b"]`})
+	c := declared(t, "", `
+request: {path: /list}
+paging: {type: token, token: $.next, query: {page: "{page.token}"}}
+records: $.items
+steps: [{request: {path: "/x/{item}"}, records: $}]`+windowed)
+	src := a.open(t, c)
+	page, err := src.Fetch(t.Context(), window, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := src.Fetch(t.Context(), window, page.Next); !errors.Is(err, engine.ErrTokenExpired) {
+		t.Fatal(err)
+	}
+	next = "new"
+	var got []string
+	for token := ""; ; token = page.Next {
+		if page, err = src.Fetch(t.Context(), window, token); err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range elements(page.Records) {
+			got = append(got, string(e))
+		}
+		if page.Next == "" {
+			break
+		}
+	}
+	expect(t, got, `"a"`, `"b"`)
+}
+
+// TestParametersInsideOfOthers: names with brackets, as some APIs nest them.
+func TestParametersInsideOfOthers(t *testing.T) {
+	a := newAPI(t, map[string]any{"GET /l?filter%5Bfrom%5D=1795345200&filter%5Bkind%5D%5B%5D=a&filter%5Bkind%5D%5B%5D=b": `[1]`})
+	got, _ := a.all(t, declared(t, "", `
+request: {path: /l, query: {"filter[from]": "{window.from:unix}", "filter[kind][]": [a, b]}}
+records: $`+windowed), "", false)
+	expect(t, got, "1")
+}
