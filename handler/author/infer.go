@@ -41,17 +41,21 @@ func Infer(body []byte, header http.Header) (*Guess, error) {
 	if err := json.Unmarshal(body, &root); err != nil {
 		return nil, fmt.Errorf("the answer is no JSON: %w", err)
 	}
-	g := &Guess{Order: "none"}
 	path, list := largestList(root, nil, 0)
 	if list == nil {
 		return nil, fmt.Errorf("the answer has no list of objects: try a time in which something happened, or say where records are with --records")
 	}
-	g.Records, g.Count = pathText(path), len(list)
+	return guess(pathText(path), list, root, header), nil
+}
+
+// guess looks at the records of an answer, and at what is around them.
+func guess(records string, list []map[string]any, root any, header http.Header) *Guess {
+	g := &Guess{Order: "none", Records: records, Count: len(list)}
 	g.columns(list)
 	g.identify(list)
 	g.when(list)
 	g.paging(root, header)
-	return g, nil
+	return g
 }
 
 // InferAt is Infer with the place of the records given.
@@ -79,16 +83,11 @@ func InferAt(body []byte, header http.Header, records string) (*Guess, error) {
 	if err := json.Unmarshal(body, &root); err != nil {
 		return nil, err
 	}
-	g := &Guess{Order: "none", Records: records, Count: len(list)}
 	objects := objectsOf(list)
 	if len(objects) == 0 {
 		return nil, fmt.Errorf("there are no objects at %s", records)
 	}
-	g.columns(objects)
-	g.identify(objects)
-	g.when(objects)
-	g.paging(root, header)
-	return g, nil
+	return guess(records, objects, root, header), nil
 }
 
 // largestList finds the longest list of objects, not deeper than four steps.
