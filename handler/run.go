@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-connectors/sluice/connectors"
+	"github.com/sluice-connectors/sluice/handler/config"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/invoke"
 )
@@ -141,7 +142,8 @@ sluice.yaml in the package. It is the default command when that variable is set.
 }
 
 // server runs connectors for the host. The configuration is read at the first
-// run and, while that fails, at each one: a role or a secret may come later.
+// run and, while that fails, at each one: a role or a secret may come later. What
+// is wrong with one connector stops no other.
 type server struct {
 	log    *slog.Logger
 	budget time.Duration
@@ -150,18 +152,32 @@ type server struct {
 	app *app
 }
 
-func (s *server) open(ctx context.Context) (*app, error) {
+func (s *server) open(ctx context.Context, connector string) (*app, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.app != nil {
+	if s.app != nil && s.app.broken[connector] == nil {
 		return s.app, nil
 	}
-	c, err := loadConfig(configPath(""), nil)
+	c, err := s.config()
 	if err != nil {
 		return nil, err
 	}
-	s.app, err = newApp(ctx, c, s.log)
-	return s.app, err
+	a, err := openApp(ctx, c, s.log)
+	if err == nil {
+		s.app = a
+	}
+	return a, err
+}
+
+func (s *server) config() (*config.Config, error) {
+	if path := configPath(""); path != "" {
+		return loadConfig(path, nil)
+	}
+	all, err := connectors.All()
+	if err != nil {
+		return nil, err
+	}
+	return config.Served(all, os.LookupEnv, time.Now())
 }
 
 // functions makes one function of each connector.
@@ -180,8 +196,11 @@ func (s *server) functions() (map[string]invoke.Func, error) {
 }
 
 func (s *server) collect(ctx context.Context, connector string, in *invoke.Invocation) (logs []string, err error) {
-	a, err := s.open(ctx)
+	a, err := s.open(ctx, connector)
 	if err != nil {
+		return nil, err
+	}
+	if err := a.broken[connector]; err != nil {
 		return nil, err
 	}
 	if t, err := in.Timer("timer"); err == nil && t.PastDue {

@@ -174,7 +174,7 @@ func (f *storeFlags) add(cmd *cobra.Command) {
 // engine opens the store and nothing else.
 func (f *storeFlags) engine(ctx context.Context) (*engine.Engine, error) {
 	st := config.Store{Dir: f.dir}
-	kind := "default"
+	var w config.Workspace
 	if f.dir == "" {
 		path := configPath(f.config)
 		all, err := connectors.All()
@@ -186,7 +186,7 @@ func (f *storeFlags) engine(ctx context.Context) (*engine.Engine, error) {
 			if err != nil {
 				return nil, err
 			}
-			st, kind = c.Store, c.Workspace.Credential
+			st, w = c.Store, c.Workspace
 		} else {
 			st.Dir = ".sluice"
 		}
@@ -196,7 +196,7 @@ func (f *storeFlags) engine(ctx context.Context) (*engine.Engine, error) {
 			return nil, fmt.Errorf("there is no store at %s: nothing has run here yet, or give --dir or --config", st.Dir)
 		}
 	}
-	cred, err := credential(kind)
+	cred, err := credential(w)
 	if err != nil {
 		return nil, err
 	}

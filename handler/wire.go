@@ -38,6 +38,7 @@ type app struct {
 	*engine.Engine
 	conns     []*connection
 	workspace config.Workspace
+	broken    map[string]error // what is wrong with single connections, by connector
 }
 
 // connection is a configured connection with its streams.
@@ -80,17 +81,27 @@ func configured(cmd *cobra.Command, std *streams, path string) (*app, error) {
 
 // newApp opens store and sink and prepares the streams.
 func newApp(ctx context.Context, c *config.Config, log *slog.Logger) (*app, error) {
-	cred, err := credential(c.Workspace.Credential)
+	a, err := openApp(ctx, c, log)
+	if err == nil {
+		err = errors.Join(slices.Collect(maps.Values(a.broken))...)
+	}
+	return a, err
+}
+
+// openApp is newApp, but what is wrong with a connection stops no other.
+func openApp(ctx context.Context, c *config.Config, log *slog.Logger) (*app, error) {
+	cred, err := credential(c.Workspace)
 	if err != nil {
 		return nil, err
 	}
-	if c.Workspace.Credential == "none" {
-		if u, err := rest.ParseBase(c.Workspace.Endpoint); err != nil || !rest.Loopback(u.Hostname()) {
+	for _, at := range c.Workspace.Endpoints() {
+		u, err := rest.ParseBase(at)
+		if err != nil {
+			return nil, fmt.Errorf("workspace endpoint: %w", err)
+		}
+		if c.Workspace.Credential == "none" && !rest.Loopback(u.Hostname()) {
 			return nil, errors.New("credential: none is for a workspace on this machine only")
 		}
-	}
-	if _, err := rest.ParseBase(c.Workspace.Endpoint); err != nil {
-		return nil, fmt.Errorf("workspace endpoint: %w", err)
 	}
 	store, err := openStore(ctx, c.Store, cred)
 	if err != nil {
@@ -98,18 +109,20 @@ func newApp(ctx context.Context, c *config.Config, log *slog.Logger) (*app, erro
 	}
 	rules := map[string]logsingest.Rule{}
 	for table, r := range c.Workspace.Rules {
-		rules[table] = logsingest.Rule(r)
+		rules[table] = logsingest.Rule{ID: r.ID, Stream: r.Stream, Endpoint: cmp.Or(r.Endpoint, c.Workspace.Endpoint)}
 	}
-	sink, err := logsingest.New(c.Workspace.Endpoint, cred, rules, nil)
+	sink, err := logsingest.New(rules, cred, clouds[c.Workspace.Cloud].config, nil)
 	if err != nil {
 		return nil, err
 	}
-	a := &app{Engine: engine.New(store, sink, log), workspace: c.Workspace}
+	a := &app{Engine: engine.New(store, sink, log), workspace: c.Workspace, broken: map[string]error{}}
+	maps.Copy(a.broken, c.Broken)
 	a.Holder, a.Alive, a.Version = holder(), alive, buildVersion()
 	for _, res := range c.Connections {
 		conn := &connection{Resolved: res}
 		if conn.streams, err = newStreams(&res, store, res.Streams()); err != nil {
-			return nil, err
+			a.broken[res.Connector.Name] = fmt.Errorf("connection %s: %w", res.Name, err)
+			continue
 		}
 		a.conns = append(a.conns, conn)
 	}
@@ -117,8 +130,9 @@ func newApp(ctx context.Context, c *config.Config, log *slog.Logger) (*app, erro
 }
 
 // table reads back what a workspace has.
-func (a *app) table() (engine.Table, error) {
-	w := a.workspace
+func (a *app) table() (*logsquery.Client, error) { return openQuery(a.workspace) }
+
+func openQuery(w config.Workspace) (*logsquery.Client, error) {
 	local := w.Credential == "none" // checked to be on this machine
 	if w.ID == "" && !local {
 		return nil, errors.New("workspace: id: is missing: the GUID of the workspace to read back from, as its overview page in the portal shows it")
@@ -126,14 +140,14 @@ func (a *app) table() (engine.Table, error) {
 	endpoint := w.Query
 	switch {
 	case endpoint == "" && local:
-		endpoint = w.Endpoint
+		endpoint = w.Endpoints()[0]
 	case endpoint == "":
-		endpoint = logsquery.DefaultEndpoint
+		endpoint = clouds[w.Cloud].query
 	}
 	if _, err := rest.ParseBase(endpoint); err != nil {
 		return nil, fmt.Errorf("workspace query: %w", err)
 	}
-	cred, err := credential(w.Credential)
+	cred, err := credential(w)
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +197,7 @@ func (k *keeper) Save(ctx context.Context, sealed []byte) error {
 
 // azureToken is a token of Microsoft Entra ID for the identity that Sluice has.
 func azureToken(ctx context.Context, scope string) (string, time.Time, error) {
-	cred, err := credential("")
+	cred, err := credential(config.Workspace{})
 	if err != nil {
 		return "", time.Time{}, err
 	}
@@ -192,30 +206,38 @@ func azureToken(ctx context.Context, scope string) (string, time.Time, error) {
 }
 
 // credential returns the identity for Azure.
-func credential(kind string) (azcore.TokenCredential, error) {
-	switch kind {
+func credential(w config.Workspace) (azcore.TokenCredential, error) {
+	in := azcore.ClientOptions{Cloud: clouds[w.Cloud].config}
+	switch w.Credential {
 	case "none":
 		return logsingest.None{}, nil
 	case "managed_identity":
-		opt := &azidentity.ManagedIdentityCredentialOptions{}
+		opt := &azidentity.ManagedIdentityCredentialOptions{ClientOptions: in}
 		if id := os.Getenv("AZURE_CLIENT_ID"); id != "" {
 			opt.ID = azidentity.ClientID(id)
 		}
 		return azidentity.NewManagedIdentityCredential(opt)
 	case "client_secret":
-		cred, err := azidentity.NewEnvironmentCredential(nil)
+		cred, err := azidentity.NewEnvironmentCredential(&azidentity.EnvironmentCredentialOptions{ClientOptions: in})
 		if err != nil {
 			return nil, errors.New("credential: client_secret needs AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET")
 		}
 		return cred, nil
 	}
-	return azidentity.NewDefaultAzureCredential(nil)
+	return azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{ClientOptions: in})
 }
 
 func openStore(ctx context.Context, s config.Store, cred azcore.TokenCredential) (engine.Store, error) {
 	switch {
 	case s.ConnectionString != "":
 		return azblob.OpenConnectionString(ctx, s.ConnectionString, s.Container)
+	case s.Quarantine != "":
+		store, err := azblob.Open(ctx, s.Container, cred, nil)
+		if err != nil {
+			return nil, err
+		}
+		quarantine, err := azblob.Open(ctx, s.Quarantine, cred, nil)
+		return apart{store, quarantine}, err
 	case s.Container != "":
 		return azblob.Open(ctx, s.Container, cred, nil)
 	}

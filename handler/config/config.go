@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -32,13 +33,31 @@ type Workspace struct {
 	Credential string          `yaml:"credential" enum:"default|managed_identity|client_secret|none" doc:"Identity for Azure. Default: default."`
 	Rules      map[string]Rule `yaml:"rules" doc:"The data collection rule of each table."`
 	ID         string          `yaml:"id" doc:"The workspace's GUID. Only sluice reconcile needs it, which reads back what arrived."`
-	Query      string          `yaml:"query" doc:"Query endpoint. Default: https://api.loganalytics.io, and for a workspace on this machine its endpoint."`
+	Query      string          `yaml:"query" doc:"Query endpoint. Default: the cloud's, and for a workspace on this machine its endpoint."`
+	Cloud      string          `yaml:"cloud" enum:"AzureCloud|AzureUSGovernment|AzureChinaCloud" doc:"Which Azure. Default: the one that the endpoint is in."`
+}
+
+// Endpoints are where rows are sent: that of the workspace, and those of rules
+// that have one of their own.
+func (w *Workspace) Endpoints() []string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(w.Rules)) {
+		if at := cmp.Or(w.Rules[name].Endpoint, w.Endpoint); at != "" && !slices.Contains(list, at) {
+			list = append(list, at)
+		}
+	}
+	if len(list) == 0 && w.Endpoint != "" {
+		list = append(list, w.Endpoint)
+	}
+	return list
 }
 
 // Rule is where the rows of a table go.
 type Rule struct {
 	ID     string `yaml:"id" json:"id" required:"true" doc:"Immutable id of the data collection rule: dcr-…"`
 	Stream string `yaml:"stream" json:"stream" required:"true" doc:"DCR stream, such as Custom-OktaV2_CL."`
+
+	Endpoint string `yaml:"endpoint" json:"endpoint" doc:"Logs ingestion endpoint of the rule, where it is not the workspace's."`
 }
 
 // Store says where checkpoints are kept: in a folder, or in a blob container.
@@ -46,6 +65,7 @@ type Store struct {
 	Dir              string `yaml:"dir" doc:"A folder."`
 	Container        string `yaml:"container" doc:"URL of a blob container; with connection_string, its name."`
 	ConnectionString string `yaml:"connection_string" doc:"Of a storage account, by reference: ${env:NAME}."`
+	Quarantine       string `yaml:"quarantine" doc:"URL of a container of its own for records that could not be delivered, so that who may read them is decided apart. Default: with the checkpoints."`
 }
 
 // Connection is a connector with its settings.
@@ -64,6 +84,7 @@ type Config struct {
 	Workspace   Workspace
 	Store       Store
 	Connections []Resolved
+	Broken      map[string]error // what is wrong with single connections, by connector; from Served only
 }
 
 // Resolved is a connection whose settings are complete.
@@ -103,7 +124,7 @@ func Parse(path string, data []byte, find Find, env Env, now time.Time, local *W
 	r := &resolver{find: find, env: env, now: now, problem: places.Problem, rules: local == nil}
 	if local != nil {
 		f.Workspace = *local
-	} else if f.Workspace.Endpoint == "" {
+	} else if len(f.Workspace.Endpoints()) == 0 {
 		r.errorf("workspace", "the endpoint that rows are sent to is missing: workspace: {endpoint: https://…, rules: …}")
 	}
 	return r.file(f)
@@ -117,6 +138,7 @@ type resolver struct {
 	problem func(path, format string, args ...any) error
 	errs    []error
 	rules   bool // every table has to have one
+	apart   bool // a mistake in a connection stops no other
 }
 
 func (r *resolver) errorf(path, format string, args ...any) {
@@ -124,29 +146,39 @@ func (r *resolver) errorf(path, format string, args ...any) {
 }
 
 func (r *resolver) file(f *File) (*Config, error) {
-	c := &Config{Workspace: f.Workspace, Store: f.Store}
+	c := &Config{Workspace: f.Workspace, Store: f.Store, Broken: map[string]error{}}
 	c.Workspace.Credential = cmp.Or(f.Workspace.Credential, "default")
 	c.Workspace.Endpoint = r.resolve("workspace.endpoint", f.Workspace.Endpoint, false)
+	c.Workspace.Cloud = cmp.Or(f.Workspace.Cloud, cloudOf(c.Workspace.Endpoints()))
 	r.store(&c.Store)
-	names := map[string]bool{}
 	for i := range f.Connections {
-		path := fmt.Sprintf("connections[%d]", i)
-		res := r.connection(path, &f.Connections[i])
-		if res == nil {
-			continue
-		}
-		if names[res.Name] {
-			r.errorf(path, "the connection %q is there twice: give each a name", res.Name)
-		}
-		names[res.Name] = true
-		c.Connections = append(c.Connections, *res)
-		for _, s := range res.Streams() {
-			if _, ok := c.Workspace.Rules[s.Table]; !ok && r.rules {
-				r.errorf("workspace.rules", "the table %s of %s has no rule: add %s: {id: dcr-…, stream: Custom-%s}", s.Table, res.Name, s.Table, s.Table)
-			}
+		before := len(r.errs)
+		res := r.named(fmt.Sprintf("connections[%d]", i), &f.Connections[i], c)
+		if wrong := r.errs[before:]; len(wrong) > 0 && r.apart {
+			c.Broken[f.Connections[i].Connector] = errors.Join(wrong...)
+			r.errs = r.errs[:before]
+		} else if res != nil {
+			c.Connections = append(c.Connections, *res)
 		}
 	}
 	return c, errors.Join(r.errs...)
+}
+
+// named resolves a connection whose name is not taken, and whose tables have rules.
+func (r *resolver) named(path string, in *Connection, c *Config) *Resolved {
+	res := r.connection(path, in)
+	if res == nil {
+		return nil
+	}
+	if slices.ContainsFunc(c.Connections, func(other Resolved) bool { return other.Name == res.Name }) {
+		r.errorf(path, "the connection %q is there twice: give each a name", res.Name)
+	}
+	for _, s := range res.Streams() {
+		if _, ok := c.Workspace.Rules[s.Table]; !ok && r.rules {
+			r.errorf("workspace.rules", "the table %s of %s has no rule: add %s: {id: dcr-…, stream: Custom-%s}", s.Table, res.Name, s.Table, s.Table)
+		}
+	}
+	return res
 }
 
 func (r *resolver) store(s *Store) {
@@ -157,8 +189,25 @@ func (r *resolver) store(s *Store) {
 		r.errorf("store", "give a dir or a container, not both")
 	case s.ConnectionString != "" && s.Container == "":
 		r.errorf("store", "connection_string needs container: the container's name")
+	case s.Quarantine != "" && (s.Container == "" || s.ConnectionString != ""):
+		r.errorf("store.quarantine", "a container for quarantine goes with a container for checkpoints that is given by its URL")
 	}
 	s.ConnectionString = r.resolve("store.connection_string", s.ConnectionString, true)
+}
+
+// cloudOf is the cloud that endpoints are in.
+func cloudOf(endpoints []string) string {
+	for _, at := range endpoints {
+		u, err := url.Parse(at)
+		switch {
+		case err != nil:
+		case strings.HasSuffix(u.Hostname(), ".azure.us"):
+			return "AzureUSGovernment"
+		case strings.HasSuffix(u.Hostname(), ".azure.cn"):
+			return "AzureChinaCloud"
+		}
+	}
+	return "AzureCloud"
 }
 
 var connectionName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
@@ -302,21 +351,33 @@ func (r *Resolved) Streams() []*spec.Stream {
 
 // FromEnv makes a configuration from app settings alone: OKTA_DOMAIN and
 // OKTA_API_TOKEN make a connection okta. Where rows go and what is kept where
-// stands in SLUICE_ENDPOINT, SLUICE_RULES and SLUICE_STORE.
+// stands in SLUICE_ENDPOINT, SLUICE_RULES (or OKTA_RULES for one connector) and
+// SLUICE_STORE.
 func FromEnv(all []*spec.Connector, env Env, now time.Time, local *Workspace) (*Config, error) {
+	return fromEnv(all, env, now, local, false)
+}
+
+// Served is FromEnv for an app that serves many connectors: what is wrong with one
+// is in Broken, and stops no other.
+func Served(all []*spec.Connector, env Env, now time.Time) (*Config, error) {
+	return fromEnv(all, env, now, nil, true)
+}
+
+func fromEnv(all []*spec.Connector, env Env, now time.Time, local *Workspace, apart bool) (*Config, error) {
 	get := func(name string) string { v, _ := env(name); return v }
-	r := &resolver{env: env, now: now, rules: local == nil, problem: func(path, format string, args ...any) error {
+	r := &resolver{env: env, now: now, rules: local == nil, apart: apart, problem: func(path, format string, args ...any) error {
 		return fmt.Errorf("app setting %s: %s", path, fmt.Sprintf(format, args...))
 	}}
 	f := &File{}
 	f.Workspace.Endpoint, f.Workspace.Credential = get("SLUICE_ENDPOINT"), get("SLUICE_CREDENTIAL")
-	f.Workspace.ID, f.Workspace.Query = get("SLUICE_WORKSPACE_ID"), get("SLUICE_QUERY_ENDPOINT")
-	if text := get("SLUICE_RULES"); text != "" {
-		if err := json.Unmarshal([]byte(text), &f.Workspace.Rules); err != nil {
-			r.errorf("SLUICE_RULES", `want {"OktaV2_CL": {"id": "dcr-…", "stream": "Custom-OktaV2_CL"}}: %v`, err)
-		}
+	f.Workspace.ID, f.Workspace.Query, f.Workspace.Cloud = get("SLUICE_WORKSPACE_ID"), get("SLUICE_QUERY_ENDPOINT"), get("SLUICE_CLOUD")
+	f.Workspace.Rules = map[string]Rule{}
+	r.envRules("SLUICE_RULES", get("SLUICE_RULES"), f.Workspace.Rules)
+	for _, c := range all {
+		r.envRules(c.EnvName("rules"), get(c.EnvName("rules")), f.Workspace.Rules)
 	}
 	f.Store = envStore(get)
+	f.Store.Quarantine = get("SLUICE_QUARANTINE")
 	if local != nil {
 		f.Workspace = *local
 	}
@@ -328,13 +389,24 @@ func FromEnv(all []*spec.Connector, env Env, now time.Time, local *Workspace) (*
 		}
 	}
 	r.find = func(name string) (*spec.Connector, error) { return byName[name], nil }
-	if f.Workspace.Endpoint == "" {
-		r.errorf("SLUICE_ENDPOINT", "is missing: the logs ingestion endpoint that rows are sent to")
+	if len(f.Workspace.Endpoints()) == 0 {
+		r.errorf("SLUICE_ENDPOINT", "is missing: the logs ingestion endpoint that rows are sent to, unless each rule has one")
 	}
 	if len(f.Connections) == 0 {
 		r.errs = append(r.errs, errors.New("no connector has its app settings: give for example OKTA_DOMAIN and OKTA_API_TOKEN; sluice connectors lists all"))
 	}
 	return r.file(f)
+}
+
+// envRules adds the rules that an app setting has: those of all tables, or of one
+// connector's.
+func (r *resolver) envRules(name, text string, rules map[string]Rule) {
+	if text == "" {
+		return
+	}
+	if err := json.Unmarshal([]byte(text), &rules); err != nil {
+		r.errorf(name, `want {"OktaV2_CL": {"id": "dcr-…", "stream": "Custom-OktaV2_CL", "endpoint": "https://…"}}: %v`, err)
+	}
 }
 
 // envStore finds the store: one of its own, or the storage of the function app.
@@ -354,12 +426,13 @@ func envStore(get func(string) string) Store {
 	return Store{}
 }
 
-// envConnection makes a connection of the app settings of a connector. There
-// is none when no required setting is given.
+// envConnection makes a connection of the app settings of a connector. There is
+// none when neither a required setting is given nor rules of the connector's own:
+// some need no setting at all where a managed identity speaks for them.
 func envConnection(c *spec.Connector, get func(string) string) (Connection, bool) {
 	conn := Connection{Connector: c.Name, BaseURL: get(c.EnvName("base_url")), Private: get(c.EnvName("private_network")) == "true", Schedule: get(c.EnvName("schedule")),
 		Start: cmp.Or(get(c.EnvName("start")), get("SLUICE_START")), Settings: map[string]string{}}
-	given := false
+	given := get(c.EnvName("rules")) != ""
 	for _, s := range c.Settings {
 		if name := c.EnvName(s.Name); get(name) != "" {
 			conn.Settings[s.Name] = "${env:" + name + "}"

@@ -141,7 +141,7 @@ func (e *Engine) reconcilePart(ctx context.Context, s *Stream, w Window, t Table
 // its lanes.
 func (e *Engine) quarantinedHashes(ctx context.Context, s *Stream) (map[string]bool, error) {
 	kept := map[string]bool{}
-	prefix := quarantinePrefix + s.Connection + "/" + s.Name
+	prefix := QuarantinePrefix + s.Connection + "/" + s.Name
 	for name, err := range e.Store.List(ctx, prefix) {
 		if err != nil {
 			return nil, err

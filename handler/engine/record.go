@@ -62,7 +62,8 @@ func (q *Quarantined) Original() []byte {
 	return q.Record
 }
 
-const quarantinePrefix = "quarantine/"
+// QuarantinePrefix begins the names of the objects in quarantine.
+const QuarantinePrefix = "quarantine/"
 
 // putQuarantine keeps a record. The name follows from the record, so that a
 // repeated one is kept once.
@@ -76,7 +77,7 @@ func (e *Engine) putQuarantine(ctx context.Context, s *Stream, rec []byte, h idH
 	}
 	data, err := json.Marshal(q)
 	if err == nil {
-		err = e.Store.Put(ctx, quarantinePrefix+q.ID+".json", data)
+		err = e.Store.Put(ctx, QuarantinePrefix+q.ID+".json", data)
 	}
 	if err != nil {
 		return fmt.Errorf("keep a record of %s in quarantine: %w", s.Key(), err)
@@ -87,7 +88,7 @@ func (e *Engine) putQuarantine(ctx context.Context, s *Stream, rec []byte, h idH
 // Quarantine lists what is kept, of one connection or stream when prefix names
 // it, and calls f with each until f fails.
 func (e *Engine) Quarantine(ctx context.Context, prefix string, f func(*Quarantined) error) error {
-	for name, err := range e.Store.List(ctx, quarantinePrefix+prefix) {
+	for name, err := range e.Store.List(ctx, QuarantinePrefix+prefix) {
 		if err != nil {
 			return err
 		}
@@ -104,7 +105,7 @@ func (e *Engine) Quarantine(ctx context.Context, prefix string, f func(*Quaranti
 
 // Quarantined returns the kept record with this ID.
 func (e *Engine) Quarantined(ctx context.Context, id string) (*Quarantined, error) {
-	return e.quarantined(ctx, quarantinePrefix+id+".json")
+	return e.quarantined(ctx, QuarantinePrefix+id+".json")
 }
 
 func (e *Engine) quarantined(ctx context.Context, name string) (*Quarantined, error) {
@@ -121,7 +122,7 @@ func (e *Engine) quarantined(ctx context.Context, name string) (*Quarantined, er
 
 // Purge deletes a kept record for good.
 func (e *Engine) Purge(ctx context.Context, id string) error {
-	return e.Store.Delete(ctx, quarantinePrefix+id+".json")
+	return e.Store.Delete(ctx, QuarantinePrefix+id+".json")
 }
 
 // Replay maps a kept record with the stream as it is now and sends its row.
@@ -243,7 +244,7 @@ func (e *Engine) Status(ctx context.Context, s *Stream) (Status, error) {
 	if st.Checkpoint, _, _, err = LoadCheckpoint(ctx, e.Store, s.Key()); err != nil {
 		st.Problem = err.Error()
 	}
-	for name, err := range e.Store.List(ctx, quarantinePrefix+s.Key()+"/") {
+	for name, err := range e.Store.List(ctx, QuarantinePrefix+s.Key()+"/") {
 		if err != nil {
 			return st, err
 		}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/monitor/ingestion/azlogs"
 	"github.com/klauspost/compress/gzip"
@@ -24,31 +25,53 @@ import (
 )
 
 // Rule says where the rows of a table go: the immutable id of a data
-// collection rule, and the stream that it declares for them.
+// collection rule, the stream that it declares for them, and the ingestion
+// endpoint, https:// or http:// to this machine.
 type Rule struct {
-	ID     string
-	Stream string
+	ID       string
+	Stream   string
+	Endpoint string
 }
 
-// Sink sends batches to one ingestion endpoint.
+// Sink sends batches to the endpoints of its rules.
 type Sink struct {
-	client *azlogs.Client
-	rules  map[string]Rule // by table
-	now    func() time.Time
-	gzips  sync.Pool
+	clients map[string]*azlogs.Client // by endpoint
+	rules   map[string]Rule           // by table
+	now     func() time.Time
+	gzips   sync.Pool
 }
 
 var _ engine.Sink = (*Sink)(nil)
 
-// New returns the sink for an endpoint, https:// or http:// to this machine.
-// transport sends the requests; nil is the usual one.
-func New(endpoint string, cred azcore.TokenCredential, rules map[string]Rule, transport policy.Transporter) (*Sink, error) {
+// New returns the sink for rules, by table, in a cloud. transport sends the
+// requests; nil is the usual one.
+func New(rules map[string]Rule, cred azcore.TokenCredential, in cloud.Configuration, transport policy.Transporter) (*Sink, error) {
+	clients := map[string]*azlogs.Client{}
+	for _, r := range rules {
+		if clients[r.Endpoint] != nil {
+			continue
+		}
+		c, err := newClient(r.Endpoint, cred, in, transport)
+		if err != nil {
+			return nil, err
+		}
+		clients[r.Endpoint] = c
+	}
+	return &Sink{clients: clients, rules: rules, now: time.Now, gzips: sync.Pool{New: func() any {
+		// Of the fast levels this one takes the least time for rows, and makes
+		// them smallest: 254 MB/s and 7.7 to 1 on rows of Okta's log.
+		w, _ := gzip.NewWriterLevel(nil, 2)
+		return &compressor{w: w}
+	}}}, nil
+}
+
+func newClient(endpoint string, cred azcore.TokenCredential, in cloud.Configuration, transport policy.Transporter) (*azlogs.Client, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" {
 		return nil, fmt.Errorf("workspace endpoint %q is no URL", endpoint)
 	}
 	opt := &azlogs.ClientOptions{ClientOptions: azcore.ClientOptions{
-		Retry: policy.RetryOptions{MaxRetries: -1, TryTimeout: time.Minute}, Transport: transport,
+		Cloud: in, Retry: policy.RetryOptions{MaxRetries: -1, TryTimeout: time.Minute}, Transport: transport,
 	}}
 	if u.Scheme == "http" {
 		// The client refuses to send a token over plain http. To a workspace on
@@ -57,16 +80,7 @@ func New(endpoint string, cred azcore.TokenCredential, rules map[string]Rule, tr
 		opt.Transport = plainTransport{}
 		u.Scheme = "https"
 	}
-	client, err := azlogs.NewClient(strings.TrimSuffix(u.String(), "/"), cred, opt)
-	if err != nil {
-		return nil, err
-	}
-	return &Sink{client: client, rules: rules, now: time.Now, gzips: sync.Pool{New: func() any {
-		// Of the fast levels this one takes the least time for rows, and makes
-		// them smallest: 254 MB/s and 7.7 to 1 on rows of Okta's log.
-		w, _ := gzip.NewWriterLevel(nil, 2)
-		return &compressor{w: w}
-	}}}, nil
+	return azlogs.NewClient(strings.TrimSuffix(u.String(), "/"), cred, opt)
 }
 
 // plainTransport sends what was addressed to https over http.
@@ -108,7 +122,7 @@ func (s *Sink) Upload(ctx context.Context, b engine.Batch) error {
 		return err
 	}
 	encoding := "gzip"
-	_, err := s.client.Upload(ctx, rule.ID, rule.Stream, c.buf.Bytes(), &azlogs.UploadOptions{ContentEncoding: &encoding})
+	_, err := s.clients[rule.Endpoint].Upload(ctx, rule.ID, rule.Stream, c.buf.Bytes(), &azlogs.UploadOptions{ContentEncoding: &encoding})
 	if err != nil {
 		return s.explain(b.Table, rule, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
@@ -38,15 +39,15 @@ func open(t *testing.T) (*workspace.Workspace, *httptest.Server, map[string]logs
 	rules := map[string]logsingest.Rule{}
 	for _, r := range ws.Rules() {
 		for _, s := range r.Streams {
-			rules[s.Table] = logsingest.Rule{ID: r.ID, Stream: s.Name}
+			rules[s.Table] = logsingest.Rule{ID: r.ID, Stream: s.Name, Endpoint: srv.URL}
 		}
 	}
 	return ws, srv, rules
 }
 
-func newSink(t *testing.T, endpoint string, rules map[string]logsingest.Rule) *logsingest.Sink {
+func newSink(t *testing.T, rules map[string]logsingest.Rule) *logsingest.Sink {
 	t.Helper()
-	s, err := logsingest.New(endpoint, logsingest.None{}, rules, nil)
+	s, err := logsingest.New(rules, logsingest.None{}, cloud.AzurePublic, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,11 +59,11 @@ func batch(table string, rows ...string) engine.Batch {
 }
 
 func TestUploadReachesTheTableThroughItsRule(t *testing.T) {
-	ws, srv, rules := open(t)
+	ws, _, rules := open(t)
 	if rules["T0_CL"].ID == rules["T11_CL"].ID {
 		t.Error("twelve tables share a rule, which can hold ten")
 	}
-	s := newSink(t, srv.URL, rules)
+	s := newSink(t, rules)
 	for _, table := range []string{"T0_CL", "T11_CL"} {
 		if err := s.Upload(t.Context(), batch(table, `{"Name":"a"}`, `{"Name":"b"}`)); err != nil {
 			t.Fatal(err)
@@ -87,7 +88,7 @@ func TestUploadWithAManagedIdentity(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := logsingest.New(srv.URL, cred, rules, nil)
+		s, err := logsingest.New(rules, cred, cloud.AzurePublic, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,14 +114,14 @@ func wantError(t *testing.T, err error, kind engine.Kind, reason, text string) *
 
 func TestErrorsSayWhatToDo(t *testing.T) {
 	ws, srv, rules := open(t)
-	s := newSink(t, srv.URL, rules)
+	s := newSink(t, rules)
 	big := `{"Name":"` + strings.Repeat("x", 1<<20) + `"}`
 	wantError(t, s.Upload(t.Context(), batch("T0_CL", big)), engine.Rejected, "rejected_413", "")
 	wantError(t, s.Upload(t.Context(), batch("T0_CL", `"no object"`)), engine.Rejected, "rejected_400", "")
 	wantError(t, s.Upload(t.Context(), batch("Other_CL", `{}`)), engine.Permanent, "no_rule", "add it below workspace: rules:")
 	ws.Deny(rules["T0_CL"].ID, true)
 	wantError(t, s.Upload(t.Context(), batch("T0_CL", `{}`)), engine.Auth, "dcr_role_missing", "Monitoring Metrics Publisher")
-	wrong := newSink(t, srv.URL, map[string]logsingest.Rule{"T0_CL": {ID: "dcr-0", Stream: "Custom-T0_CL"}})
+	wrong := newSink(t, map[string]logsingest.Rule{"T0_CL": {ID: "dcr-0", Stream: "Custom-T0_CL", Endpoint: srv.URL}})
 	wantError(t, wrong.Upload(t.Context(), batch("T0_CL", `{}`)), engine.Permanent, "rule_not_found", "the table has to exist before the rule")
 	srv.Close()
 	wantError(t, s.Upload(t.Context(), batch("T1_CL", `{}`)), engine.Transient, "ingestion_unreachable", "check the endpoint")
@@ -133,7 +134,7 @@ func TestRetryAfterIsHandedOnHoweverLong(t *testing.T) {
 		w.WriteHeader(http.StatusTooManyRequests)
 	}))
 	defer srv.Close()
-	s := newSink(t, srv.URL, map[string]logsingest.Rule{"T_CL": {ID: "dcr-0", Stream: "Custom-T_CL"}})
+	s := newSink(t, map[string]logsingest.Rule{"T_CL": {ID: "dcr-0", Stream: "Custom-T_CL", Endpoint: srv.URL}})
 	e := wantError(t, s.Upload(t.Context(), batch("T_CL", `{}`)), engine.Throttled, "ingestion_throttled", "")
 	if e.Wait != 15*time.Minute {
 		t.Errorf("wait %s", e.Wait)
@@ -146,7 +147,7 @@ func BenchmarkUpload(b *testing.B) {
 		w.WriteHeader(http.StatusNoContent)
 	}))
 	defer srv.Close()
-	s, err := logsingest.New(srv.URL, logsingest.None{}, map[string]logsingest.Rule{"T_CL": {ID: "dcr-0", Stream: "s"}}, nil)
+	s, err := logsingest.New(map[string]logsingest.Rule{"T_CL": {ID: "dcr-0", Stream: "s", Endpoint: srv.URL}}, logsingest.None{}, cloud.AzurePublic, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -24,10 +24,6 @@ import (
 	"github.com/sluice-connectors/sluice/handler/engine"
 )
 
-// DefaultEndpoint is that of the public cloud. US Government has
-// https://api.loganalytics.us, China https://api.loganalytics.azure.cn.
-const DefaultEndpoint = "https://api.loganalytics.io"
-
 // maxRows is how many rows an answer may have.
 const maxRows = 500_000
 

@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
+
 	"github.com/sluice-connectors/sluice/handler/azblob"
 	"github.com/sluice-connectors/sluice/handler/dir"
 	"github.com/sluice-connectors/sluice/handler/engine"
@@ -99,9 +101,9 @@ func (p *process) open() (*engine.Engine, *engine.Stream, error) {
 	}
 	rules := map[string]logsingest.Rule{}
 	for table := range w.sink.tables {
-		rules[table] = logsingest.Rule{ID: ruleID, Stream: "Custom-" + table}
+		rules[table] = logsingest.Rule{ID: ruleID, Stream: "Custom-" + table, Endpoint: "https://sim.ingest.monitor.azure.com"}
 	}
-	sink, err := logsingest.New("https://sim.ingest.monitor.azure.com", logsingest.None{}, rules, &wire{p, "sink", w.sink})
+	sink, err := logsingest.New(rules, logsingest.None{}, cloud.AzurePublic, &wire{p, "sink", w.sink})
 	if err != nil {
 		return nil, nil, err
 	}

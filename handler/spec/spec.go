@@ -5,6 +5,7 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -224,6 +225,7 @@ type Position struct {
 type Table struct {
 	Name        string   `yaml:"name" required:"true" doc:"Name of the table; a custom one ends in _CL."`
 	Description string   `yaml:"description" doc:"What is in it."`
+	Succeeds    []string `yaml:"succeeds" doc:"Names of older tables that others filled with the same events: a function of that name finds the rows of both."`
 	ASIM        string   `yaml:"asim" doc:"The ASIM schema that it serves."`
 	Where       string   `yaml:"where" doc:"KQL condition; records that do not meet it are dropped, and counted."`
 	Let         Lets     `yaml:"let" doc:"Named KQL expressions for use in the columns."`
@@ -313,17 +315,15 @@ func (c *Connector) Setting(name string) *Setting {
 	return nil
 }
 
-// FunctionName is the name of the connector's function, and of its folder.
+// FunctionName is the name of the connector's function, and of its folder. It has
+// no hyphens: app settings, whose names cannot have them, switch functions off.
 func (c *Connector) FunctionName() string {
-	if c.Alias != "" {
-		return c.Alias
-	}
-	return c.Name
+	return strings.ReplaceAll(cmp.Or(c.Alias, c.Name), "-", "_")
 }
 
 // EnvName is the app setting that holds a setting: OKTA_API_TOKEN.
 func (c *Connector) EnvName(setting string) string {
-	return strings.ToUpper(strings.ReplaceAll(c.FunctionName()+"_"+setting, "-", "_"))
+	return strings.ToUpper(c.FunctionName() + "_" + setting)
 }
 
 // Columns that the engine adds to every table, so that each row can be told

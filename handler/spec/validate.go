@@ -59,7 +59,7 @@ func (v *validator) errorf(path, format string, args ...any) {
 var (
 	originPattern = regexp.MustCompile(`^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+$`)
 	namePattern   = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
-	aliasPattern  = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+	aliasPattern  = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 	snakePattern  = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 	tablePattern  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,58}_CL$|^(ASim|AWS|GCP)[A-Za-z0-9]+$`)
 	// The documentation says 45 characters; Microsoft's own GitHubAuditLogsV2_CL has 53.
@@ -200,6 +200,11 @@ func (v *validator) tableNames() []string {
 func (v *validator) table(t *Table, path string) {
 	if !tablePattern.MatchString(t.Name) {
 		v.errorf(path+".name", "table %q has to end in _CL, or be one of Azure's own that accept rows", t.Name)
+	}
+	for i, old := range t.Succeeds {
+		if !strings.HasSuffix(old, "_CL") || slices.Contains(v.tableNames(), old) {
+			v.errorf(fmt.Sprintf("%s.succeeds[%d]", path, i), "%q is no older table: it has to end in _CL, and be none of this connector", old)
+		}
 	}
 	seen := map[string]bool{}
 	hasTime := false

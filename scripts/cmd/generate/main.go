@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-connectors/sluice/connectors"
 	"github.com/sluice-connectors/sluice/handler/kql"
 	"github.com/sluice-connectors/sluice/handler/spec"
+	"github.com/sluice-connectors/sluice/scripts/bicep"
 )
 
 func main() {
@@ -51,7 +52,7 @@ func generate(root string) (map[string]string, error) {
 	if err := renew(files, filepath.Join(root, "handler", "spec", "README.md"), reference); err != nil {
 		return nil, err
 	}
-	if err := renew(files, filepath.Join(root, "README.md"), list(cs)); err != nil {
+	if err := renew(files, filepath.Join(root, "README.md"), connectorList(cs)); err != nil {
 		return nil, err
 	}
 	for _, c := range cs {
@@ -60,15 +61,68 @@ func generate(root string) (map[string]string, error) {
 			return nil, err
 		}
 		files[filepath.Join(root, "functions", c.FunctionName(), "function.json")] = text
-		if text, err = templateJSON(c); err != nil {
-			return nil, err
-		}
-		files[filepath.Join(root, "infra", "connectors", c.Name+".json")] = text
 		if err := renew(files, filepath.Join(root, "connectors", c.Name, "README.md"), tables(c)); err != nil {
 			return nil, err
 		}
 	}
-	return files, nil
+	return files, infra(root, files, cs)
+}
+
+// infra adds the files of infra/: Bicep, its compiled form, and the forms of the
+// portal.
+func infra(root string, files map[string]string, cs []*spec.Connector) error {
+	at := func(parts ...string) string {
+		return filepath.Join(append([]string{root, "infra"}, parts...)...)
+	}
+	whole := map[string]deployment{".": choiceOf(cs)} // by folder
+	for _, c := range cs {
+		dir := filepath.Join("connectors", c.Name)
+		addSource(files, at(dir), connectorSource(c))
+		files[at(dir, "sentinel.bicep")] = sentinelBicep(c)
+		whole[dir] = singleOf(c, cs)
+	}
+	addSource(files, at("health"), healthSource())
+	var err error
+	if files[at("health", "workbook.json")], err = workbookJSON(cs); err != nil {
+		return err
+	}
+	for dir, d := range whole {
+		main, err := mainBicep(d)
+		if err != nil {
+			return err
+		}
+		files[at(dir, "main.bicep")] = main
+		if files[at(dir, "form.json")], err = formJSON(d); err != nil {
+			return err
+		}
+	}
+	read := func(path string) ([]byte, error) {
+		if text, ok := files[filepath.FromSlash(path)]; ok {
+			return []byte(text), nil
+		}
+		return os.ReadFile(path)
+	}
+	compiled := map[string]string{} // file by Bicep file
+	for dir := range whole {
+		compiled[at(dir, "main.bicep")] = at(dir, "azuredeploy.json")
+		if dir != "." {
+			compiled[at(dir, "workspace.bicep")] = at(dir, "workspace.json")
+		}
+	}
+	for from, to := range compiled {
+		text, err := bicep.Compile(filepath.ToSlash(from), read)
+		if err != nil {
+			return err
+		}
+		files[to] = string(text)
+	}
+	return nil
+}
+
+func addSource(files map[string]string, dir string, s source) {
+	files[filepath.Join(dir, "tables.bicep")] = tablesBicep(s)
+	files[filepath.Join(dir, "rules.bicep")] = rulesBicep(s)
+	files[filepath.Join(dir, "workspace.bicep")] = workspaceBicep(s)
 }
 
 // renew replaces the generated part of a README.
@@ -86,7 +140,7 @@ func renew(files map[string]string, path, text string) error {
 	return nil
 }
 
-// functionJSON is the timer function of a connector. generatedBy is a key that
+// functionJSON is the timer function of a connector; its schedule is an app setting. generatedBy is a key that
 // the host knows from Microsoft's own generators.
 func functionJSON(c *spec.Connector) (string, error) {
 	type binding struct {
@@ -99,7 +153,7 @@ func functionJSON(c *spec.Connector) (string, error) {
 	doc := struct {
 		GeneratedBy string    `json:"generatedBy"`
 		Bindings    []binding `json:"bindings"`
-	}{"scripts/generate from connectors/" + c.Name + "/connector.yaml", []binding{{"timerTrigger", "in", "timer", c.Schedule, true}}}
+	}{"scripts/generate from connectors/" + c.Name + "/connector.yaml", []binding{{"timerTrigger", "in", "timer", "%" + c.EnvName("schedule") + "%", true}}}
 	b, err := json.MarshalIndent(doc, "", "  ")
 	return string(b) + "\n", err
 }
@@ -109,8 +163,8 @@ const (
 	end   = "<!-- end of the generated part -->"
 )
 
-// list is the table of all connectors.
-func list(cs []*spec.Connector) string {
+// connectorList is the table of all connectors.
+func connectorList(cs []*spec.Connector) string {
 	var b strings.Builder
 	b.WriteString("\n| Connector | Streams | Tables |\n|---|---|---|\n")
 	for _, c := range cs {

@@ -1,0 +1,242 @@
+// Package arm works out what an ARM template makes, without Azure: conditions,
+// loops, names and nested deployments, for given parameters. What is known only
+// when a resource exists stands there as a mark such as ‹sluice-okta-1.immutableId›.
+//
+// It knows the functions that our own templates use, and reports any other. The
+// values of guid and environment are Azure's; that of uniqueString is not, since
+// its formula is not published.
+package arm
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Scope is where a template is deployed to.
+type Scope struct {
+	Cloud        string // AzureCloud, AzureUSGovernment or AzureChinaCloud
+	Tenant       string
+	Subscription string
+	Group        string
+	Location     string
+	Deployment   string // its name
+}
+
+// Resource is a resource that a template makes.
+type Resource struct {
+	ID         string
+	Type       string
+	APIVersion string
+	Name       string         // with those of its parents: account/default/container
+	Scope      string         // id of the resource that it extends, or ""
+	Body       map[string]any // what is sent, but for name, type and apiVersion
+	DependsOn  []string       // ids
+}
+
+// Result is what a template makes.
+type Result struct {
+	Resources []Resource // those of nested deployments too, which are not themselves listed
+	Outputs   map[string]any
+}
+
+// Expand works out a template for parameters and a place. unique stands for
+// uniqueString.
+func Expand(template []byte, params map[string]any, at Scope, unique func(parts ...string) string) (res *Result, err error) {
+	var doc map[string]any
+	if err := json.Unmarshal(template, &doc); err != nil {
+		return nil, fmt.Errorf("read template: %w", err)
+	}
+	defer func() {
+		switch m := recover().(type) {
+		case nil:
+		case mistake:
+			res, err = nil, m.error
+		default:
+			panic(m)
+		}
+	}()
+	d := &deployment{at: at, unique: unique, deployed: map[string]map[string]any{}}
+	return d.run(doc, params), nil
+}
+
+// mistake is thrown and caught by Expand.
+type mistake struct{ error }
+
+func failf(format string, args ...any) { panic(mistake{fmt.Errorf(format, args...)}) }
+
+// deployment is one template at work.
+type deployment struct {
+	at        Scope
+	unique    func(...string) string
+	doc       map[string]any
+	params    map[string]any
+	index     int                       // of the loop
+	locals    map[string]any            // parameters of lambdas
+	deployed  map[string]map[string]any // outputs of the deployments nested in this one, by id
+	resources []Resource
+}
+
+func (d *deployment) run(doc map[string]any, given map[string]any) *Result {
+	d.doc = doc
+	d.params = map[string]any{}
+	declared := obj(doc["parameters"])
+	for name, value := range given {
+		if declared[name] == nil {
+			failf("the template has no parameter %q", name)
+		}
+		d.params[name] = value
+	}
+	for _, name := range slices.Sorted(maps.Keys(declared)) {
+		d.param(name, obj(declared[name]))
+	}
+	list, _ := doc["resources"].([]any)
+	for _, r := range list {
+		d.resource(obj(r))
+	}
+	outputs := map[string]any{}
+	for name, o := range obj(doc["outputs"]) {
+		outputs[name] = d.value(obj(o)["value"])
+	}
+	return &Result{Resources: d.resources, Outputs: outputs}
+}
+
+// param completes a parameter and checks it as Azure does.
+func (d *deployment) param(name string, p map[string]any) {
+	if _, ok := d.params[name]; !ok {
+		def, ok := p["defaultValue"]
+		if !ok {
+			failf("the parameter %q is missing", name)
+		}
+		d.params[name] = d.value(def)
+	}
+	v := d.params[name]
+	want := strings.ToLower(fmt.Sprint(p["type"]))
+	if got := kind(v); got != strings.TrimPrefix(want, "secure") && got != "unknown" && v != nil {
+		failf("the parameter %q is %s and has to be %s", name, got, want)
+	}
+	if allowed, ok := p["allowedValues"].([]any); ok && !allowedValue(allowed, v) {
+		failf("the parameter %q is %v and has to be one of %v", name, v, allowed)
+	}
+	n := -1
+	switch v := v.(type) {
+	case string:
+		n = len([]rune(v))
+	case []any:
+		n = len(v)
+	}
+	if limit, ok := p["minLength"].(float64); ok && n >= 0 && n < int(limit) {
+		failf("the parameter %q is shorter than %v", name, limit)
+	}
+	if limit, ok := p["maxLength"].(float64); ok && n > int(limit) {
+		failf("the parameter %q is longer than %v", name, limit)
+	}
+}
+
+// allowedValue reports whether v, or each element of the list v, is allowed.
+func allowedValue(allowed []any, v any) bool {
+	if list, ok := v.([]any); ok {
+		return !slices.ContainsFunc(list, func(x any) bool { return !slices.Contains(allowed, x) })
+	}
+	return slices.Contains(allowed, v)
+}
+
+func kind(v any) string {
+	switch v.(type) {
+	case string:
+		return "string"
+	case bool:
+		return "bool"
+	case float64, int:
+		return "int"
+	case []any:
+		return "array"
+	case map[string]any:
+		return "object"
+	}
+	return "unknown"
+}
+
+func obj(v any) map[string]any {
+	m, _ := v.(map[string]any)
+	return m
+}
+
+// resource works out a resource, or those of its loop.
+func (d *deployment) resource(r map[string]any) {
+	count := 1
+	loop := obj(r["copy"])
+	if loop != nil {
+		count = number(d.value(loop["count"]))
+	}
+	for d.index = range count {
+		if cond, ok := r["condition"]; ok && !truth(d.value(cond)) {
+			continue
+		}
+		if r["type"] == "Microsoft.Resources/deployments" {
+			d.nested(r)
+			continue
+		}
+		d.resources = append(d.resources, d.one(r))
+	}
+	d.index = 0
+}
+
+func (d *deployment) one(r map[string]any) Resource {
+	out := Resource{Type: r["type"].(string), APIVersion: r["apiVersion"].(string), Name: str(d.value(r["name"])), Body: map[string]any{}}
+	if s, ok := r["scope"]; ok {
+		out.Scope = str(d.value(s))
+	}
+	out.ID = d.resourceID(out.Scope, out.Type, strings.Split(out.Name, "/"))
+	for _, dep := range list(r["dependsOn"]) {
+		out.DependsOn = append(out.DependsOn, str(d.value(dep)))
+	}
+	for name, v := range r {
+		switch name {
+		case "type", "apiVersion", "name", "scope", "dependsOn", "condition", "copy":
+		default:
+			out.Body[name] = d.value(v)
+		}
+	}
+	return out
+}
+
+// resourceID is the id of a resource of this deployment's group, or of one that
+// extends scope.
+func (d *deployment) resourceID(scope, typ string, names []string) string {
+	if scope == "" {
+		scope = "/subscriptions/" + d.at.Subscription + "/resourceGroups/" + d.at.Group
+	}
+	types := strings.Split(typ, "/")
+	if len(types) != len(names)+1 {
+		failf("the name %s does not fit the type %s", strings.Join(names, "/"), typ)
+	}
+	id := scope + "/providers/" + types[0]
+	for i, n := range names {
+		id += "/" + types[i+1] + "/" + n
+	}
+	return id
+}
+
+// nested works out a deployment in the deployment; with scope inner, as ours have.
+func (d *deployment) nested(r map[string]any) {
+	at := d.at
+	at.Deployment = str(d.value(r["name"]))
+	if s, ok := r["subscriptionId"]; ok {
+		at.Subscription = str(d.value(s))
+	}
+	if g, ok := r["resourceGroup"]; ok {
+		at.Group = str(d.value(g))
+	}
+	props := obj(r["properties"])
+	params := map[string]any{}
+	for name, p := range obj(props["parameters"]) {
+		params[name] = d.value(obj(p)["value"])
+	}
+	inner := &deployment{at: at, unique: d.unique, deployed: map[string]map[string]any{}}
+	res := inner.run(obj(props["template"]), params)
+	d.resources = append(d.resources, res.Resources...)
+	d.deployed[inner.resourceID("", "Microsoft.Resources/deployments", []string{at.Deployment})] = res.Outputs
+}

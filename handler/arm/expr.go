@@ -1,0 +1,521 @@
+package arm
+
+import (
+	"crypto/sha1"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// unknown is what only Azure will know. Members of it are unknown too.
+type unknown string
+
+func (u unknown) String() string { return "‹" + string(u) + "›" }
+
+// MarshalJSON implements json.Marshaler.
+func (u unknown) MarshalJSON() ([]byte, error) { return json.Marshal(u.String()) }
+
+// value works out what stands in a template.
+func (d *deployment) value(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		m := make(map[string]any, len(v))
+		for k, x := range v {
+			m[str(d.value(k))] = d.value(x)
+		}
+		return m
+	case []any:
+		l := make([]any, len(v))
+		for i, x := range v {
+			l[i] = d.value(x)
+		}
+		return l
+	case string:
+		if strings.HasPrefix(v, "[[") {
+			return v[1:]
+		}
+		if inner, ok := strings.CutPrefix(v, "["); ok && strings.HasSuffix(inner, "]") {
+			p := &parser{d: d, src: strings.TrimSuffix(inner, "]")}
+			x := p.expr()
+			if p.space(); p.pos != len(p.src) {
+				p.failf("expected the end")
+			}
+			return x(d)
+		}
+	}
+	return v
+}
+
+// thunk is an expression that can be worked out, or left alone, as if does.
+type thunk func(d *deployment) any
+
+type parser struct {
+	d   *deployment
+	src string
+	pos int
+}
+
+func (p *parser) failf(format string, args ...any) {
+	failf("expression [%s] at %d: %s", p.src, p.pos, fmt.Sprintf(format, args...))
+}
+
+func (p *parser) space() {
+	for p.pos < len(p.src) && strings.IndexByte(" \n\t", p.src[p.pos]) >= 0 {
+		p.pos++
+	}
+}
+
+func (p *parser) eat(c byte) bool {
+	p.space()
+	if p.pos < len(p.src) && p.src[p.pos] == c {
+		p.pos++
+		return true
+	}
+	return false
+}
+
+func (p *parser) run(ok func(c byte) bool) string {
+	start := p.pos
+	for p.pos < len(p.src) && ok(p.src[p.pos]) {
+		p.pos++
+	}
+	return p.src[start:p.pos]
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+func isName(c byte) bool {
+	return isDigit(c) || c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+}
+
+// expr reads a value with the members and indexes behind it.
+func (p *parser) expr() thunk {
+	x := p.primary()
+	for {
+		switch inner := x; {
+		case p.eat('.'):
+			name := p.run(isName)
+			x = func(d *deployment) any { return at(inner(d), name) }
+		case p.eat('['):
+			index := p.expr()
+			if !p.eat(']') {
+				p.failf("expected ]")
+			}
+			x = func(d *deployment) any { return at(inner(d), index(d)) }
+		default:
+			return x
+		}
+	}
+}
+
+func (p *parser) primary() thunk {
+	p.space()
+	switch {
+	case p.eat('\''):
+		return p.text()
+	case p.pos < len(p.src) && isDigit(p.src[p.pos]):
+		n, _ := strconv.Atoi(p.run(isDigit))
+		return func(*deployment) any { return n }
+	}
+	name := p.run(isName)
+	if !p.eat('(') {
+		p.failf("expected a function")
+	}
+	var args []thunk
+	for !p.eat(')') {
+		if len(args) > 0 && !p.eat(',') {
+			p.failf("expected , or )")
+		}
+		args = append(args, p.expr())
+	}
+	return func(d *deployment) any { return d.call(name, args) }
+}
+
+func (p *parser) text() thunk {
+	var b strings.Builder
+	for {
+		b.WriteString(p.run(func(c byte) bool { return c != '\'' }))
+		if !p.eat('\'') {
+			p.failf("this text does not end")
+		}
+		if p.pos == len(p.src) || p.src[p.pos] != '\'' {
+			s := b.String()
+			return func(*deployment) any { return s }
+		}
+		b.WriteByte('\'')
+		p.pos++
+	}
+}
+
+// at is a member or element.
+func at(v, key any) any {
+	switch v := v.(type) {
+	case unknown:
+		return v + unknown("."+str(key))
+	case map[string]any:
+		if x, ok := v[str(key)]; ok {
+			return x
+		}
+		failf("there is no member %v", key)
+	case []any:
+		if i := number(key); i >= 0 && i < len(v) {
+			return v[i]
+		}
+		failf("there is no element %v of %d", key, len(v))
+	}
+	failf("%v has no member %v", v, key)
+	return nil
+}
+
+func str(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	case unknown:
+		return v.String()
+	case bool:
+		return map[bool]string{true: "True", false: "False"}[v]
+	case map[string]any, []any:
+		b, err := json.Marshal(v)
+		if err != nil {
+			failf("%v", err)
+		}
+		return string(b)
+	}
+	return fmt.Sprint(v)
+}
+
+func number(v any) int {
+	switch v := v.(type) {
+	case int:
+		return v
+	case float64:
+		return int(v)
+	case string:
+		if n, err := strconv.Atoi(v); err == nil {
+			return n
+		}
+	}
+	failf("%v is no number", v)
+	return 0
+}
+
+func truth(v any) bool {
+	b, ok := v.(bool)
+	if !ok {
+		failf("%v is neither true nor false", v)
+	}
+	return b
+}
+
+func list(v any) []any {
+	l, _ := v.([]any)
+	return l
+}
+
+func empty(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return true
+	case string:
+		return v == ""
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	}
+	return false
+}
+
+// call works out a function. Those whose arguments are not all worked out come first.
+func (d *deployment) call(name string, args []thunk) any {
+	switch name {
+	case "if":
+		if truth(args[0](d)) {
+			return args[1](d)
+		}
+		return args[2](d)
+	case "and":
+		return !slices.ContainsFunc(args, func(t thunk) bool { return !truth(t(d)) })
+	case "or":
+		return slices.ContainsFunc(args, func(t thunk) bool { return truth(t(d)) })
+	case "lambda":
+		param := str(args[0](d))
+		return func(v any) any {
+			inner := *d
+			inner.locals = map[string]any{param: v}
+			for k, x := range d.locals {
+				inner.locals[k] = x
+			}
+			return args[1](&inner)
+		}
+	}
+	a := make([]any, len(args))
+	for i, t := range args {
+		a[i] = t(d)
+	}
+	if f, ok := pure[name]; ok {
+		return f(a)
+	}
+	return d.scoped(name, a)
+}
+
+// scoped are the functions that depend on the deployment.
+func (d *deployment) scoped(name string, a []any) any {
+	switch name {
+	case "parameters":
+		v, ok := d.params[str(a[0])]
+		if !ok {
+			if p := obj(obj(d.doc["parameters"])[str(a[0])]); p["defaultValue"] != nil {
+				return d.value(p["defaultValue"])
+			}
+			failf("there is no parameter %v", a[0])
+		}
+		return v
+	case "variables":
+		v, ok := obj(d.doc["variables"])[str(a[0])]
+		if !ok {
+			failf("there is no variable %v", a[0])
+		}
+		return d.value(v)
+	case "lambdaVariables":
+		return d.locals[str(a[0])]
+	case "copyIndex":
+		return d.index
+	case "deployment":
+		return map[string]any{"name": d.at.Deployment}
+	case "resourceGroup":
+		return map[string]any{"id": "/subscriptions/" + d.at.Subscription + "/resourceGroups/" + d.at.Group, "name": d.at.Group, "location": d.at.Location}
+	case "subscription":
+		return map[string]any{"id": "/subscriptions/" + d.at.Subscription, "subscriptionId": d.at.Subscription, "tenantId": d.at.Tenant}
+	case "tenant":
+		return map[string]any{"tenantId": d.at.Tenant}
+	case "environment":
+		return environment(d.at.Cloud)
+	case "uniqueString":
+		return d.unique(texts(a)...)
+	case "resourceId":
+		return d.callResourceID(texts(a))
+	case "subscriptionResourceId":
+		return "/subscriptions/" + d.at.Subscription + "/providers/" + str(a[0]) + "/" + str(a[1])
+	case "extensionResourceId":
+		return d.resourceID(str(a[0]), str(a[1]), texts(a[2:]))
+	case "reference":
+		return d.reference(str(a[0]))
+	}
+	failf("the function %s is not known here", name)
+	return nil
+}
+
+// callResourceID is resourceId([subscription], [group], type, names…).
+func (d *deployment) callResourceID(a []string) any {
+	in := *d
+	i := slices.IndexFunc(a, func(s string) bool {
+		return strings.Contains(s, ".") && strings.Contains(s, "/") && !strings.HasPrefix(s, "/")
+	})
+	switch i {
+	case 2:
+		in.at.Subscription, in.at.Group = a[0], a[1]
+	case 1:
+		in.at.Group = a[0]
+	}
+	if i < 0 {
+		failf("resourceId without a type: %v", a)
+	}
+	return in.resourceID("", a[i], a[i+1:])
+}
+
+// reference is what Azure says of a resource: of a deployment in this one its outputs.
+func (d *deployment) reference(id string) any {
+	if outputs, ok := d.deployed[id]; ok {
+		m := map[string]any{}
+		for name, v := range outputs {
+			m[name] = map[string]any{"value": v}
+		}
+		return map[string]any{"outputs": m}
+	}
+	return unknown(id[strings.LastIndexByte(id, '/')+1:])
+}
+
+func texts(a []any) (l []string) {
+	for _, v := range a {
+		l = append(l, str(v))
+	}
+	return l
+}
+
+// environment has the addresses of a cloud (learn.microsoft.com, "az cloud show").
+func environment(cloud string) any {
+	e := map[string][4]string{
+		"AzureCloud":        {"core.windows.net", ".vault.azure.net", "https://portal.azure.com", "https://management.azure.com/"},
+		"AzureUSGovernment": {"core.usgovcloudapi.net", ".vault.usgovcloudapi.net", "https://portal.azure.us", "https://management.usgovcloudapi.net"},
+		"AzureChinaCloud":   {"core.chinacloudapi.cn", ".vault.azure.cn", "https://portal.azure.cn", "https://management.chinacloudapi.cn"},
+	}[cloud]
+	if e[0] == "" {
+		failf("there is no cloud %q", cloud)
+	}
+	return map[string]any{"name": cloud, "portal": e[2], "resourceManager": e[3], "suffixes": map[string]any{"storage": e[0], "keyvaultDns": e[1]}}
+}
+
+// pure are the functions that depend on their arguments only.
+var pure map[string]func(a []any) any
+
+func init() {
+	compare := func(ok func(x, y int) bool) func(a []any) any {
+		return func(a []any) any { return ok(number(a[0]), number(a[1])) }
+	}
+	apply := func(f func(s string) string) func(a []any) any {
+		return func(a []any) any { return f(str(a[0])) }
+	}
+	constant := func(v any) func(a []any) any { return func([]any) any { return v } }
+	pure = map[string]func(a []any) any{
+		"true": constant(true), "false": constant(false), "null": constant(nil),
+		"not":             func(a []any) any { return !truth(a[0]) },
+		"equals":          func(a []any) any { return str(a[0]) == str(a[1]) },
+		"less":            compare(func(x, y int) bool { return x < y }),
+		"lessOrEquals":    compare(func(x, y int) bool { return x <= y }),
+		"greater":         compare(func(x, y int) bool { return x > y }),
+		"greaterOrEquals": compare(func(x, y int) bool { return x >= y }),
+		"add":             func(a []any) any { return number(a[0]) + number(a[1]) },
+		"sub":             func(a []any) any { return number(a[0]) - number(a[1]) },
+		"mul":             func(a []any) any { return number(a[0]) * number(a[1]) },
+		"empty":           func(a []any) any { return empty(a[0]) },
+		"length":          length,
+		"toLower":         apply(strings.ToLower), "toUpper": apply(strings.ToUpper), "trim": apply(strings.TrimSpace),
+		"base64":       apply(func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }),
+		"string":       apply(func(s string) string { return s }),
+		"startsWith":   func(a []any) any { return strings.HasPrefix(strings.ToLower(str(a[0])), strings.ToLower(str(a[1]))) },
+		"endsWith":     func(a []any) any { return strings.HasSuffix(strings.ToLower(str(a[0])), strings.ToLower(str(a[1]))) },
+		"replace":      func(a []any) any { return strings.ReplaceAll(str(a[0]), str(a[1]), str(a[2])) },
+		"split":        split,
+		"take":         take,
+		"format":       format,
+		"concat":       concat,
+		"join":         func(a []any) any { return strings.Join(texts(list(a[0])), str(a[1])) },
+		"last":         func(a []any) any { return at(a[0], len(list(a[0]))-1) },
+		"contains":     contains,
+		"coalesce":     coalesce,
+		"tryGet":       tryGet,
+		"guid":         func(a []any) any { return guid(texts(a)) },
+		"createArray":  func(a []any) any { return a },
+		"createObject": createObject,
+		"union":        union,
+		"filter": func(a []any) any {
+			return slices.DeleteFunc(slices.Clone(list(a[0])), func(v any) bool { return !truth(a[1].(func(any) any)(v)) })
+		},
+		"map": func(a []any) any {
+			var l []any
+			for _, v := range list(a[0]) {
+				l = append(l, a[1].(func(any) any)(v))
+			}
+			return l
+		},
+	}
+}
+
+func length(a []any) any {
+	switch v := a[0].(type) {
+	case string:
+		return len([]rune(v))
+	case map[string]any:
+		return len(v)
+	}
+	return len(list(a[0]))
+}
+
+func split(a []any) any {
+	l := []any{}
+	for _, s := range strings.Split(str(a[0]), str(a[1])) {
+		l = append(l, s)
+	}
+	return l
+}
+
+func take(a []any) any {
+	if l, ok := a[0].([]any); ok {
+		return l[:min(number(a[1]), len(l))]
+	}
+	r := []rune(str(a[0]))
+	return string(r[:min(number(a[1]), len(r))])
+}
+
+func format(a []any) any {
+	s := strings.NewReplacer("{{", "\x00", "}}", "\x01").Replace(str(a[0]))
+	for i, v := range a[1:] {
+		s = strings.ReplaceAll(s, fmt.Sprintf("{%d}", i), str(v))
+	}
+	return strings.NewReplacer("\x00", "{", "\x01", "}").Replace(s)
+}
+
+func concat(a []any) any {
+	if _, ok := a[0].([]any); !ok {
+		return strings.Join(texts(a), "")
+	}
+	l := []any{}
+	for _, v := range a {
+		l = append(l, list(v)...)
+	}
+	return l
+}
+
+func contains(a []any) any {
+	switch v := a[0].(type) {
+	case []any:
+		return slices.ContainsFunc(v, func(x any) bool { return str(x) == str(a[1]) })
+	case map[string]any:
+		_, ok := v[str(a[1])]
+		return ok
+	}
+	return strings.Contains(str(a[0]), str(a[1]))
+}
+
+func coalesce(a []any) any {
+	for _, v := range a {
+		if v != nil {
+			return v
+		}
+	}
+	return nil
+}
+
+func tryGet(a []any) any {
+	m, ok := a[0].(map[string]any)
+	if !ok {
+		return nil
+	}
+	return m[str(a[1])]
+}
+
+func createObject(a []any) any {
+	m := map[string]any{}
+	for i := 0; i+1 < len(a); i += 2 {
+		m[str(a[i])] = a[i+1]
+	}
+	return m
+}
+
+func union(a []any) any {
+	if _, ok := a[0].(map[string]any); ok {
+		m := map[string]any{}
+		for _, v := range a {
+			for k, x := range obj(v) {
+				m[k] = x
+			}
+		}
+		return m
+	}
+	return concat(a)
+}
+
+// guid is ARM's: a UUID of version 5 (RFC 4122) of the values with hyphens between.
+func guid(parts []string) string {
+	namespace := []byte{0x11, 0xfb, 0x06, 0xfb, 0x71, 0x2d, 0x4d, 0xdd, 0x98, 0xc7, 0xe7, 0x1b, 0xbd, 0x58, 0x88, 0x30}
+	h := sha1.Sum(append(namespace, strings.Join(parts, "-")...))
+	h[6], h[8] = h[6]&0x0f|0x50, h[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", h[0:4], h[4:6], h[6:8], h[8:10], h[10:16])
+}

@@ -1,0 +1,47 @@
+// Application Insights for the app's own logs, on a workspace of the user's choice.
+
+@description('Name of the component.')
+param name string
+
+@description('Region.')
+param location string
+
+@description('Resource id of the workspace that is billed for these logs.')
+param workspaceId string
+
+@description('Object id of the identity that sends them. Empty: the role is assigned elsewhere.')
+param principalId string
+
+@description('Logs are taken from the private network only.')
+param private bool
+
+resource insights 'Microsoft.Insights/components@2020-02-02' = {
+  name: name
+  location: location
+  kind: 'web'
+  properties: {
+    Application_Type: 'web'
+    WorkspaceResourceId: workspaceId
+    DisableLocalAuth: true
+    publicNetworkAccessForIngestion: private ? 'Disabled' : 'Enabled'
+  }
+}
+
+// Monitoring Metrics Publisher
+var publisher = '3913510d-42f4-4e42-8a64-420c390055eb'
+
+resource role 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(principalId)) {
+  scope: insights
+  name: guid(insights.id, principalId, publisher)
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', publisher)
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+  }
+}
+
+@description('Resource id of the component.')
+output id string = insights.id
+
+@description('Where logs are sent; with DisableLocalAuth it is an address and no secret.')
+output address string = insights.properties.ConnectionString

@@ -1,0 +1,69 @@
+// Rows on a private way: a data collection endpoint that is closed to the
+// internet, in an Azure Monitor private link scope (AMPLS).
+
+@description('Name of what is made.')
+param name string
+
+@description('Region of the app.')
+param location string
+
+@description('Region of the workspace: endpoint and rules have to be in it.')
+param workspaceLocation string
+
+@description('Existing private link scope: a network can have one only. Empty: one is made, with its private endpoint.')
+param scopeId string
+
+@description('Resource id of Application Insights, or empty.')
+param insightsId string
+
+@description('The subnet of private endpoints.')
+param subnetId string
+
+@description('DNS zones of Azure Monitor.')
+param zoneIds array
+
+resource endpoint 'Microsoft.Insights/dataCollectionEndpoints@2023-03-11' = {
+  name: name
+  location: workspaceLocation
+  properties: {
+    networkAcls: { publicNetworkAccess: 'Disabled' }
+  }
+}
+
+// Open: other services of the network go on as they did.
+resource scope 'Microsoft.Insights/privateLinkScopes@2021-07-01-preview' = if (empty(scopeId)) {
+  name: name
+  location: 'global'
+  properties: {
+    accessModeSettings: { ingestionAccessMode: 'Open', queryAccessMode: 'Open' }
+  }
+}
+
+module members 'scoped.bicep' = {
+  scope: resourceGroup(split(empty(scopeId) ? resourceGroup().id : scopeId, '/')[2], split(empty(scopeId) ? resourceGroup().id : scopeId, '/')[4])
+  params: {
+    scopeName: empty(scopeId) ? name : last(split(scopeId, '/'))
+    name: name
+    endpointId: endpoint.id
+    insightsId: insightsId
+  }
+  dependsOn: [ scope ]
+}
+
+module link 'endpoint.bicep' = if (empty(scopeId)) {
+  params: {
+    name: '${name}-monitor'
+    location: location
+    subnetId: subnetId
+    targetId: scope.id
+    service: 'azuremonitor'
+    zoneIds: zoneIds
+  }
+  dependsOn: [ members ]
+}
+
+@description('Resource id of the data collection endpoint.')
+output endpointId string = endpoint.id
+
+@description('Where rows are sent.')
+output endpoint string = endpoint.properties.logsIngestion.endpoint

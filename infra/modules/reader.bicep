@@ -1,0 +1,24 @@
+// The right to read rows back, for sluice reconcile and sluice verify.
+
+@description('Name of the workspace, in this resource group.')
+param workspace string
+
+@description('Object id of the identity that reads.')
+param principalId string
+
+resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+  name: workspace
+}
+
+// Log Analytics Reader
+var reader = '73c42c96-874c-492b-b04d-ab87d138a893'
+
+resource role 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: sentinel
+  name: guid(sentinel.id, principalId, reader)
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', reader)
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+  }
+}

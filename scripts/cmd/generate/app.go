@@ -1,0 +1,137 @@
+package main
+
+import (
+	_ "embed"
+	"strings"
+	"text/template"
+
+	"github.com/sluice-connectors/sluice/handler/spec"
+	"github.com/sluice-connectors/sluice/scripts/bicep"
+)
+
+//go:embed main.bicep.tmpl
+var mainText string
+
+var mainTemplate = template.Must(template.New("main.bicep").Funcs(template.FuncMap{"text": bicep.Text}).Parse(mainText))
+
+// deployment is what main.bicep is made of: all connectors to choose from, or one.
+type deployment struct {
+	Choice      bool
+	Description string
+	Legacy      string // an older table that one of them succeeds
+	Connectors  []deployed
+	Others      []deployed // functions of the package that stay off
+}
+
+// deployed is a connector in a deployment.
+type deployed struct {
+	Name, Title string
+	Symbol      string // in Bicep
+	Function    string
+	EnvPrefix   string
+	Schedule    string
+	Legacy      bool
+	Params      []setting
+}
+
+// setting is a setting of a connector as a parameter.
+type setting struct {
+	spec.Setting
+	Name        string // oktaApiToken
+	Env         string // OKTA_API_TOKEN
+	SecretName  string // okta-api-token
+	Description string
+}
+
+// Value is the app setting's value. A required secret is always referred to: it
+// may have been given in an earlier deployment.
+func (s setting) Value(choice bool, symbol string) string {
+	value := s.Name
+	var conds []string
+	if choice {
+		conds = append(conds, symbol+"On")
+	}
+	if s.Secret {
+		value = "'@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/" + s.SecretName + ")'"
+		if !s.Required {
+			conds = append(conds, "!empty("+s.Name+")")
+		}
+	}
+	if len(conds) == 0 {
+		return value
+	}
+	return strings.Join(conds, " && ") + " ? " + value + " : ''"
+}
+
+// camel joins words: okta, api_token: oktaApiToken.
+func camel(words ...string) string {
+	var b strings.Builder
+	for i, w := range strings.FieldsFunc(strings.Join(words, "_"), func(r rune) bool { return r == '_' || r == '-' }) {
+		if i > 0 {
+			w = strings.ToUpper(w[:1]) + w[1:]
+		}
+		b.WriteString(w)
+	}
+	return b.String()
+}
+
+func deployedOf(c *spec.Connector) deployed {
+	d := deployed{Name: c.Name, Title: c.Title, Symbol: camel(c.FunctionName()), Function: c.FunctionName(), EnvPrefix: strings.TrimSuffix(c.EnvName("x"), "_X"),
+		Schedule: c.Schedule, Legacy: len(succeeded(c.Tables)) > 0}
+	for _, s := range c.Settings {
+		text := c.Title + ": " + s.Label
+		if s.Label == "" {
+			text = c.Title + ": " + strings.ReplaceAll(s.Name, "_", " ")
+		}
+		if s.Help != "" {
+			text += ". " + s.Help
+		}
+		d.Params = append(d.Params, setting{Setting: s, Name: camel(d.Function, s.Name), Env: c.EnvName(s.Name),
+			SecretName: strings.ToLower(strings.ReplaceAll(c.EnvName(s.Name), "_", "-")), Description: text})
+	}
+	return d
+}
+
+// legacyExample is an older table that a connector succeeds, or "".
+func legacyExample(cs []*spec.Connector) string {
+	for _, c := range cs {
+		for _, t := range c.Tables {
+			if len(t.Succeeds) > 0 {
+				return t.Succeeds[0]
+			}
+		}
+	}
+	return ""
+}
+
+// mainBicep is the template with a choice of connectors, or with one.
+func mainBicep(d deployment) (string, error) {
+	var b strings.Builder
+	if err := mainTemplate.Execute(&b, d); err != nil {
+		return "", err
+	}
+	dir := "."
+	if !d.Choice {
+		dir = "../.."
+	}
+	return strings.ReplaceAll(strings.ReplaceAll(b.String(), "'PATH/", "'"+dir+"/"), "'./", "'"), nil
+}
+
+// deployments are the template with all connectors, and that of each.
+func choiceOf(cs []*spec.Connector) deployment {
+	d := deployment{Choice: true, Description: "Sluice: security data into Microsoft Sentinel, with any choice of connectors.", Legacy: legacyExample(cs)}
+	for _, c := range cs {
+		d.Connectors = append(d.Connectors, deployedOf(c))
+	}
+	return d
+}
+
+func singleOf(c *spec.Connector, cs []*spec.Connector) deployment {
+	d := deployment{Description: "Sluice: " + c.Title + " into Microsoft Sentinel.", Legacy: legacyExample([]*spec.Connector{c}), Connectors: []deployed{deployedOf(c)}}
+	for _, other := range cs {
+		if other.Name != c.Name {
+			d.Others = append(d.Others, deployedOf(other))
+		}
+	}
+	return d
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sluice-connectors/sluice/handler/spec"
+	"github.com/sluice-connectors/sluice/scripts/bicep"
+)
+
+const (
+	cardVersion = "2025-09-01"
+	project     = "https://github.com/sluice-connectors/sluice"
+)
+
+// sentinelBicep has what shows of a connector in Microsoft Sentinel: its card in
+// the gallery and functions over its tables.
+func sentinelBicep(c *spec.Connector) string {
+	f := newBicep(connectorSource(c), "What shows of "+c.Title+" in Microsoft Sentinel.")
+	f.param("Name of the workspace, in this resource group.", "workspace", "string", "")
+	old := succeeded(c.Tables)
+	if len(old) > 0 {
+		f.param("Functions under the names of older tables, so that queries of these find the new rows too.", "legacyNames", "bool", "")
+	}
+	f.printf("\nresource sentinel 'Microsoft.OperationalInsights/workspaces@%s' existing = {\n  name: workspace\n}\n", workspaceVersion)
+	f.resource("card", "Microsoft.SecurityInsights/dataConnectorDefinitions@"+cardVersion, object{
+		{Name: "scope", Value: bicep.Code("sentinel")},
+		{Name: "name", Value: "Sluice-" + c.Name},
+		{Name: "kind", Value: "Customizable"},
+		{Name: "properties", Value: object{{Name: "connectorUiConfig", Value: card(c)}}},
+	})
+	for _, t := range c.Tables {
+		f.function(eventsFunction(t.Name), onceQuery(t.Name), "")
+	}
+	for _, name := range slices.Sorted(maps.Keys(old)) {
+		f.function(name, unionQuery(name, old[name]), "legacyNames")
+	}
+	return f.String()
+}
+
+// function is a saved function of the workspace. The etag lets a later
+// deployment replace it.
+func (f *bicepFile) function(alias, query, cond string) {
+	if cond != "" {
+		cond = "if (" + cond + ") "
+	}
+	body := object{
+		{Name: "parent", Value: bicep.Code("sentinel")},
+		{Name: "name", Value: "sluice-" + strings.ToLower(alias)},
+		{Name: "etag", Value: "*"},
+		{Name: "properties", Value: object{
+			{Name: "category", Value: "Sluice"}, {Name: "displayName", Value: alias}, {Name: "functionAlias", Value: alias},
+			{Name: "query", Value: query}, {Name: "version", Value: 2},
+		}},
+	}
+	f.printf("\nresource %s 'Microsoft.OperationalInsights/workspaces/savedSearches@%s' = %s%s\n", symbol("f", alias), workspaceVersion, cond, bicep.Print(body, ""))
+}
+
+// eventsFunction is the function that returns each event of a table once.
+func eventsFunction(table string) string { return strings.TrimSuffix(table, "_CL") + "_Events" }
+
+// canaryPrefix begins the EventUid of the rows of sluice verify.
+const canaryPrefix = "sluice-canary-"
+
+func onceQuery(table string) string {
+	return table + "\n| where not(EventUid startswith \"" + canaryPrefix + "\")\n| summarize take_any(*) by EventUid"
+}
+
+func unionQuery(old string, tables []string) string {
+	parts := []string{`table("` + old + `")`}
+	for _, t := range tables {
+		parts = append(parts, "("+strings.ReplaceAll(onceQuery(t), "\n", " ")+")")
+	}
+	return "union isfuzzy=true\n  " + strings.Join(parts, ",\n  ")
+}
+
+// succeeded lists, by the name of an older table, the tables that succeed it.
+func succeeded(tables []spec.Table) map[string][]string {
+	m := map[string][]string{}
+	for _, t := range tables {
+		for _, old := range t.Succeeds {
+			m[old] = append(m[old], t.Name)
+		}
+	}
+	return m
+}
+
+// connectedQuery tells by the heartbeat whether a connector works: its rows may
+// be silent for good reasons.
+func connectedQuery(c *spec.Connector) string {
+	return fmt.Sprintf("SluiceHealth_CL\n| where Connector == \"%s\" and Stream !has \"@\" and Outcome in (\"ok\", \"partial\")\n"+
+		"| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(%s)", c.Name, kqlTime(3*interval(c.Schedule)))
+}
+
+func card(c *spec.Connector) object {
+	var graphs, types, samples list
+	for _, t := range c.Tables {
+		graphs = append(graphs, object{{Name: "metricName", Value: "Rows received"}, {Name: "legend", Value: t.Name}, {Name: "baseQuery", Value: t.Name}})
+		types = append(types, object{{Name: "name", Value: t.Name},
+			{Name: "lastDataReceivedQuery", Value: t.Name + "\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)"}})
+	}
+	for _, q := range c.Queries {
+		samples = append(samples, object{{Name: "description", Value: q.Title}, {Name: "query", Value: strings.TrimSpace(q.KQL)}})
+	}
+	return object{
+		{Name: "id", Value: "Sluice-" + c.Name},
+		{Name: "title", Value: c.Title + " (Sluice)"},
+		{Name: "publisher", Value: c.Publisher},
+		{Name: "descriptionMarkdown", Value: strings.TrimSpace(c.Description) + "\n\nSupport: " + c.Support.Tier + ", " + c.Support.Contact},
+		{Name: "graphQueries", Value: graphs},
+		{Name: "sampleQueries", Value: samples},
+		{Name: "dataTypes", Value: types},
+		{Name: "connectivityCriteria", Value: list{object{{Name: "type", Value: "IsConnectedQuery"}, {Name: "value", Value: list{connectedQuery(c)}}}}},
+		{Name: "availability", Value: object{{Name: "status", Value: 1}, {Name: "isPreview", Value: false}}},
+		{Name: "permissions", Value: permissions(c)},
+		{Name: "instructionSteps", Value: steps(c)},
+	}
+}
+
+func permissions(c *spec.Connector) object {
+	var customs list
+	for i, p := range c.Prerequisites {
+		customs = append(customs, object{{Name: "name", Value: fmt.Sprintf("%s, %d", c.Title, i+1)}, {Name: "description", Value: p}})
+	}
+	return object{
+		{Name: "resourceProvider", Value: list{object{
+			{Name: "provider", Value: "Microsoft.OperationalInsights/workspaces"},
+			{Name: "permissionsDisplayText", Value: "read and write permissions on the workspace are required."},
+			{Name: "providerDisplayName", Value: "Workspace"}, {Name: "scope", Value: "Workspace"},
+			{Name: "requiredPermissions", Value: object{{Name: "read", Value: true}, {Name: "write", Value: true}, {Name: "delete", Value: true}}},
+		}}},
+		{Name: "customs", Value: customs},
+	}
+}
+
+func steps(c *spec.Connector) list {
+	l := list{}
+	for i, text := range c.Instructions {
+		l = append(l, object{{Name: "title", Value: fmt.Sprintf("%d. %s", i+1, c.Title)}, {Name: "description", Value: text}})
+	}
+	return append(l, object{
+		{Name: "title", Value: fmt.Sprintf("%d. Deploy", len(l)+1)},
+		{Name: "description", Value: "Deploy Sluice with this connector, or add the connector to an app that you have: [Deploy to Azure](" + button(c.Name) + "). Read [" + c.Title + "](" + project + "/blob/main/connectors/" + c.Name + "/README.md) for each setting and column."},
+	})
+}
