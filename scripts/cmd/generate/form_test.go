@@ -1,0 +1,99 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// TestFormsGiveTheParameters: what a form gives, its template takes, and the other
+// way round; secrets are typed into boxes that hide them; each place that an output
+// names is in the form. Where it is at hand, the official schema decides the rest.
+func TestFormsGiveTheParameters(t *testing.T) {
+	forms, err := filepath.Glob(filepath.Join(root, "infra", "connectors", "*", "form.json"))
+	if err != nil || len(forms) < 10 {
+		t.Fatalf("%d forms, %v", len(forms), err)
+	}
+	schema := filepath.Join(root, "..", "shared", "data", "arm", "ui", "uiFormDefinition.schema.json")
+	for _, path := range append(forms, filepath.Join(root, "infra", "form.json")) {
+		var form map[string]any
+		readJSON(t, path, &form)
+		var template struct{ Parameters map[string]map[string]any }
+		readJSON(t, filepath.Join(filepath.Dir(path), "azuredeploy.json"), &template)
+		controls := map[string]string{} // type by place
+		for _, s := range dig(form, "view", "properties", "steps").([]any) {
+			collectControls(controls, "steps('"+dig(s, "name").(string)+"')", dig(s, "elements").([]any))
+		}
+		outputs := dig(form, "view", "outputs", "parameters").(map[string]any)
+		for name, out := range outputs {
+			p := template.Parameters[name]
+			if p == nil {
+				t.Errorf("%s: the template has no parameter %s", path, name)
+				continue
+			}
+			secret := p["type"] == "secureString"
+			for _, at := range places.FindAllString(out.(string), -1) {
+				typ := controls[at]
+				for place := at; typ == "" && strings.Contains(place, "."); typ = controls[place] {
+					place = place[:strings.LastIndexByte(place, '.')] // at may be a member of a control's value
+				}
+				if typ == "" {
+					t.Errorf("%s: %s is made of %s, which is not in the form", path, name, at)
+				}
+				if secret != (typ == "Microsoft.Common.PasswordBox") {
+					t.Errorf("%s: %s is typed into a %s", path, name, typ)
+				}
+			}
+		}
+		for name, p := range template.Parameters {
+			if _, ok := outputs[name]; !ok && p["defaultValue"] == nil {
+				t.Errorf("%s: nothing gives the parameter %s", path, name)
+			}
+			if p["type"] == "secureString" && p["defaultValue"] != nil && p["defaultValue"] != "" {
+				t.Errorf("%s: the secret %s has a default", path, name)
+			}
+		}
+		if _, err := os.Stat(schema); err != nil {
+			continue
+		}
+		s, err := jsonschema.NewCompiler().Compile(schema)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Validate(any(form)); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+// places are references to controls: steps('collect').okta.oktaDomain.
+var places = regexp.MustCompile(`steps\('\w+'\)(\.\w+)+`)
+
+func collectControls(controls map[string]string, at string, elements []any) {
+	for _, e := range elements {
+		place := at + "." + dig(e, "name").(string)
+		controls[place] = dig(e, "type").(string)
+		if inner, ok := dig(e, "elements").([]any); ok {
+			collectControls(controls, place, inner)
+		}
+		if pattern, ok := dig(e, "constraints", "regex").(string); ok {
+			regexp.MustCompile(pattern)
+		}
+	}
+}
+
+func readJSON(t *testing.T, path string, v any) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(data, v)
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+}
