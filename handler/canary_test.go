@@ -195,12 +195,12 @@ func (s toServer) RoundTrip(req *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(req)
 }
 
-const canaryPrefix = "canary+/=&"
+const secretCanary = "canary+/=&"
 
 func newCanary() string {
 	b := make([]byte, 12)
 	_, _ = rand.Read(b)
-	return canaryPrefix + hex.EncodeToString(b)
+	return secretCanary + hex.EncodeToString(b)
 }
 
 // canarySettings are those of the connector's first case, with secrets of our own.
@@ -218,7 +218,7 @@ func canarySettings(t *testing.T, c *spec.Connector) (settings map[string]string
 			secrets = append(secrets, value)
 			if set.Name == "private_key" { // it has to be one; a part of it tells
 				value = privateKey(t)
-				secrets[len(secrets)-1] = canaryPrefix + strings.Split(value, "\n")[5]
+				secrets[len(secrets)-1] = secretCanary + strings.Split(value, "\n")[5]
 			}
 			t.Setenv(c.EnvName(set.Name), value)
 			settings[set.Name] = "${env:" + c.EnvName(set.Name) + "}"
@@ -245,7 +245,7 @@ func privateKey(t *testing.T) string {
 // forms are a secret and its encodings. The random part alone would do for most
 // of them; base64 hides it.
 func forms(secret string) []string {
-	list := []string{secret[len(canaryPrefix):], hex.EncodeToString([]byte(secret))}
+	list := []string{secret[len(secretCanary):], hex.EncodeToString([]byte(secret))}
 	for shift := range 3 { // base64 of a text that contains it, at each offset
 		b := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("x", shift) + secret))
 		list = append(list, b[4:len(b)-4])

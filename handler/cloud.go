@@ -10,17 +10,18 @@ import (
 	"github.com/sluice-connectors/sluice/handler/engine"
 )
 
-// azure is one of the clouds: how its identities are asked, and where the query
-// API of its workspaces is.
+// azure is one of the clouds: how its identities are asked, whom tokens for rows are
+// for, and where the query API of its workspaces is.
 type azure struct {
-	config cloud.Configuration
-	query  string
+	config   cloud.Configuration
+	audience string
+	query    string
 }
 
 var clouds = map[string]azure{
-	"AzureCloud":        {cloud.AzurePublic, "https://api.loganalytics.io"},
-	"AzureUSGovernment": {cloud.AzureGovernment, "https://api.loganalytics.us"},
-	"AzureChinaCloud":   {cloud.AzureChina, "https://api.loganalytics.azure.cn"},
+	"AzureCloud":        {cloud.AzurePublic, "https://monitor.azure.com/", "https://api.loganalytics.io"},
+	"AzureUSGovernment": {cloud.AzureGovernment, "https://monitor.azure.us/", "https://api.loganalytics.us"},
+	"AzureChinaCloud":   {cloud.AzureChina, "https://monitor.azure.cn/", "https://api.loganalytics.azure.cn"},
 }
 
 // apart is a store with a place of its own for quarantine.

@@ -98,6 +98,7 @@ Try it without any account:
 		upCommand(std), runCommand(std), pollCommand(std), serveCommand(std), validateCommand(std), schemaCommand(std),
 		connectorsCommand(std), statusCommand(std), workspaceCommand(std), transformCommand(std), quarantineCommand(std), stateCommand(std), backfillCommand(std), reconcileCommand(std),
 		newCommand(std), testCommand(std), recordCommand(std), loginCommand(std),
+		deployCommand(std), doctorCommand(std), verifyCommand(std),
 	)
 	return root
 }

@@ -35,6 +35,9 @@ func TestScripts(t *testing.T) {
 			}))
 			env.Defer(refusing.Close)
 			env.Setenv("REFUSING", refusing.URL)
+			packages := httptest.NewServer(http.FileServer(http.Dir(env.WorkDir)))
+			env.Defer(packages.Close)
+			env.Setenv("PACKAGES", packages.URL)
 			return nil
 		},
 	})
@@ -66,7 +69,12 @@ var imports = map[string][]string{
 	"handler/connectortest": {"handler/cases", "handler/engine", "handler/memory", "handler/spec"},
 	"handler/proof":         {"connectors", "handler/azblob", "handler/dir", "handler/engine", "handler/logsingest", "handler/rest", "handler/spec"},
 	"connectors":            {"handler/spec", "handler/nearest"},
-	"scripts/cmd/generate":  {"connectors", "handler/engine", "handler/kql", "handler/spec"},
+	"handler/arm":           {},
+	"handler/deploy":        {"handler/arm"},
+	"handler/doctor":        {},
+	"infra":                 {},
+	"scripts/bicep":         {},
+	"scripts/cmd/generate":  {"connectors", "handler/engine", "handler/kql", "handler/local", "handler/spec", "scripts/bicep"},
 	"scripts/cmd/package":   {},
 }
 

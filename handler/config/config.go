@@ -305,16 +305,16 @@ func (r *resolver) resolve(path, text string, secret bool) string {
 		}
 		value = strings.TrimSpace(string(b))
 	}
-	if err := checkKeyVault(m[2], value); err != nil {
+	if err := CheckKeyVault(m[2], value); err != nil {
 		r.errorf(path, "%v", err)
 		return ""
 	}
 	return value
 }
 
-// checkKeyVault detects a reference that App Service could not resolve: it
+// CheckKeyVault detects a reference that App Service could not resolve: it
 // leaves the text of the reference in the variable.
-func checkKeyVault(name, value string) error {
+func CheckKeyVault(name, value string) error {
 	if strings.HasPrefix(value, "@Microsoft.KeyVault(") {
 		return fmt.Errorf("%s holds an unresolved Key Vault reference: check that the secret exists, that the app's identity has the role Key Vault Secrets User, and, for a user-assigned identity, the site's keyVaultReferenceIdentity", name)
 	}

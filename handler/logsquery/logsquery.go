@@ -123,26 +123,39 @@ var errTooMany = errors.New("the answer is too large")
 
 // rows runs a query and returns the rows of its first table.
 func (c *Client) rows(ctx context.Context, query string) ([][]json.RawMessage, error) {
+	res, err := c.Query(ctx, query)
+	return res.Rows, err
+}
+
+// Result is the answer to a query: its columns, with KQL's types, and its rows in
+// their order.
+type Result struct {
+	Columns []struct{ Name, Type string }
+	Rows    [][]json.RawMessage
+}
+
+// Query runs a query and returns its first table.
+func (c *Client) Query(ctx context.Context, query string) (Result, error) {
 	req, err := runtime.NewRequest(ctx, http.MethodPost, c.url)
 	if err != nil {
-		return nil, err
+		return Result{}, err
 	}
 	req.Raw().Header.Set("Prefer", "wait=600")
 	if err := runtime.MarshalAsJSON(req, map[string]string{"query": query}); err != nil {
-		return nil, err
+		return Result{}, err
 	}
 	resp, err := c.pipeline.Do(req)
 	if err != nil {
-		return nil, &engine.Error{Kind: engine.Transient, Op: "query the workspace", Reason: "query_unreachable",
+		return Result{}, &engine.Error{Kind: engine.Transient, Op: "query the workspace", Reason: "query_unreachable",
 			Hint: "check workspace: query:, the identity and the network", Err: err}
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return nil, err
+		return Result{}, err
 	}
 	var out struct {
-		Tables []struct{ Rows [][]json.RawMessage }
+		Tables []Result
 		Error  *struct{ Code, Message string }
 	}
 	if err := json.Unmarshal(body, &out); err != nil {
@@ -150,11 +163,11 @@ func (c *Client) rows(ctx context.Context, query string) ([][]json.RawMessage, e
 	}
 	switch {
 	case resp.StatusCode != http.StatusOK:
-		return nil, refused(resp.StatusCode, out.Error)
+		return Result{}, refused(resp.StatusCode, out.Error)
 	case out.Error != nil || len(out.Tables) == 0 || len(out.Tables[0].Rows) >= maxRows: // 200 with PartialError
-		return nil, errTooMany
+		return Result{}, errTooMany
 	}
-	return out.Tables[0].Rows, nil
+	return out.Tables[0], nil
 }
 
 // refused explains an answer that is no success.

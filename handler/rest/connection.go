@@ -83,6 +83,9 @@ func Open(c *spec.Connector, opt Options) (*Connection, error) {
 	return r, nil
 }
 
+// Origin is the scheme and host that requests go to.
+func (r *Connection) Origin() string { return r.base.Scheme + "://" + r.base.Host }
+
 // as is the connection with credentials of a step's own.
 func (r *Connection) as(a *spec.Auth, label string) *Connection {
 	c, opt := *r.c, r.opt

@@ -326,6 +326,28 @@ func (c *Connector) EnvName(setting string) string {
 	return strings.ToUpper(c.FunctionName() + "_" + setting)
 }
 
+// ParameterName is the parameter of deployment templates that holds a setting:
+// oktaApiToken.
+func (c *Connector) ParameterName(setting string) string {
+	return camel(c.FunctionName() + "_" + setting)
+}
+
+// camel joins words: okta_api_token becomes oktaApiToken.
+func camel(name string) string {
+	var b strings.Builder
+	for i, w := range strings.FieldsFunc(name, func(r rune) bool { return r == '_' }) {
+		if i > 0 {
+			w = strings.ToUpper(w[:1]) + w[1:]
+		}
+		b.WriteString(w)
+	}
+	return b.String()
+}
+
+// CanaryPrefix begins the EventUid of the rows that sluice verify sends; functions that
+// return each event once leave them out.
+const CanaryPrefix = "sluice-canary-"
+
 // Columns that the engine adds to every table, so that each row can be told
 // apart and traced.
 var EngineColumns = []Column{

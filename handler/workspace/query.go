@@ -48,7 +48,7 @@ func (w *Workspace) query(rw http.ResponseWriter, req *http.Request) {
 	writeJSON(rw, http.StatusOK, map[string]any{"tables": []any{map[string]any{"name": "PrimaryResult", "columns": cols, "rows": res.Rows}}})
 }
 
-// Query answers a simple read: a table, then where, extend, project (and its
+// Query answers a simple read: a table, then getschema, or where, extend, project (and its
 // relatives), take, count, sort, top, distinct, and summarize of count, dcount,
 // sum, min and max by columns.
 func (w *Workspace) Query(text string) (*Result, error) {
@@ -64,6 +64,9 @@ func (w *Workspace) Query(text string) (*Result, error) {
 		return nil, fmt.Errorf("there is no table %q%s; there are %s", name, nearest.Hint(name, names), strings.Join(names, ", "))
 	}
 	stages = stages[1:]
+	if len(stages) == 1 && strings.TrimSpace(stages[0]) == "getschema" {
+		return schemaOf(t), nil
+	}
 	n := rowStages(stages)
 	limit := maxRows + 1
 	if n < len(stages) {
@@ -84,6 +87,15 @@ func (w *Workspace) Query(text string) (*Result, error) {
 		n++
 	}
 	return res, err
+}
+
+// schemaOf answers getschema.
+func schemaOf(t *table) *Result {
+	res := &Result{Columns: []kql.Column{{Name: "ColumnName", Type: kql.String}, {Name: "ColumnOrdinal", Type: kql.Int}, {Name: "ColumnType", Type: kql.String}}}
+	for i, c := range t.Columns {
+		res.Rows = append(res.Rows, []any{c.Name, i, c.Type.String()})
+	}
+	return res
 }
 
 // splitPipes splits a query at the | outside of strings.

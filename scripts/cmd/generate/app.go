@@ -63,20 +63,8 @@ func (s setting) Value(choice bool, symbol string) string {
 	return strings.Join(conds, " && ") + " ? " + value + " : ''"
 }
 
-// camel joins words: okta, api_token: oktaApiToken.
-func camel(words ...string) string {
-	var b strings.Builder
-	for i, w := range strings.FieldsFunc(strings.Join(words, "_"), func(r rune) bool { return r == '_' || r == '-' }) {
-		if i > 0 {
-			w = strings.ToUpper(w[:1]) + w[1:]
-		}
-		b.WriteString(w)
-	}
-	return b.String()
-}
-
 func deployedOf(c *spec.Connector) deployed {
-	d := deployed{Name: c.Name, Title: c.Title, Symbol: camel(c.FunctionName()), Function: c.FunctionName(), EnvPrefix: strings.TrimSuffix(c.EnvName("x"), "_X"),
+	d := deployed{Name: c.Name, Title: c.Title, Symbol: c.ParameterName(""), Function: c.FunctionName(), EnvPrefix: strings.TrimSuffix(c.EnvName("x"), "_X"),
 		Schedule: c.Schedule, Legacy: len(succeeded(c.Tables)) > 0}
 	for _, s := range c.Settings {
 		text := c.Title + ": " + s.Label
@@ -86,7 +74,7 @@ func deployedOf(c *spec.Connector) deployed {
 		if s.Help != "" {
 			text += ". " + s.Help
 		}
-		d.Params = append(d.Params, setting{Setting: s, Name: camel(d.Function, s.Name), Env: c.EnvName(s.Name),
+		d.Params = append(d.Params, setting{Setting: s, Name: c.ParameterName(s.Name), Env: c.EnvName(s.Name),
 			SecretName: strings.ToLower(strings.ReplaceAll(c.EnvName(s.Name), "_", "-")), Description: text})
 	}
 	return d

@@ -61,11 +61,8 @@ func (f *bicepFile) function(alias, query, cond string) {
 // eventsFunction is the function that returns each event of a table once.
 func eventsFunction(table string) string { return strings.TrimSuffix(table, "_CL") + "_Events" }
 
-// canaryPrefix begins the EventUid of the rows of sluice verify.
-const canaryPrefix = "sluice-canary-"
-
 func onceQuery(table string) string {
-	return table + "\n| where not(EventUid startswith \"" + canaryPrefix + "\")\n| summarize take_any(*) by EventUid"
+	return table + "\n| where not(EventUid startswith \"" + spec.CanaryPrefix + "\")\n| summarize take_any(*) by EventUid"
 }
 
 func unionQuery(old string, tables []string) string {

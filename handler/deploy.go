@@ -1,0 +1,246 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluice-connectors/sluice/connectors"
+	"github.com/sluice-connectors/sluice/handler/deploy"
+	"github.com/sluice-connectors/sluice/handler/nearest"
+	"github.com/sluice-connectors/sluice/infra"
+)
+
+func deployCommand(std *streams) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "deploy",
+		Short: "Put Sluice into Azure with the az CLI",
+		Long: `Deploy makes, in a resource group, the function app and what it needs, and in the
+workspace the tables of the chosen connectors. It uses the az CLI that is installed
+and signed in, and the template that this binary carries.
+
+The connectors' settings come from the environment, as everywhere: OKTA_DOMAIN,
+OKTA_API_TOKEN. Secrets go into Key Vault; az gets them in a file that only you can
+read, and that is gone afterwards. Deploying again adds connectors and renews
+everything; a secret that is not given stays as it is.`,
+		Example: `  export OKTA_DOMAIN=contoso.okta.com OKTA_API_TOKEN=…
+  sluice deploy plan  -g sluice --workspace soc-workspace --connector okta
+  sluice deploy apply -g sluice --workspace soc-workspace --connector okta --package-uri https://…/sluice-functions.zip --package-sha256 …`,
+	}
+	cmd.AddCommand(deployAction(std, "plan"), deployAction(std, "apply"))
+	return cmd
+}
+
+// deployment is a call of deploy plan or deploy apply.
+type deployment struct {
+	std        *streams
+	group      string
+	workspace  string
+	name       string
+	connectors []string
+	set        []string
+	uri, sum   string
+	whatIf     bool
+	output     string
+}
+
+func deployAction(std *streams, action string) *cobra.Command {
+	d := &deployment{std: std}
+	cmd := &cobra.Command{Use: action, Args: cobra.NoArgs}
+	if action == "plan" {
+		cmd.Short = "Show exactly what would be made, and with which commands"
+		cmd.Long = `Plan works the template out on this machine and lists each resource, each parameter
+and each command. Nothing is changed. With --what-if Azure is asked as well. Where a
+name has *************, Azure puts 13 letters and digits that it computes.`
+		cmd.Flags().BoolVar(&d.whatIf, "what-if", false, "ask Azure as well what would change")
+	} else {
+		cmd.Short = "Make or renew it"
+		cmd.Long = `Apply does what plan shows. A package that is given with its SHA-256 is fetched and
+compared first.`
+	}
+	cmd.Flags().StringVarP(&d.group, "resource-group", "g", "", "resource group of the app (it has to exist)")
+	cmd.Flags().StringVar(&d.workspace, "workspace", "", "Log Analytics workspace with Microsoft Sentinel: its name, or its resource id")
+	cmd.Flags().StringArrayVar(&d.connectors, "connector", nil, "connector to run; several times for several")
+	cmd.Flags().StringVar(&d.name, "name", "sluice", "name of the app; what has to be unique gets a suffix")
+	cmd.Flags().StringArrayVar(&d.set, "set", nil, "another parameter of the template: network=private, plan=premium, lookback=-7d")
+	cmd.Flags().StringVar(&d.uri, "package-uri", "", "address of the package (default: that of this release)")
+	cmd.Flags().StringVar(&d.sum, "package-sha256", "", "SHA-256 of the package, as the release's checksums.txt has it")
+	cmd.Flags().StringVarP(&d.output, "output", "o", "text", "text or json")
+	for _, f := range []string{"resource-group", "workspace", "connector"} {
+		_ = cmd.MarkFlagRequired(f)
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return d.run(cmd, action == "apply") }
+	return cmd
+}
+
+func (d *deployment) run(cmd *cobra.Command, apply bool) error {
+	if err := oneOf("output", d.output, "text", "json"); err != nil {
+		return err
+	}
+	o, err := d.options(os.LookupEnv)
+	if err != nil {
+		return err
+	}
+	if apply && d.uri == "" {
+		return usageError("no package: give --package-uri and --package-sha256; a release has both in checksums.txt")
+	}
+	ctx := cmd.Context()
+	if d.uri != "" && apply {
+		if d.sum == "" {
+			return usageError("no --package-sha256: without it nobody can tell whether the package is the one you mean")
+		}
+		fmt.Fprintln(d.std.err, "comparing the package with its SHA-256")
+		if err := deploy.CheckPackage(ctx, http.DefaultClient, d.uri, d.sum); err != nil {
+			return err
+		}
+	}
+	az, err := deploy.Find(d.std.err)
+	if err != nil {
+		return err
+	}
+	account, err := az.Account(ctx)
+	if err != nil {
+		return err
+	}
+	workspace, err := az.Workspace(ctx, d.workspace)
+	if err != nil {
+		return err
+	}
+	o.Parameters["workspaceId"] = workspace
+	plan, err := deploy.Make(infra.Template, *o, account)
+	if err != nil {
+		return err
+	}
+	if !apply {
+		return d.showPlan(cmd, az, plan, *o)
+	}
+	fmt.Fprintf(d.std.err, "%s in the subscription %s, resource group %s\n", plural(int64(len(plan.Resources)), "resource"), account.Name, d.group)
+	outputs, err := az.Apply(ctx, infra.Template, *o)
+	if err != nil {
+		return err
+	}
+	return d.showOutputs(outputs)
+}
+
+// options completes the parameters: what was set, and the settings of the chosen
+// connectors from the environment.
+func (d *deployment) options(env func(string) (string, bool)) (*deploy.Options, error) {
+	var template struct {
+		Parameters map[string]struct {
+			Type         string
+			DefaultValue any
+		}
+	}
+	if err := json.Unmarshal(infra.Template, &template); err != nil {
+		return nil, err
+	}
+	known := slices.Sorted(maps.Keys(template.Parameters))
+	o := &deploy.Options{Group: d.group, Name: d.name + "-" + time.Now().UTC().Format("20060102-150405"),
+		Parameters: map[string]any{"name": d.name, "packageUri": d.uri, "packageSha256": d.sum}}
+	for _, pair := range d.set {
+		name, value, ok := strings.Cut(pair, "=")
+		p, exists := template.Parameters[name]
+		if !ok || !exists {
+			return nil, usageError("--set %s: want NAME=VALUE with a parameter of the template%s", pair, nearest.Hint(name, known))
+		}
+		if strings.HasPrefix(p.Type, "secure") {
+			return nil, usageError("--set %s: a secret does not belong in a command line, where others can read it; give it in the environment", name)
+		}
+		v, err := parameterValue(p.Type, value)
+		if err != nil {
+			return nil, usageError("--set %s: %v", name, err)
+		}
+		o.Parameters[name] = v
+	}
+	var chosen []any
+	var errs []error
+	for _, name := range d.connectors {
+		c, err := connectors.Find(name)
+		if err != nil {
+			return nil, err
+		}
+		chosen = append(chosen, c.Name)
+		for _, s := range c.Settings {
+			param := c.ParameterName(s.Name)
+			v, ok := env(c.EnvName(s.Name))
+			if !ok || v == "" {
+				if s.Required && s.Default == "" && o.Parameters[param] == nil {
+					errs = append(errs, fmt.Errorf("%s of %s is missing: set %s in the environment", s.Name, c.Title, c.EnvName(s.Name)))
+				}
+				continue
+			}
+			o.Parameters[param] = v
+			if s.Secret {
+				o.Secrets = append(o.Secrets, param)
+			}
+		}
+	}
+	o.Parameters["connectors"] = chosen
+	return o, errors.Join(errs...)
+}
+
+// parameterValue reads a value of --set as a template's type.
+func parameterValue(typ, text string) (any, error) {
+	if typ == "string" {
+		return text, nil
+	}
+	var v any
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		return nil, fmt.Errorf("it has to be %s, written as JSON", typ)
+	}
+	return v, nil
+}
+
+func (d *deployment) showPlan(cmd *cobra.Command, az *deploy.CLI, plan *deploy.Plan, o deploy.Options) error {
+	if d.output == "json" {
+		return printJSON(d.std.out, plan)
+	}
+	out := d.std.out
+	fmt.Fprintf(out, "Subscription %s (%s), cloud %s\n\nParameters\n", plan.Account.Name, plan.Account.Subscription, plan.Account.Cloud)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, name := range slices.Sorted(maps.Keys(plan.Settings)) {
+		fmt.Fprintf(w, "  %s\t%s\n", name, plan.Settings[name])
+	}
+	fmt.Fprintf(w, "\n%s\n", plural(int64(len(plan.Resources)), "resource"))
+	for _, r := range plan.Resources {
+		fmt.Fprintf(w, "  %s\t%s\t%s\n", r.Where, r.Type, r.Name)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "\nCommands")
+	for _, s := range plan.Steps {
+		fmt.Fprintf(out, "  az %s\n", strings.Join(s.Args, " "))
+	}
+	if d.whatIf {
+		text, err := az.WhatIf(cmd.Context(), infra.Template, o)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "\nWhat Azure says\n%s\n", strings.TrimSpace(text))
+	}
+	return nil
+}
+
+func (d *deployment) showOutputs(outputs deploy.Outputs) error {
+	if d.output == "json" {
+		return printJSON(d.std.out, outputs)
+	}
+	fmt.Fprintf(d.std.out, `Done.
+  function app  %s
+  key vault     %s
+  identity      %s (object id)
+Roles take up to 30 minutes to act; until then runs fail and nothing is lost.
+Rows of the first run: SluiceHealth_CL | where TimeGenerated > ago(1h)
+`, outputs["app"], outputs["vault"], outputs["principalId"])
+	return nil
+}

@@ -1,0 +1,298 @@
+// Package deploy puts Sluice into Azure with the az CLI: it completes the template's
+// parameters, says beforehand what will be made, and runs the commands. Secrets go to
+// az in a file that nobody else can read, never in a command line.
+package deploy
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/sluice-connectors/sluice/handler/arm"
+)
+
+// Options are what a person chooses.
+type Options struct {
+	Group      string         // resource group of the app
+	Name       string         // of the deployment
+	Parameters map[string]any // of the template
+	Secrets    []string       // names of those parameters that nobody may see
+}
+
+// Account is the subscription that az is signed in to.
+type Account struct {
+	Cloud        string `json:"environmentName"`
+	Subscription string `json:"id"`
+	Name         string `json:"name"`
+	Tenant       string `json:"tenantId"`
+}
+
+// Step is a command that is run.
+type Step struct {
+	Why  string   `json:"why"`
+	Args []string `json:"command"` // without az
+}
+
+// Plan is what would be done.
+type Plan struct {
+	Account   Account           `json:"account"`
+	Resources []Planned         `json:"resources"`
+	Steps     []Step            `json:"steps"`
+	Settings  map[string]string `json:"parameters"` // with (hidden) for secrets
+}
+
+// Planned is a resource that would be made or renewed.
+type Planned struct {
+	Type  string `json:"type"`
+	Name  string `json:"name"`
+	Where string `json:"resource_group"`
+}
+
+// CLI runs az.
+type CLI struct {
+	Path string // of az
+	Err  io.Writer
+}
+
+// Find returns the az that is installed.
+func Find(stderr io.Writer) (*CLI, error) {
+	path, err := exec.LookPath("az")
+	if err != nil {
+		return nil, errors.New("the Azure CLI (az) is not installed: see https://aka.ms/azure-cli, or deploy with the button in the README")
+	}
+	return &CLI{path, stderr}, nil
+}
+
+// run runs az and returns what it prints on standard output.
+func (c *CLI) run(ctx context.Context, args []string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, c.Path, args...)
+	var out, text bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &text
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("az %s: %s", strings.Join(args[:min(3, len(args))], " "), explain(text.String(), err))
+	}
+	return out.Bytes(), nil
+}
+
+// explain is what az said, with what to do about the most frequent mistakes.
+func explain(text string, err error) string {
+	text = strings.TrimSpace(text)
+	if text == "" {
+		text = err.Error()
+	}
+	switch {
+	case strings.Contains(text, "az login"):
+		return text + "; sign in with az login"
+	case strings.Contains(text, "AuthorizationFailed") && strings.Contains(text, "roleAssignments/write"):
+		return text + "; whoever deploys needs Owner, User Access Administrator or Role Based Access Control Administrator, or --set assignRoles=false"
+	case strings.Contains(text, "ResourceGroupNotFound"):
+		return text + "; make the resource group first: az group create --name NAME --location REGION"
+	}
+	return text
+}
+
+func (c *CLI) json(ctx context.Context, v any, args ...string) error {
+	out, err := c.run(ctx, append(args, "--output", "json"))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(out, v); err != nil {
+		return fmt.Errorf("az %s: unexpected answer: %w", strings.Join(args, " "), err)
+	}
+	return nil
+}
+
+// Account asks who is signed in.
+func (c *CLI) Account(ctx context.Context) (Account, error) {
+	var a Account
+	return a, c.json(ctx, &a, "account", "show")
+}
+
+// Workspace returns the resource id of a workspace that is given by its id or name.
+func (c *CLI) Workspace(ctx context.Context, given string) (string, error) {
+	if strings.HasPrefix(given, "/") {
+		if parts := strings.Split(given, "/"); len(parts) != 9 || !strings.EqualFold(parts[7], "workspaces") {
+			return "", fmt.Errorf("%s is no resource id of a workspace: want /subscriptions/…/resourceGroups/…/providers/Microsoft.OperationalInsights/workspaces/NAME", given)
+		}
+		return given, nil
+	}
+	var found []struct{ ID, Name string }
+	if err := c.json(ctx, &found, "monitor", "log-analytics", "workspace", "list"); err != nil {
+		return "", err
+	}
+	var ids, names []string
+	for _, w := range found {
+		names = append(names, w.Name)
+		if strings.EqualFold(w.Name, given) {
+			ids = append(ids, w.ID)
+		}
+	}
+	switch len(ids) {
+	case 1:
+		return ids[0], nil
+	case 0:
+		return "", fmt.Errorf("there is no workspace %q in this subscription; there are %s. One of another is given by its resource id", given, strings.Join(names, ", "))
+	}
+	return "", fmt.Errorf("there are %d workspaces %q; give the resource id: %s", len(ids), given, strings.Join(ids, " or "))
+}
+
+// Make works out what a deployment does.
+func Make(template []byte, o Options, a Account) (*Plan, error) {
+	location, _ := o.Parameters["location"].(string)
+	if location == "" {
+		location = "(that of the resource group)"
+	}
+	res, err := arm.Expand(template, o.Parameters, arm.Scope{Cloud: a.Cloud, Tenant: a.Tenant, Subscription: a.Subscription, Group: o.Group, Location: location, Deployment: o.Name},
+		func(...string) string { return "*************" })
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{Account: a, Settings: map[string]string{}, Steps: steps(o)}
+	for _, r := range res.Resources {
+		parts := strings.Split(r.ID, "/")
+		where := ""
+		if len(parts) > 4 {
+			where = parts[4]
+		}
+		p.Resources = append(p.Resources, Planned{r.Type, r.Name, where})
+	}
+	for name, v := range o.Parameters {
+		if slices.Contains(o.Secrets, name) {
+			p.Settings[name] = "(hidden)"
+		} else {
+			b, _ := json.Marshal(v)
+			p.Settings[name] = string(b)
+		}
+	}
+	return p, nil
+}
+
+// parametersFile and templateFile stand in a plan for files that exist only while az runs.
+const (
+	parametersFile = "PARAMETERS.json"
+	templateFile   = "azuredeploy.json"
+)
+
+func steps(o Options) []Step {
+	return []Step{{"make or renew the resources", []string{"deployment", "group", "create", "--resource-group", o.Group, "--name", o.Name,
+		"--template-file", templateFile, "--parameters", "@" + parametersFile, "--no-prompt", "true"}}}
+}
+
+// WhatIf asks Azure itself what would change, and returns its text.
+func (c *CLI) WhatIf(ctx context.Context, template []byte, o Options) (string, error) {
+	var out []byte
+	err := withFiles(template, o, func(fill func([]string) []string) (err error) {
+		out, err = c.run(ctx, fill([]string{"deployment", "group", "what-if", "--resource-group", o.Group, "--name", o.Name,
+			"--template-file", templateFile, "--parameters", "@" + parametersFile, "--no-prompt", "true", "--no-pretty-print", "--output", "json"}))
+		return err
+	})
+	return string(out), err
+}
+
+// Outputs are those of the template.
+type Outputs map[string]string
+
+// Apply runs the steps of a plan.
+func (c *CLI) Apply(ctx context.Context, template []byte, o Options) (Outputs, error) {
+	outputs := Outputs{}
+	err := withFiles(template, o, func(fill func([]string) []string) error {
+		for _, s := range steps(o) {
+			fmt.Fprintf(c.Err, "az %s: to %s; this takes minutes\n", strings.Join(s.Args[:3], " "), s.Why)
+			var done struct {
+				Properties struct {
+					Outputs map[string]struct{ Value any }
+				}
+			}
+			if err := c.json(ctx, &done, fill(s.Args)...); err != nil {
+				return err
+			}
+			for name, v := range done.Properties.Outputs {
+				outputs[name] = fmt.Sprint(v.Value)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	// Plans without Flex learn of a new package's timers only when they are told.
+	if plan := o.Parameters["plan"]; plan != nil && plan != "flex" {
+		fmt.Fprintln(c.Err, "az rest: to tell the platform of the timers")
+		_, err = c.run(ctx, []string{"rest", "--method", "post", "--uri", "/subscriptions/{subscriptionId}/resourceGroups/" + o.Group + "/providers/Microsoft.Web/sites/" + outputs["app"] + "/syncfunctiontriggers?api-version=2024-04-01"})
+	}
+	return outputs, err
+}
+
+// withFiles writes template and parameters to a folder that only this user can read,
+// for as long as do runs. fill puts their paths into a command.
+func withFiles(template []byte, o Options, do func(fill func([]string) []string) error) error {
+	dir, err := os.MkdirTemp("", "sluice-deploy-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	values := map[string]any{}
+	for name, v := range o.Parameters {
+		values[name] = map[string]any{"value": v}
+	}
+	params, err := json.Marshal(map[string]any{
+		"$schema":        "https://schema.management.azure.com/schemas/2019-04-01/deploymentParameters.json#",
+		"contentVersion": "1.0.0.0", "parameters": values,
+	})
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, parametersFile), params, 0o600)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, templateFile), template, 0o600)
+	}
+	if err != nil {
+		return err
+	}
+	return do(func(args []string) []string {
+		args = slices.Clone(args)
+		for i, a := range args {
+			switch a {
+			case templateFile:
+				args[i] = filepath.Join(dir, templateFile)
+			case "@" + parametersFile:
+				args[i] = "@" + filepath.Join(dir, parametersFile)
+			}
+		}
+		return args
+	})
+}
+
+// CheckPackage downloads a package and compares its SHA-256, in hexadecimal.
+func CheckPackage(ctx context.Context, client *http.Client, uri, want string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, uri, nil)
+	if err != nil {
+		return fmt.Errorf("package address: %w", err)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return fmt.Errorf("package: %w; the platform has to be able to fetch it too", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("package %s: status %d", uri, resp.StatusCode)
+	}
+	h := sha256.New()
+	if _, err := io.Copy(h, resp.Body); err != nil {
+		return fmt.Errorf("package: %w", err)
+	}
+	if got := hex.EncodeToString(h.Sum(nil)); !strings.EqualFold(got, want) {
+		return fmt.Errorf("the package at %s has the SHA-256 %s, not %s: it is not the one that you chose", uri, got, want)
+	}
+	return nil
+}

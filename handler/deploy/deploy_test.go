@@ -1,0 +1,52 @@
+package deploy
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestFindSaysWhatElseThereIs(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	if _, err := Find(nil); err == nil || !strings.Contains(err.Error(), "https://aka.ms/azure-cli, or deploy with the button") {
+		t.Error(err)
+	}
+}
+
+func TestExplain(t *testing.T) {
+	for text, want := range map[string]string{
+		"ERROR: Please run 'az login' to setup account.": "sign in with az login",
+		"ERROR: (ResourceGroupNotFound) nope":            "az group create --name NAME",
+		"(AuthorizationFailed) The client does not have authorization to perform action 'Microsoft.Authorization/roleAssignments/write'": "--set assignRoles=false",
+		"": os.ErrNotExist.Error(),
+	} {
+		if got := explain(text, os.ErrNotExist); !strings.Contains(got, want) || !strings.HasPrefix(got, text) {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}
+
+// TestFilesAreGoneAfterwards: what holds secrets exists while az runs, for this user only.
+func TestFilesAreGoneAfterwards(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	var seen string
+	err := withFiles([]byte("{}"), Options{Parameters: map[string]any{"p": "secret"}}, func(fill func([]string) []string) error {
+		args := fill([]string{"x", templateFile, "@" + parametersFile})
+		seen = strings.TrimPrefix(args[2], "@")
+		info, err := os.Stat(seen)
+		if err == nil && info.Mode().Perm() != 0o600 {
+			t.Errorf("mode %v", info.Mode())
+		}
+		if data, err := os.ReadFile(seen); err != nil || !strings.Contains(string(data), `"p":{"value":"secret"}`) {
+			t.Errorf("%s %v", data, err)
+		}
+		return err
+	})
+	if err != nil || seen == "" {
+		t.Fatal(err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}

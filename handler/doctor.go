@@ -1,0 +1,339 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/spf13/cobra"
+
+	"github.com/sluice-connectors/sluice/handler/config"
+	"github.com/sluice-connectors/sluice/handler/doctor"
+	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/logsquery"
+	"github.com/sluice-connectors/sluice/handler/spec"
+)
+
+func doctorCommand(std *streams) *cobra.Command {
+	var path, output string
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Check what Sluice needs from its surroundings",
+		Long: `Doctor looks at everything that a run hangs on, and says for each what to do when
+it is not right: version and digest of this binary, settings and references to
+secrets, the identity, names, TLS and clocks of all addresses, the store, the role
+on each data collection rule, and the columns of each table against the connectors.
+It sends no row and changes nothing; the store gets a small object and loses it again.
+
+The columns of tables are read back from the workspace: that needs its GUID
+(workspace: id:, or SLUICE_WORKSPACE_ID) and the role Log Analytics Reader.
+
+Exit code 0: all is well. 1: something has to be done.`,
+		Example: `  sluice doctor
+  sluice doctor --config sluice.yaml -o json | jq '.[] | select(.status == "fail")'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := oneOf("output", output, "text", "json"); err != nil {
+				return err
+			}
+			return examine(cmd.Context(), std, path, output)
+		},
+	}
+	cmd.Flags().StringVar(&path, "config", "", "configuration file (default: sluice.yaml, else app settings)")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	return cmd
+}
+
+// examination is a call of doctor.
+type examination struct {
+	std    *streams
+	live   bool // print each check when it is made
+	checks []doctor.Check
+	net    *doctor.Network
+}
+
+func examine(ctx context.Context, std *streams, path, output string) error {
+	x := &examination{std: std, live: output == "text", net: doctor.System()}
+	x.binary()
+	x.references()
+	c, err := loadConfig(configPath(path), nil)
+	if err != nil {
+		for _, line := range strings.Split(err.Error(), "\n") {
+			x.add(doctor.Check{What: "settings", Status: doctor.Fail, Found: line, Do: "correct it; the other checks need the settings"})
+		}
+	} else {
+		x.add(doctor.Check{What: "settings", Status: doctor.OK, Found: fmt.Sprintf("%s, %s", plural(int64(len(c.Connections)), "connection"), plural(int64(len(c.Workspace.Rules)), "rule"))})
+		x.configured(ctx, c)
+	}
+	if output == "json" {
+		if err := printJSON(std.out, x.checks); err != nil {
+			return err
+		}
+	}
+	failed := 0
+	for _, check := range x.checks {
+		if check.Status == doctor.Fail {
+			failed++
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%s failed", plural(int64(failed), "check"))
+	}
+	return nil
+}
+
+// add notes a check and shows it to a person.
+func (x *examination) add(checks ...doctor.Check) {
+	x.checks = append(x.checks, checks...)
+	if !x.live {
+		return
+	}
+	w := tabwriter.NewWriter(x.std.out, 9, 0, 2, ' ', 0)
+	for _, c := range checks {
+		text := c.Found
+		if c.Subject != "" {
+			text = c.Subject + ": " + text
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", c.Status, c.What, text)
+		if c.Do != "" && c.Status != doctor.OK {
+			fmt.Fprintf(w, "\t\t→ %s\n", c.Do)
+		}
+	}
+	_ = w.Flush()
+}
+
+// binary is which one runs: a release lists the digests of its binaries.
+func (x *examination) binary() {
+	digest := "unknown"
+	if path, err := os.Executable(); err == nil {
+		if f, err := os.Open(path); err == nil {
+			h := sha256.New()
+			if _, err := io.Copy(h, f); err == nil {
+				digest = hex.EncodeToString(h.Sum(nil))
+			}
+			f.Close()
+		}
+	}
+	x.add(doctor.Check{What: "version", Subject: buildVersion(), Status: doctor.OK, Found: runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH})
+	x.add(doctor.Check{What: "digest", Subject: "this binary", Status: doctor.OK, Found: "sha256 " + digest + "; compare it with checksums.txt of the release"})
+	if sum := os.Getenv("SLUICE_PACKAGE_SHA256"); sum != "" {
+		x.add(doctor.Check{What: "digest", Subject: "the package that was deployed", Status: doctor.OK, Found: "sha256 " + sum})
+	}
+}
+
+// references finds the Key Vault references that the platform could not resolve.
+func (x *examination) references() {
+	for _, pair := range os.Environ() {
+		name, value, _ := strings.Cut(pair, "=")
+		if err := config.CheckKeyVault(name, value); err != nil {
+			x.add(doctor.Check{What: "secret", Subject: name, Status: doctor.Fail, Found: "its Key Vault reference is not resolved",
+				Do: "check that the secret exists, that the app's identity has the role Key Vault Secrets User, that the vault can be reached, and the site's keyVaultReferenceIdentity"})
+		}
+	}
+}
+
+// configured are the checks that need settings.
+func (x *examination) configured(ctx context.Context, c *config.Config) {
+	for _, at := range c.Workspace.Endpoints() {
+		x.add(x.net.Reach(ctx, "rows", at)...)
+	}
+	for _, res := range c.Connections {
+		conn, err := openConnection(&res, nil)
+		if err != nil {
+			x.add(failed("connection", res.Name, err))
+			continue
+		}
+		x.add(x.net.Reach(ctx, res.Name, conn.Origin())...)
+	}
+	if c.Store.Container != "" && c.Store.ConnectionString == "" {
+		x.add(x.net.Reach(ctx, "store", c.Store.Container)...)
+	}
+	if !x.identity(ctx, c.Workspace) {
+		return
+	}
+	a, err := openApp(ctx, c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		x.add(failed("store", storeName(c.Store), err))
+		return
+	}
+	x.store(ctx, a.Store, storeName(c.Store))
+	x.rules(ctx, a, c.Workspace.Rules)
+	x.tables(ctx, a, c)
+}
+
+func storeName(s config.Store) string {
+	if s.Dir != "" {
+		return s.Dir
+	}
+	return s.Container
+}
+
+// failed is a check that ended with an error; an error of ours says what to do.
+func failed(what, subject string, err error) doctor.Check {
+	c := doctor.Check{What: what, Subject: subject, Status: doctor.Fail, Found: err.Error()}
+	var e *engine.Error
+	if errors.As(err, &e) && e.Hint != "" {
+		c.Found, c.Do = strings.TrimSuffix(c.Found, "; "+e.Hint), e.Hint
+	}
+	return c
+}
+
+// identity asks for a token, as sending rows does, and says whose it is.
+func (x *examination) identity(ctx context.Context, w config.Workspace) bool {
+	if w.Credential == "none" {
+		x.add(doctor.Check{What: "identity", Subject: "none", Status: doctor.OK, Found: "the workspace is on this machine"})
+		return true
+	}
+	scope := clouds[w.Cloud].audience + "/.default"
+	cred, err := credential(w)
+	if err == nil {
+		var t azcore.AccessToken
+		if t, err = cred.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{scope}}); err == nil {
+			x.add(doctor.Check{What: "identity", Subject: w.Credential, Status: doctor.OK, Found: whose(t.Token)})
+			return true
+		}
+	}
+	x.add(doctor.Check{What: "identity", Subject: w.Credential, Status: doctor.Fail, Found: firstLine(err.Error()),
+		Do: "workspace: credential: names who asks; a user-assigned identity needs AZURE_CLIENT_ID, and on a laptop az login will do"})
+	return false
+}
+
+func firstLine(s string) string {
+	s, _, _ = strings.Cut(strings.TrimSpace(s), "\n")
+	return s
+}
+
+// whose reads from a token whom it is for. The token itself is never shown.
+func whose(token string) string {
+	parts := strings.Split(token, ".")
+	var claims struct{ Aud, Oid, Appid, Tid string }
+	if len(parts) == 3 {
+		if body, err := base64.RawURLEncoding.DecodeString(parts[1]); err == nil && json.Unmarshal(body, &claims) == nil && claims.Oid != "" {
+			return fmt.Sprintf("object id %s, application %s, tenant %s", claims.Oid, claims.Appid, claims.Tid)
+		}
+	}
+	return "a token was given"
+}
+
+// store writes, reads and deletes an object, in each place that there is.
+func (x *examination) store(ctx context.Context, s engine.Store, at string) {
+	for _, name := range []string{"doctor/probe.json", engine.QuarantinePrefix + "doctor/probe"} {
+		err := s.Put(ctx, name, []byte("{}"))
+		if err == nil {
+			_, err = s.Get(ctx, name)
+		}
+		if err == nil {
+			err = s.Delete(ctx, name)
+		}
+		what := "checkpoints"
+		if strings.HasPrefix(name, engine.QuarantinePrefix) {
+			what = "quarantine"
+		}
+		if err != nil {
+			x.add(failed("store", what+" in "+at, err))
+			continue
+		}
+		x.add(doctor.Check{What: "store", Subject: what, Status: doctor.OK, Found: "written, read and deleted in " + at})
+	}
+}
+
+// rules sends no rows to each rule, which asks for the role all the same.
+func (x *examination) rules(ctx context.Context, a *app, rules map[string]config.Rule) {
+	for _, table := range slices.Sorted(maps.Keys(rules)) {
+		err := a.Sink.Upload(ctx, engine.Batch{Table: table, Rows: []byte("[]")})
+		var e *engine.Error
+		if errors.As(err, &e) && e.Kind == engine.Rejected {
+			err = nil // no rows are no request to some; but it was let in
+		}
+		if err != nil {
+			x.add(failed("role", table+" through "+rules[table].ID, err))
+			continue
+		}
+		x.add(doctor.Check{What: "role", Subject: table, Status: doctor.OK, Found: "may send through " + rules[table].ID})
+	}
+}
+
+// tables compares the columns of each table with those of the connectors.
+func (x *examination) tables(ctx context.Context, a *app, c *config.Config) {
+	q, err := a.table()
+	if err != nil {
+		x.add(doctor.Check{What: "table", Subject: "all", Status: doctor.Skipped, Found: "columns were not compared: " + err.Error()})
+		return
+	}
+	for _, t := range sentTables(c) {
+		have, err := schemaOf(ctx, q, t.Name)
+		if err != nil {
+			x.add(failed("table", t.Name, err))
+			continue
+		}
+		x.add(doctor.Columns(t.Name, columnsOf(t), have))
+	}
+}
+
+// sentTables are the tables that the connections send to, and health's, once each.
+func sentTables(c *config.Config) []*spec.Table {
+	var list []*spec.Table
+	for _, conn := range c.Connections {
+		for _, s := range conn.Streams() {
+			t := conn.Connector.Table(s.Table)
+			if !slices.ContainsFunc(list, func(other *spec.Table) bool { return other.Name == t.Name }) {
+				list = append(list, t)
+			}
+		}
+	}
+	if _, ok := c.Workspace.Rules[healthTable]; ok {
+		list = append(list, &spec.Table{Name: healthTable})
+	}
+	return list
+}
+
+// columnsOf are the columns that rows of a table have.
+func columnsOf(t *spec.Table) (cols []doctor.Column) {
+	if t.Name == healthTable {
+		for _, c := range engine.HealthColumns {
+			cols = append(cols, doctor.Column{Name: c.Name, Type: c.Type})
+		}
+		return cols
+	}
+	for _, c := range t.AllColumns() {
+		cols = append(cols, doctor.Column{Name: c.Name, Type: c.Type})
+	}
+	return cols
+}
+
+func schemaOf(ctx context.Context, q *logsquery.Client, table string) ([]doctor.Column, error) {
+	res, err := q.Query(ctx, table+" | getschema")
+	if err != nil {
+		return nil, err
+	}
+	at := map[string]int{}
+	for i, c := range res.Columns {
+		at[c.Name] = i
+	}
+	var cols []doctor.Column
+	for _, row := range res.Rows {
+		var c doctor.Column
+		if json.Unmarshal(row[at["ColumnName"]], &c.Name) != nil || json.Unmarshal(row[at["ColumnType"]], &c.Type) != nil {
+			return nil, fmt.Errorf("unexpected schema of %s", table)
+		}
+		cols = append(cols, c)
+	}
+	return cols, nil
+}
+
+// healthTable is where the engine sends a row for each stream and run.
+const healthTable = "SluiceHealth_CL"
