@@ -3,6 +3,7 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 	"time"
 
 	"github.com/sluice-connectors/sluice/connectors"
+	"github.com/sluice-connectors/sluice/handler/arm"
 	"github.com/sluice-connectors/sluice/handler/config"
 	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/demo"
@@ -84,7 +86,7 @@ func appOf(t *testing.T, text string) *app {
 // env are the app settings of a function app with one connection.
 func (s *surroundings) env(store string) []string {
 	return []string{"OKTA_DOMAIN=demo.example", "OKTA_API_TOKEN=canary-token-7f3a", "OKTA_BASE_URL=" + s.provider.URL, "OKTA_START=-1h",
-		"SLUICE_ENDPOINT=" + s.endpoint, "SLUICE_CREDENTIAL=none", "SLUICE_RULES=" + s.rules, "SLUICE_STORE=" + store}
+		"SLUICE_ENDPOINT=" + s.endpoint, "SLUICE_CREDENTIAL=none", "SLUICE_RULES=" + s.rules, "SLUICE_STORE=" + store, "OKTA_SCHEDULE=0 */5 * * * *"}
 }
 
 // unpack builds the package with scripts/package, once, and unpacks it as the
@@ -125,14 +127,96 @@ var builtPackage = sync.OnceValues(func() ([]byte, error) {
 	}
 	defer os.RemoveAll(dir)
 	zipped := filepath.Join(dir, "p.zip")
-	cmd := exec.Command(filepath.Join("..", "scripts", "package"), "-o", zipped, "-version", "9.9.9")
+	cmd := exec.Command(filepath.Join("..", "scripts", "package"), "-o", zipped, "-version", "9.9.9", "-sbom=false", "-release", "https://example.com/v9.9.9")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%w: %s", err, out)
 	}
-	return os.ReadFile(zipped)
+	data, err := os.ReadFile(zipped)
+	if err != nil {
+		return nil, err
+	}
+	sum := fmt.Sprintf("%x", sha256.Sum256(data))
+	for _, name := range []string{"checksums.txt", "infra/azuredeploy.json", "infra/main.bicep", "infra/connectors/okta/azuredeploy.json"} {
+		if text, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name))); err != nil || !strings.Contains(string(text), sum) {
+			return nil, fmt.Errorf("%s has not the package's digest: %v", name, err)
+		}
+	}
+	return data, nil
 })
 
 const timer = `{"Data":{"timer":{"Schedule":{"AdjustForDST":true},"ScheduleStatus":%,"IsPastDue":false}},"Metadata":{"sys":{"MethodName":"okta","UtcNow":"2026-11-22T10:20:00.004275Z","RandGuid":"35e6e68c-5583-436c-a277-5aec2b416ba8"}}}`
+
+// TestTheTemplatesSettingsRunThePackage: what the template of one connector sets is
+// what the package runs with. Only the addresses are those of this machine.
+func TestTheTemplatesSettingsRunThePackage(t *testing.T) {
+	root := unpack(t)
+	template, err := os.ReadFile(filepath.Join("..", "infra", "connectors", "okta", "azuredeploy.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := arm.Expand(template, map[string]any{"workspaceId": "/subscriptions/s/resourceGroups/g/providers/Microsoft.OperationalInsights/workspaces/w", "oktaDomain": "demo.example", "oktaApiToken": "canary-token-7f3a"},
+		arm.Scope{Cloud: "AzureCloud", Subscription: "s", Group: "g", Location: "westeurope", Deployment: "main"}, func(...string) string { return "abcdefghijklm" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := surround(t)
+	rules := rulesOf(s.ws)
+	var env []string
+	for _, r := range res.Resources {
+		if r.Type != "Microsoft.Web/sites" {
+			continue
+		}
+		for _, v := range r.Body["properties"].(map[string]any)["siteConfig"].(map[string]any)["appSettings"].([]any) {
+			name, value := v.(map[string]any)["name"].(string), fmt.Sprint(v.(map[string]any)["value"])
+			switch {
+			case strings.HasSuffix(name, "_RULES"):
+				value = localRules(t, value, rules, s.endpoint)
+			case name == "OKTA_API_TOKEN":
+				value = "canary-token-7f3a" // as the platform resolves the reference
+			case name == "SLUICE_CREDENTIAL":
+				value = "none"
+			case name == "SLUICE_STORE":
+				value = filepath.Join(t.TempDir(), "store")
+			case name == "SLUICE_QUARANTINE":
+				continue
+			}
+			env = append(env, name+"="+value)
+		}
+	}
+	h := connectortest.StartHost(t, root, filepath.Join(root, "sluice"), nil, append(env, "OKTA_BASE_URL="+s.provider.URL))
+	if f := h.Functions(); len(f) != 1 || f["okta"] != "0 */5 * * * *" {
+		t.Fatalf("the host runs %v", f)
+	}
+	if res := h.Invoke("okta", strings.Replace(timer, "%", "null", 1)); !res.Success || !strings.Contains(strings.Join(res.Logs, ""), "caught up") {
+		t.Fatalf("%+v\n%s", res, h.Output())
+	}
+	if n, err := s.ws.Count("OktaV2_CL"); err != nil || n == 0 {
+		t.Errorf("%d rows, %v", n, err)
+	}
+	if n, err := s.ws.Count(healthTable); err != nil || n != 1 {
+		t.Errorf("%d health rows, %v", n, err)
+	}
+}
+
+// localRules gives rules of a template the ids and the address of this machine's workspace.
+func localRules(t *testing.T, text string, local map[string]config.Rule, endpoint string) string {
+	t.Helper()
+	var rules map[string]config.Rule
+	if err := json.Unmarshal([]byte(text), &rules); err != nil {
+		t.Fatal(err)
+	}
+	for table, r := range rules {
+		if r.Stream != local[table].Stream || r.Endpoint == "" {
+			t.Errorf("the rule of %s is %+v", table, r)
+		}
+		rules[table] = config.Rule{ID: local[table].ID, Stream: r.Stream, Endpoint: endpoint}
+	}
+	b, err := json.Marshal(rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
 
 // TestThePackageUnderTheHost runs the zip's own binary as host.json says, payload
 // by payload, kills it without a word, and looks for every record.

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +23,8 @@ type Host struct {
 	cmd *exec.Cmd
 	url string
 	out Log
+
+	functions map[string]string // schedule by name
 }
 
 // Log collects the output of a process that is still running.
@@ -50,6 +54,7 @@ func StartHost(t *testing.T, root, executable string, args, env []string) *Host 
 	port := FreePort(t)
 	h := &Host{t: t, cmd: exec.Command(executable, args...), url: "http://127.0.0.1:" + port}
 	h.cmd.Dir = root
+	h.index(root, env)
 	h.cmd.Env = append([]string{"FUNCTIONS_CUSTOMHANDLER_PORT=" + port, "FUNCTIONS_HTTPWORKER_PORT=" + port, "FUNCTIONS_CUSTOMHANDLER_WORKER_ID=w1",
 		"FUNCTIONS_APP_ROOT_PATH=" + root, "FUNCTIONS_WORKER_RUNTIME=custom", "HOME=" + t.TempDir(), "PATH=/nowhere"}, env...)
 	stderr := &Log{}
@@ -64,6 +69,36 @@ func StartHost(t *testing.T, root, executable string, args, env []string) *Host 
 	h.waitReady()
 	return h
 }
+
+// index finds the functions as the host does: one whose schedule is a setting that is
+// not there is left out, and one that a setting switches off.
+func (h *Host) index(root string, env []string) {
+	h.t.Helper()
+	settings := map[string]string{}
+	for _, pair := range env {
+		name, value, _ := strings.Cut(pair, "=")
+		settings[name] = value
+	}
+	h.functions = map[string]string{}
+	paths, err := filepath.Glob(filepath.Join(root, "*", "function.json"))
+	must(h.t, err)
+	for _, path := range paths {
+		var doc struct{ Bindings []struct{ Schedule string } }
+		data, err := os.ReadFile(path)
+		must(h.t, err)
+		must(h.t, json.Unmarshal(data, &doc))
+		name, schedule := filepath.Base(filepath.Dir(path)), doc.Bindings[0].Schedule
+		if strings.HasPrefix(schedule, "%") && strings.HasSuffix(schedule, "%") {
+			schedule = settings[strings.Trim(schedule, "%")]
+		}
+		if schedule != "" && settings["AzureWebJobs_"+name+"_Disabled"] != "true" {
+			h.functions[name] = schedule
+		}
+	}
+}
+
+// Functions are those that would run, with their schedules.
+func (h *Host) Functions() map[string]string { return h.functions }
 
 // waitReady pings GET / every 25 ms until anything answers, for 30 s at most.
 func (h *Host) waitReady() {

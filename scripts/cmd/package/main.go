@@ -1,83 +1,112 @@
-// Command package builds the zip that Azure Functions runs: the static binary
-// for linux/amd64, host.json and the function folders at the root, and its
-// SHA-256 beside it. Run it as scripts/package from the project's folder.
+// Command package builds what a release consists of: the zip that Azure Functions
+// runs (the static binary for linux/amd64, host.json and the function folders at the
+// root), its list of parts (SBOM), the digests of all, and, with -release, the
+// templates with the package's address and digest filled in. Run it as scripts/package
+// from the project's folder.
 package main
 
 import (
 	"archive/zip"
 	"crypto/sha256"
+	"encoding/hex"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 )
 
+// sbomTool lists the parts of a binary (CycloneDX, OWASP).
+const sbomTool = "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0"
+
 func main() {
-	out := flag.String("o", filepath.Join("dist", "sluice-functions.zip"), "the zip to write")
+	out := flag.String("o", filepath.Join("dist", "sluice-functions.zip"), "the zip to write; the other files are put beside it")
 	version := flag.String("version", "dev", "version that the binary reports")
+	sbom := flag.Bool("sbom", true, "list the parts of the binary in sbom.cdx.json (fetches the tool once)")
+	release := flag.String("release", "", "address below which the release's files will be: fills it into copies of infra/")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: scripts/package [-o FILE] [-version V]\nBuilds the package for Azure Functions.")
+		fmt.Fprintln(os.Stderr, "usage: scripts/package [-o FILE] [-version V] [-sbom=false] [-release URL]\nBuilds the package for Azure Functions, its list of parts, and digests of all.")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	if err := build(*out, *version); err != nil {
+	if err := build(*out, *version, *sbom, *release); err != nil {
 		fmt.Fprintln(os.Stderr, "package:", err)
 		os.Exit(1)
 	}
 }
 
-func build(out, version string) error {
-	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+func build(out, version string, sbom bool, release string) error {
+	dir := filepath.Dir(out)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	tmp, err := os.MkdirTemp("", "sluice-package-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(tmp)
-	bin := filepath.Join(tmp, "sluice")
+	bin := filepath.Join(dir, "sluice-linux-amd64")
 	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X main.version="+version, "-o", bin, "./handler")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
 	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("go build: %w", err)
 	}
-	functions, err := filepath.Glob(filepath.Join("functions", "*", "function.json"))
-	if err != nil || len(functions) == 0 {
-		return fmt.Errorf("there are no functions here: run this from the project's folder (%v)", err)
-	}
-	f, err := os.Create(out)
+	n, err := pack(out, bin)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	sum := sha256.New()
-	z := zip.NewWriter(io.MultiWriter(f, sum))
-	// The host sets the execute bit on some plans only; the zip has to carry it.
-	if err := add(z, bin, "sluice", 0o755); err != nil {
+	files := []string{out, bin}
+	if sbom {
+		path := filepath.Join(dir, "sbom.cdx.json")
+		cmd := exec.Command("go", "run", sbomTool, "bin", "-json", "-noserial", "-std", "-version", "v"+version, "-output", path, bin)
+		if text, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("list of parts: %w: %s", err, text)
+		}
+		files = append(files, path)
+	}
+	sum, err := digests(filepath.Join(dir, "checksums.txt"), files)
+	if err != nil {
 		return err
 	}
+	if release != "" {
+		if err := pin(filepath.Join(dir, "infra"), strings.TrimSuffix(release, "/")+"/"+filepath.Base(out), sum); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("%s: %d functions, sha256 %s\n", out, n, sum)
+	return nil
+}
+
+// pack writes the zip and returns how many functions it has.
+func pack(out, bin string) (int, error) {
+	functions, err := filepath.Glob(filepath.Join("functions", "*", "function.json"))
+	if err != nil || len(functions) == 0 {
+		return 0, fmt.Errorf("there are no functions here: run this from the project's folder (%v)", err)
+	}
+	f, err := os.Create(out)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	z := zip.NewWriter(f)
+	// The host sets the execute bit on some plans only; the zip has to carry it.
+	if err := add(z, bin, "sluice", 0o755); err != nil {
+		return 0, err
+	}
 	if err := add(z, "host.json", "host.json", 0o644); err != nil {
-		return err
+		return 0, err
 	}
 	for _, path := range functions {
 		name := filepath.ToSlash(path[len("functions"+string(filepath.Separator)):])
 		if err := add(z, path, name, 0o644); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	if err := z.Close(); err != nil {
-		return err
+		return 0, err
 	}
-	line := fmt.Sprintf("%x  %s\n", sum.Sum(nil), filepath.Base(out))
-	if err := os.WriteFile(out+".sha256", []byte(line), 0o644); err != nil {
-		return err
-	}
-	fmt.Printf("%s: %d functions, sha256 %x\n", out, len(functions), sum.Sum(nil))
-	return f.Close()
+	return len(functions), f.Close()
 }
 
 // add writes a file into the zip, always with the same time, so that equal
@@ -93,6 +122,64 @@ func add(z *zip.Writer, path, name string, mode os.FileMode) error {
 	w, err := z.CreateHeader(h)
 	if err == nil {
 		_, err = io.Copy(w, in)
+	}
+	return err
+}
+
+// digests writes the SHA-256 of files, as sha256sum does, and returns the first.
+func digests(path string, files []string) (first string, err error) {
+	var text strings.Builder
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			return "", err
+		}
+		h := sha256.New()
+		_, err = io.Copy(h, f)
+		f.Close()
+		if err != nil {
+			return "", err
+		}
+		sum := hex.EncodeToString(h.Sum(nil))
+		if first == "" {
+			first = sum
+		}
+		fmt.Fprintf(&text, "%s  %s\n", sum, filepath.Base(name))
+	}
+	return first, os.WriteFile(path, []byte(text.String()), 0o644)
+}
+
+// pin copies infra/ with the package's address and digest as defaults.
+func pin(to, uri, sum string) error {
+	pinned := 0
+	err := filepath.WalkDir("infra", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !slices.Contains([]string{".json", ".bicep", ".kql", ".yaml"}, filepath.Ext(path)) {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		text := string(data)
+		for name, value := range map[string]string{"packageUri": uri, "packageSha256": sum} {
+			text = strings.Replace(text, "param "+name+" string = ''", "param "+name+" string = '"+value+"'", 1)
+			text = strings.Replace(text, "\""+name+"\": {\n\"type\": \"string\",\n\"defaultValue\": \"\"", "\""+name+"\": {\n\"type\": \"string\",\n\"defaultValue\": \""+value+"\"", 1)
+		}
+		if text != string(data) {
+			pinned++
+		}
+		rel, err := filepath.Rel("infra", path)
+		if err != nil {
+			return err
+		}
+		at := filepath.Join(to, rel)
+		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+			return err
+		}
+		return os.WriteFile(at, []byte(text), 0o644)
+	})
+	if err == nil && pinned < 4 {
+		err = fmt.Errorf("only %d templates took the package's address", pinned)
 	}
 	return err
 }
