@@ -19,21 +19,28 @@ import (
 	"github.com/sluice-connectors/sluice/handler/config"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/invoke"
+	"github.com/sluice-connectors/sluice/handler/local"
 )
 
 func runCommand(std *streams) *cobra.Command {
 	var path, name, output string
 	var budget, lease time.Duration
+	var schedule bool
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Collect once, until caught up, and exit",
 		Long: `Run collects what is new in every connection, sends it, and exits. It is made for
 cron and Kubernetes jobs: whatever stops it, the next run goes on where it was.
 
+With --schedule it stays, and collects each connection on its schedule until it is
+stopped: for containers and services. Of several that share a store each stream is
+collected by one, so that another takes over where one dies.
+
 Exit code 0: caught up. 1: an error; position and data stay. 2: a wrong call.
 3: its time was up before it had caught up, or another run holds a stream.`,
 		Example: `  sluice run --config sluice.yaml
   sluice run --config sluice.yaml --connection contoso --budget 10m
+  sluice run --schedule --budget 10m -o json             # a line of JSON for each stream and run
   sluice run --config sluice.yaml -o json | jq '.[] | select(.outcome != "ok")'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -52,15 +59,38 @@ Exit code 0: caught up. 1: an error; position and data stay. 2: a wrong call.
 			if err != nil {
 				return err
 			}
+			if schedule {
+				return a.stay(cmd.Context(), std, conns, budget, output)
+			}
 			return printReports(std, a.collectAll(cmd.Context(), conns, budget), output)
 		},
 	}
 	cmd.Flags().StringVar(&path, "config", "", "configuration file (default: sluice.yaml, else app settings)")
 	cmd.Flags().StringVar(&name, "connection", "", "only this connection")
 	cmd.Flags().DurationVar(&budget, "budget", time.Hour, "stop at a page after this time; the next run goes on")
+	cmd.Flags().BoolVar(&schedule, "schedule", false, "stay, and collect on the connections' schedules")
 	cmd.Flags().DurationVar(&lease, "lease", engine.DefaultLease, "after this time another run may take a stream over from one that hangs")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	return cmd
+}
+
+// stay collects on the schedules until ctx ends.
+func (a *app) stay(ctx context.Context, std *streams, conns []*connection, budget time.Duration, output string) error {
+	var mu sync.Mutex
+	jobs, err := a.jobs(conns, budget, func(rep *engine.Report) {
+		mu.Lock()
+		defer mu.Unlock()
+		if output == "text" {
+			fmt.Fprintf(std.out, "%s  %s\n", a.Clock.Now().Format(time.RFC3339), line(rep))
+		} else if b, err := json.Marshal(rep); err == nil {
+			fmt.Fprintf(std.out, "%s\n", b)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	local.Run(ctx, a.Clock, jobs)
+	return nil
 }
 
 func oneOf(flag, value string, allowed ...string) error {

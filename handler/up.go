@@ -87,7 +87,11 @@ func (u *up) run(cmd *cobra.Command) error {
 	if u.app, err = newApp(cmd.Context(), cfg, logger(cmd, u.std.err)); err != nil {
 		return err
 	}
-	jobs, err := u.jobs()
+	jobs, err := u.app.jobs(u.app.conns, 10*time.Minute, func(rep *engine.Report) {
+		if rep.Outcome != engine.OK || rep.Counts.Fetched > 0 {
+			u.say("%s  %s", time.Now().Format("15:04:05"), line(rep))
+		}
+	})
 	if err != nil {
 		return err
 	}
@@ -154,24 +158,6 @@ func (u *up) demo(to *config.Workspace) (*config.Config, error) {
 		Name: "demo", Connector: okta, BaseURL: u.addr + "/demo/okta", Schedule: "*/10 * * * * *", Start: start,
 		Settings: map[string]string{"domain": "demo.example", "api_token": "demo"},
 	}}}, err
-}
-
-func (u *up) jobs() ([]local.Job, error) {
-	var jobs []local.Job
-	for _, c := range u.app.conns {
-		s, err := local.Parse(c.Schedule)
-		if err != nil {
-			return nil, fmt.Errorf("connection %s: %w", c.Name, err)
-		}
-		jobs = append(jobs, local.Job{Name: c.Name, Schedule: s, Run: func(ctx context.Context) {
-			for _, rep := range u.app.collect(ctx, c, 10*time.Minute) {
-				if rep.Outcome != engine.OK || rep.Counts.Fetched > 0 {
-					u.say("%s  %s", time.Now().Format("15:04:05"), line(&rep))
-				}
-			}
-		}})
-	}
-	return jobs, nil
 }
 
 func (u *up) handler() http.Handler {

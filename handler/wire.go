@@ -27,6 +27,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/config"
 	"github.com/sluice-connectors/sluice/handler/dir"
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/local"
 	"github.com/sluice-connectors/sluice/handler/logsingest"
 	"github.com/sluice-connectors/sluice/handler/logsquery"
 	"github.com/sluice-connectors/sluice/handler/rest"
@@ -324,6 +325,23 @@ func (a *app) collectStreams(ctx context.Context, c *connection, deadline time.T
 	}
 	_ = group.Wait()
 	return slices.Concat(byStream...)
+}
+
+// jobs run connections on their schedules, each run within budget; done hears of each
+// stream's.
+func (a *app) jobs(conns []*connection, budget time.Duration, done func(rep *engine.Report)) (jobs []local.Job, err error) {
+	for _, c := range conns {
+		s, err := local.Parse(c.Schedule)
+		if err != nil {
+			return nil, fmt.Errorf("connection %s: %w", c.Name, err)
+		}
+		jobs = append(jobs, local.Job{Name: c.Name, Schedule: s, Run: func(ctx context.Context) {
+			for _, rep := range a.collect(ctx, c, budget) {
+				done(&rep)
+			}
+		}})
+	}
+	return jobs, nil
 }
 
 // line says what a run did, for a person.
