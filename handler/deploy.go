@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -86,22 +87,15 @@ func (d *deployment) run(cmd *cobra.Command, apply bool) error {
 	if err := oneOf("output", d.output, "text", "json"); err != nil {
 		return err
 	}
+	ctx := cmd.Context()
+	if apply {
+		if err := d.choosePackage(ctx); err != nil {
+			return err
+		}
+	}
 	o, err := d.options(os.LookupEnv)
 	if err != nil {
 		return err
-	}
-	if apply && d.uri == "" {
-		return usageError("no package: give --package-uri and --package-sha256; a release has both in checksums.txt")
-	}
-	ctx := cmd.Context()
-	if d.uri != "" && apply {
-		if d.sum == "" {
-			return usageError("no --package-sha256: without it nobody can tell whether the package is the one you mean")
-		}
-		fmt.Fprintln(d.std.err, "comparing the package with its SHA-256")
-		if err := deploy.CheckPackage(ctx, http.DefaultClient, d.uri, d.sum); err != nil {
-			return err
-		}
 	}
 	az, err := deploy.Find(d.std.err)
 	if err != nil {
@@ -129,6 +123,26 @@ func (d *deployment) run(cmd *cobra.Command, apply bool) error {
 		return err
 	}
 	return d.showOutputs(outputs)
+}
+
+// releases is where the packages of releases are.
+const releases = "https://github.com/sluice-connectors/sluice/releases/download/"
+
+// choosePackage finds the package of this release, unless one is given, and compares it
+// with its digest.
+func (d *deployment) choosePackage(ctx context.Context) (err error) {
+	switch {
+	case d.uri == "" && version == "dev":
+		return usageError("no package: this binary is no release; give --package-uri and --package-sha256")
+	case d.uri == "":
+		if d.uri, d.sum, err = deploy.Released(ctx, http.DefaultClient, releases+"v"+version); err != nil {
+			return err
+		}
+	case d.sum == "":
+		return usageError("no --package-sha256: without it nobody can tell whether the package is the one you mean")
+	}
+	fmt.Fprintln(d.std.err, "comparing the package with its SHA-256")
+	return deploy.CheckPackage(ctx, http.DefaultClient, d.uri, d.sum)
 }
 
 // options completes the parameters: what was set, and the settings of the chosen

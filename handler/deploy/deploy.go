@@ -273,22 +273,52 @@ func withFiles(template []byte, o Options, do func(fill func([]string) []string)
 	})
 }
 
-// CheckPackage downloads a package and compares its SHA-256, in hexadecimal.
-func CheckPackage(ctx context.Context, client *http.Client, uri, want string) error {
+// Released is the package of a release and its SHA-256, as the release's checksums.txt
+// has it; at is the address below which the release's files are.
+func Released(ctx context.Context, client *http.Client, at string) (uri, sum string, err error) {
+	body, err := fetch(ctx, client, at+"/checksums.txt")
+	if err != nil {
+		return "", "", err
+	}
+	defer body.Close()
+	text, err := io.ReadAll(io.LimitReader(body, 1<<16))
+	if err != nil {
+		return "", "", err
+	}
+	const name = "sluice-functions.zip"
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) == 2 && f[1] == name {
+			return at + "/" + name, f[0], nil
+		}
+	}
+	return "", "", fmt.Errorf("%s/checksums.txt does not list %s", at, name)
+}
+
+func fetch(ctx context.Context, client *http.Client, uri string) (io.ReadCloser, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, uri, nil)
 	if err != nil {
-		return fmt.Errorf("package address: %w", err)
+		return nil, fmt.Errorf("package address: %w", err)
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("package: %w; the platform has to be able to fetch it too", err)
+		return nil, fmt.Errorf("package: %w; the platform has to be able to fetch it too", err)
 	}
-	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("package %s: status %d", uri, resp.StatusCode)
+		resp.Body.Close()
+		return nil, fmt.Errorf("package %s: status %d", uri, resp.StatusCode)
 	}
+	return resp.Body, nil
+}
+
+// CheckPackage downloads a package and compares its SHA-256, in hexadecimal.
+func CheckPackage(ctx context.Context, client *http.Client, uri, want string) error {
+	body, err := fetch(ctx, client, uri)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
 	h := sha256.New()
-	if _, err := io.Copy(h, resp.Body); err != nil {
+	if _, err := io.Copy(h, body); err != nil {
 		return fmt.Errorf("package: %w", err)
 	}
 	if got := hex.EncodeToString(h.Sum(nil)); !strings.EqualFold(got, want) {

@@ -1,6 +1,9 @@
 package deploy
 
 import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,5 +51,28 @@ func TestFilesAreGoneAfterwards(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "*")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestReleased(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/v1/checksums.txt":
+			fmt.Fprint(w, "aa  sluice-linux-amd64\nbb  sluice-functions.zip\n")
+		case "/v2/checksums.txt":
+			fmt.Fprint(w, "<html>")
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	defer srv.Close()
+	uri, sum, err := Released(t.Context(), srv.Client(), srv.URL+"/v1")
+	if err != nil || uri != srv.URL+"/v1/sluice-functions.zip" || sum != "bb" {
+		t.Error(uri, sum, err)
+	}
+	for _, v := range []string{"/v2", "/v3"} {
+		if _, _, err := Released(t.Context(), srv.Client(), srv.URL+v); err == nil {
+			t.Errorf("%s is taken", v)
+		}
 	}
 }

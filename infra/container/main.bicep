@@ -1,0 +1,74 @@
+// Sluice in Azure Container Apps: the same binary with its own scheduler. What it
+// needs at the workspace comes from infra/connectors/NAME/workspace.bicep and
+// infra/health/workspace.bicep, whose output rules is a setting here.
+metadata description = 'Sluice in Azure Container Apps, with its own scheduler.'
+
+@description('Name of the app.')
+@minLength(2)
+@maxLength(32)
+param name string = 'sluice'
+
+@description('Region.')
+param location string = resourceGroup().location
+
+@description('The image, by its digest: REGISTRY/sluice@sha256:… A tag can move.')
+param image string
+
+@description('Resource id of a user-assigned identity: it may pull the image, send to the rules, read the secrets, and write to the container for checkpoints.')
+param identityId string
+
+@description('Server of the registry that the identity pulls from, or empty for a public image.')
+param registry string = ''
+
+@description('Settings, such as [{"name": "OKTA_DOMAIN", "value": "contoso.okta.com"}, {"name": "SLUICE_STORE", "value": "https://ACCOUNT.blob.core.windows.net/sluice"}].')
+param settings array
+
+@description('Secrets in Key Vault by setting, such as [{"name": "OKTA_API_TOKEN", "secret": "okta-api-token", "uri": "https://VAULT.vault.azure.net/secrets/okta-api-token"}].')
+param secrets array = []
+
+@description('Replicas. Each stream is collected by one of them; another takes over where one dies.')
+@minValue(1)
+@maxValue(10)
+param replicas int = 1
+
+@description('Subnet of the environment, delegated to Microsoft.App/environments. Empty: a network of the platform.')
+param subnetId string = ''
+
+resource environment 'Microsoft.App/managedEnvironments@2024-03-01' = {
+  name: name
+  location: location
+  properties: {
+    vnetConfiguration: empty(subnetId) ? null : { infrastructureSubnetId: subnetId, internal: true }
+    workloadProfiles: [ { name: 'Consumption', workloadProfileType: 'Consumption' } ]
+  }
+}
+
+resource app 'Microsoft.App/containerApps@2024-03-01' = {
+  name: name
+  location: location
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: { '${identityId}': {} }
+  }
+  properties: {
+    environmentId: environment.id
+    workloadProfileName: 'Consumption'
+    configuration: {
+      activeRevisionsMode: 'Single'
+      registries: empty(registry) ? [] : [ { server: registry, identity: identityId } ]
+      secrets: map(secrets, s => { name: s.secret, keyVaultUrl: s.uri, identity: identityId })
+    }
+    template: {
+      containers: [
+        {
+          name: 'sluice'
+          image: image
+          args: [ 'run', '--schedule', '--budget', '10m', '-o', 'json' ]
+          env: concat(settings, map(secrets, s => { name: s.name, secretRef: s.secret }))
+          resources: { cpu: json('0.25'), memory: '0.5Gi' }
+        }
+      ]
+      scale: { minReplicas: replicas, maxReplicas: replicas }
+    }
+  }
+}
