@@ -68,22 +68,35 @@ type examination struct {
 
 func examine(ctx context.Context, std *streams, path, output string) error {
 	x := &examination{std: std, live: output == "text", net: doctor.System()}
-	x.binary()
-	x.references()
-	c, err := loadConfig(configPath(path), nil)
-	if err != nil {
-		for _, line := range strings.Split(err.Error(), "\n") {
-			x.add(doctor.Check{What: "settings", Status: doctor.Fail, Found: line, Do: "correct it; the other checks need the settings"})
-		}
-	} else {
-		x.add(doctor.Check{What: "settings", Status: doctor.OK, Found: fmt.Sprintf("%s, %s", plural(int64(len(c.Connections)), "connection"), plural(int64(len(c.Workspace.Rules)), "rule"))})
-		x.configured(ctx, c)
-	}
+	x.run(ctx, func() (*config.Config, error) { return loadConfig(configPath(path), nil) })
 	if output == "json" {
 		if err := printJSON(std.out, x.checks); err != nil {
 			return err
 		}
 	}
+	return x.verdict()
+}
+
+// run makes all checks.
+func (x *examination) run(ctx context.Context, load func() (*config.Config, error)) {
+	x.binary()
+	x.references()
+	c, err := load()
+	if err != nil {
+		for line := range strings.Lines(err.Error()) {
+			x.add(doctor.Check{What: "settings", Status: doctor.Fail, Found: strings.TrimSpace(line), Do: "correct it; the other checks need the settings"})
+		}
+		return
+	}
+	x.add(doctor.Check{What: "settings", Status: doctor.OK, Found: fmt.Sprintf("%s, %s", plural(int64(len(c.Connections)), "connection"), plural(int64(len(c.Workspace.Rules)), "rule"))})
+	for _, name := range slices.Sorted(maps.Keys(c.Broken)) {
+		x.add(doctor.Check{What: "settings", Subject: name, Status: doctor.Fail, Found: c.Broken[name].Error(), Do: "correct it; the other connectors run"})
+	}
+	x.configured(ctx, c)
+}
+
+// verdict is an error when something has to be done.
+func (x *examination) verdict() error {
 	failed := 0
 	for _, check := range x.checks {
 		if check.Status == doctor.Fail {

@@ -184,11 +184,14 @@ func TestTheTemplatesSettingsRunThePackage(t *testing.T) {
 		}
 	}
 	h := connectortest.StartHost(t, root, filepath.Join(root, "sluice"), nil, append(env, "OKTA_BASE_URL="+s.provider.URL))
-	if f := h.Functions(); len(f) != 1 || f["okta"] != "0 */5 * * * *" {
+	if f := h.Functions(); len(f) != 2 || f["doctor"] != "0 30 5 * * *" || f["okta"] != "0 */5 * * * *" {
 		t.Fatalf("the host runs %v", f)
 	}
 	if res := h.Invoke("okta", strings.Replace(timer, "%", "null", 1)); !res.Success || !strings.Contains(strings.Join(res.Logs, ""), "caught up") {
 		t.Fatalf("%+v\n%s", res, h.Output())
+	}
+	if res := h.Invoke("doctor", strings.Replace(timer, "%", "null", 1)); !res.Success || !strings.Contains(strings.Join(res.Logs, "\n"), "ok role OktaV2_CL: may send through") {
+		t.Errorf("%+v\n%s", res, h.Output())
 	}
 	if n, err := s.ws.Count("OktaV2_CL"); err != nil || n == 0 {
 		t.Errorf("%d rows, %v", n, err)

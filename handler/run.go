@@ -17,6 +17,7 @@ import (
 
 	"github.com/sluice-connectors/sluice/connectors"
 	"github.com/sluice-connectors/sluice/handler/config"
+	"github.com/sluice-connectors/sluice/handler/doctor"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/invoke"
 	"github.com/sluice-connectors/sluice/handler/local"
@@ -210,19 +211,35 @@ func (s *server) config() (*config.Config, error) {
 	return config.Served(all, os.LookupEnv, time.Now())
 }
 
-// functions makes one function of each connector.
+// functions makes one function of each connector, and the doctor's.
 func (s *server) functions() (map[string]invoke.Func, error) {
 	all, err := connectors.All()
 	if err != nil {
 		return nil, err
 	}
-	functions := map[string]invoke.Func{}
+	functions := map[string]invoke.Func{"doctor": s.doctor}
 	for _, c := range all {
 		functions[c.FunctionName()] = func(ctx context.Context, in *invoke.Invocation) ([]string, error) {
 			return s.collect(ctx, c.Name, in)
 		}
 	}
 	return functions, nil
+}
+
+// doctor makes the checks of the command doctor where the app runs: with its identity,
+// its network and its settings. It fails when something has to be done.
+func (s *server) doctor(ctx context.Context, in *invoke.Invocation) (logs []string, err error) {
+	x := &examination{net: doctor.System()}
+	x.run(ctx, s.config)
+	for _, c := range x.checks {
+		s.log.Info("check", "invocation", in.ID, "check", c)
+		text := fmt.Sprintf("%s %s %s: %s", c.Status, c.What, c.Subject, c.Found)
+		if c.Do != "" && c.Status != doctor.OK {
+			text += " → " + c.Do
+		}
+		logs = append(logs, text)
+	}
+	return logs, x.verdict()
 }
 
 func (s *server) collect(ctx context.Context, connector string, in *invoke.Invocation) (logs []string, err error) {

@@ -89,6 +89,9 @@ func (v *validator) connector() {
 	if !aliasPattern.MatchString(c.FunctionName()) {
 		v.errorf("name", "name %q begins with a digit: give an alias that begins with a letter", c.Name)
 	}
+	if c.FunctionName() == "doctor" || c.FunctionName() == "health" {
+		v.errorf("name", "the name %s is taken by Sluice's own", c.FunctionName())
+	}
 	if n := len(strings.Fields(c.Schedule)); n != 6 && n != 5 {
 		v.errorf("schedule", "schedule %q has %d fields, want six: second minute hour day month weekday", c.Schedule, n)
 	}

@@ -55,8 +55,13 @@ func generate(root string) (map[string]string, error) {
 	if err := renew(files, filepath.Join(root, "README.md"), connectorList(cs)); err != nil {
 		return nil, err
 	}
+	doctor, err := functionJSON("scripts/cmd/generate", "SLUICE_DOCTOR_SCHEDULE")
+	if err != nil {
+		return nil, err
+	}
+	files[filepath.Join(root, "functions", "doctor", "function.json")] = doctor
 	for _, c := range cs {
-		text, err := functionJSON(c)
+		text, err := functionJSON("connectors/"+c.Name+"/connector.yaml", c.EnvName("schedule"))
 		if err != nil {
 			return nil, err
 		}
@@ -140,9 +145,9 @@ func renew(files map[string]string, path, text string) error {
 	return nil
 }
 
-// functionJSON is the timer function of a connector; its schedule is an app setting. generatedBy is a key that
-// the host knows from Microsoft's own generators.
-func functionJSON(c *spec.Connector) (string, error) {
+// functionJSON is a timer function; its schedule is an app setting. generatedBy is a
+// key that the host knows from Microsoft's own generators.
+func functionJSON(from, schedule string) (string, error) {
 	type binding struct {
 		Type       string `json:"type"`
 		Direction  string `json:"direction"`
@@ -153,7 +158,7 @@ func functionJSON(c *spec.Connector) (string, error) {
 	doc := struct {
 		GeneratedBy string    `json:"generatedBy"`
 		Bindings    []binding `json:"bindings"`
-	}{"scripts/generate from connectors/" + c.Name + "/connector.yaml", []binding{{"timerTrigger", "in", "timer", "%" + c.EnvName("schedule") + "%", true}}}
+	}{"scripts/generate from " + from, []binding{{"timerTrigger", "in", "timer", "%" + schedule + "%", true}}}
 	b, err := json.MarshalIndent(doc, "", "  ")
 	return string(b) + "\n", err
 }
@@ -166,7 +171,7 @@ const (
 // connectorList is the table of all connectors.
 func connectorList(cs []*spec.Connector) string {
 	var b strings.Builder
-	b.WriteString("\n| Connector | Streams | Tables |\n|---|---|---|\n")
+	b.WriteString("\n| Connector | Streams | Tables | |\n|---|---|---|---|\n")
 	for _, c := range cs {
 		var streams, tables []string
 		for _, s := range c.Streams {
@@ -182,7 +187,7 @@ func connectorList(cs []*spec.Connector) string {
 		if len(tables) > 4 {
 			tables = append(tables[:3], fmt.Sprintf("%d more", len(tables)-3))
 		}
-		fmt.Fprintf(&b, "| [%s](connectors/%s/README.md) | %s | %s |\n", c.Title, c.Name, strings.Join(streams, ", "), strings.Join(tables, ", "))
+		fmt.Fprintf(&b, "| [%s](connectors/%s/README.md) | %s | %s | [Deploy](%s) |\n", c.Title, c.Name, strings.Join(streams, ", "), strings.Join(tables, ", "), button(c.Name))
 	}
 	return b.String()
 }
