@@ -389,6 +389,7 @@ func init() {
 		"toLower":         apply(strings.ToLower), "toUpper": apply(strings.ToUpper), "trim": apply(strings.TrimSpace),
 		"base64":       apply(func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }),
 		"string":       apply(func(s string) string { return s }),
+		"json":         fromJSON,
 		"startsWith":   func(a []any) any { return strings.HasPrefix(strings.ToLower(str(a[0])), strings.ToLower(str(a[1]))) },
 		"endsWith":     func(a []any) any { return strings.HasSuffix(strings.ToLower(str(a[0])), strings.ToLower(str(a[1]))) },
 		"replace":      func(a []any) any { return strings.ReplaceAll(str(a[0]), str(a[1]), str(a[2])) },
@@ -416,6 +417,14 @@ func init() {
 			return l
 		},
 	}
+}
+
+func fromJSON(a []any) any {
+	var v any
+	if err := json.Unmarshal([]byte(str(a[0])), &v); err != nil {
+		failf("%q is no JSON: %v", a[0], err)
+	}
+	return v
 }
 
 func length(a []any) any {

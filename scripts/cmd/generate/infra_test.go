@@ -20,6 +20,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/arm"
 	"github.com/sluice-connectors/sluice/handler/config"
 	"github.com/sluice-connectors/sluice/handler/spec"
+	"github.com/sluice-connectors/sluice/scripts/bicep"
 )
 
 // deployedCase is a template with what somebody chose.
@@ -644,6 +645,28 @@ func TestTemplateLimits(t *testing.T) {
 			if i := strings.Index(line, `"[`); i >= 0 && !strings.HasPrefix(line[i:], `"[[`) && len(line) > 24576 {
 				t.Errorf("%s: an expression of %d characters", path, len(line))
 			}
+		}
+	}
+}
+
+// TestTheContainerTemplateCompiles: no compiled form of it is kept, since it takes an
+// image that only its user has.
+func TestTheContainerTemplateCompiles(t *testing.T) {
+	text, err := bicep.Compile(filepath.ToSlash(filepath.Join(root, "infra", "container", "main.bicep")), os.ReadFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	params := map[string]any{"image": "registry.example/sluice@sha256:0", "identityId": "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i",
+		"settings": []any{map[string]any{"name": "OKTA_DOMAIN", "value": "contoso.okta.com"}},
+		"secrets":  []any{map[string]any{"name": "OKTA_API_TOKEN", "secret": "okta-api-token", "uri": "https://v.vault.azure.net/secrets/okta-api-token"}}}
+	res, err := arm.Expand(text, params, arm.Scope{Cloud: "AzureCloud", Subscription: "s", Group: "g", Location: "l", Deployment: "main"}, unique)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, _ := json.Marshal(res.Resources[1].Body)
+	for _, want := range []string{`"env":[{"name":"OKTA_DOMAIN","value":"contoso.okta.com"},{"name":"OKTA_API_TOKEN","secretRef":"okta-api-token"}]`, `"keyVaultUrl":"https://v.vault.azure.net/secrets/okta-api-token"`} {
+		if !strings.Contains(string(b), want) {
+			t.Errorf("the app is %s, want %s", b, want)
 		}
 	}
 }
