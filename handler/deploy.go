@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -18,6 +19,7 @@ import (
 	"github.com/sluice-connectors/sluice/connectors"
 	"github.com/sluice-connectors/sluice/handler/deploy"
 	"github.com/sluice-connectors/sluice/handler/nearest"
+	"github.com/sluice-connectors/sluice/handler/spec"
 	"github.com/sluice-connectors/sluice/infra"
 )
 
@@ -31,8 +33,11 @@ and signed in, and the template that this binary carries.
 
 The connectors' settings come from the environment, as everywhere: OKTA_DOMAIN,
 OKTA_API_TOKEN. Secrets go into Key Vault; az gets them in a file that only you can
-read, and that is gone afterwards. Deploying again adds connectors and renews
-everything; a secret that is not given stays as it is.`,
+read, and that is gone afterwards.
+
+Deploying again renews everything. Name all connectors each time: one that is not
+named is switched off, and its positions stay. With --keep-secrets those secrets that
+the environment lacks stay as they are in the vault.`,
 		Example: `  export OKTA_DOMAIN=contoso.okta.com OKTA_API_TOKEN=…
   sluice deploy plan  -g sluice --workspace soc-workspace --connector okta
   sluice deploy apply -g sluice --workspace soc-workspace --connector okta --package-uri https://…/sluice-functions.zip --package-sha256 …`,
@@ -51,6 +56,7 @@ type deployment struct {
 	set        []string
 	uri, sum   string
 	whatIf     bool
+	keep       bool // secrets in the vault
 	output     string
 }
 
@@ -75,6 +81,7 @@ compared first.`
 	cmd.Flags().StringArrayVar(&d.set, "set", nil, "another parameter of the template: network=private, plan=premium, lookback=-7d")
 	cmd.Flags().StringVar(&d.uri, "package-uri", "", "address of the package (default: that of this release)")
 	cmd.Flags().StringVar(&d.sum, "package-sha256", "", "SHA-256 of the package, as the release's checksums.txt has it")
+	cmd.Flags().BoolVar(&d.keep, "keep-secrets", false, "secrets that the environment lacks are in the vault already")
 	cmd.Flags().StringVarP(&d.output, "output", "o", "text", "text or json")
 	for _, f := range []string{"resource-group", "workspace", "connector"} {
 		_ = cmd.MarkFlagRequired(f)
@@ -184,22 +191,33 @@ func (d *deployment) options(env func(string) (string, bool)) (*deploy.Options, 
 		}
 		chosen = append(chosen, c.Name)
 		for _, s := range c.Settings {
-			param := c.ParameterName(s.Name)
-			v, ok := env(c.EnvName(s.Name))
-			if !ok || v == "" {
-				if s.Required && s.Default == "" && o.Parameters[param] == nil {
-					errs = append(errs, fmt.Errorf("%s of %s is missing: set %s in the environment", s.Name, c.Title, c.EnvName(s.Name)))
-				}
-				continue
-			}
-			o.Parameters[param] = v
-			if s.Secret {
-				o.Secrets = append(o.Secrets, param)
-			}
+			errs = append(errs, d.setting(o, c, &s, env))
 		}
 	}
 	o.Parameters["connectors"] = chosen
 	return o, errors.Join(errs...)
+}
+
+// setting takes a connector's setting from the environment.
+func (d *deployment) setting(o *deploy.Options, c *spec.Connector, s *spec.Setting, env func(string) (string, bool)) error {
+	param, name := c.ParameterName(s.Name), c.EnvName(s.Name)
+	v, _ := env(name)
+	switch {
+	case v == "" && s.Required && s.Default == "" && o.Parameters[param] == nil && !(s.Secret && d.keep):
+		return fmt.Errorf("%s of %s is missing: set %s in the environment", s.Name, c.Title, name)
+	case v == "":
+		return nil
+	case s.Pattern != "" && !regexp.MustCompile(s.Pattern).MatchString(v):
+		if s.Secret {
+			v = "(hidden)"
+		}
+		return fmt.Errorf("%s is %q and has to match %s: %s", name, v, s.Pattern, s.Help)
+	}
+	o.Parameters[param] = v
+	if s.Secret {
+		o.Secrets = append(o.Secrets, param)
+	}
+	return nil
 }
 
 // parameterValue reads a value of --set as a template's type.
@@ -224,12 +242,22 @@ func (d *deployment) showPlan(cmd *cobra.Command, az *deploy.CLI, plan *deploy.P
 	for _, name := range slices.Sorted(maps.Keys(plan.Settings)) {
 		fmt.Fprintf(w, "  %s\t%s\n", name, plan.Settings[name])
 	}
-	fmt.Fprintf(w, "\n%s\n", plural(int64(len(plan.Resources)), "resource"))
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\n%s, by resource group\n", plural(int64(len(plan.Resources)), "resource"))
 	for _, r := range plan.Resources {
-		fmt.Fprintf(w, "  %s\t%s\t%s\n", r.Where, r.Type, r.Name)
+		name := r.Name
+		if r.What != "" {
+			name = r.What
+		}
+		fmt.Fprintf(w, "  %s\t%s\t%s\n", r.Where, r.Type, name)
 	}
 	if err := w.Flush(); err != nil {
 		return err
+	}
+	if o.Parameters["packageUri"] == "" {
+		fmt.Fprintln(out, "\nNo package is named, so the app would run nothing yet: give --package-uri; apply of a release finds its own.")
 	}
 	fmt.Fprintln(out, "\nCommands")
 	for _, s := range plan.Steps {

@@ -57,6 +57,7 @@ type Planned struct {
 	Type  string `json:"type"`
 	Name  string `json:"name"`
 	Where string `json:"resource_group"`
+	What  string `json:"what,omitempty"` // for a person, where the name says nothing
 }
 
 // CLI runs az.
@@ -165,7 +166,7 @@ func Make(template []byte, o Options, a Account) (*Plan, error) {
 		if len(parts) > 4 {
 			where = parts[4]
 		}
-		p.Resources = append(p.Resources, Planned{r.Type, r.Name, where})
+		p.Resources = append(p.Resources, Planned{r.Type, r.Name, where, about(r)})
 	}
 	for name, v := range o.Parameters {
 		if slices.Contains(o.Secrets, name) {
@@ -176,6 +177,37 @@ func Make(template []byte, o Options, a Account) (*Plan, error) {
 		}
 	}
 	return p, nil
+}
+
+// roles are the names of the roles that the template assigns (learn.microsoft.com,
+// "Azure built-in roles").
+var roles = map[string]string{
+	"b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "Storage Blob Data Owner",
+	"3913510d-42f4-4e42-8a64-420c390055eb": "Monitoring Metrics Publisher",
+	"4633458b-17de-408a-b874-0445c86b69e6": "Key Vault Secrets User",
+	"73c42c96-874c-492b-b04d-ab87d138a893": "Log Analytics Reader",
+}
+
+// about says what a resource is whose name does not.
+func about(r arm.Resource) string {
+	props, _ := r.Body["properties"].(map[string]any)
+	last := func(id any) string {
+		s := fmt.Sprint(id)
+		return s[strings.LastIndexByte(s, '/')+1:]
+	}
+	switch {
+	case r.Type == "Microsoft.Authorization/roleAssignments":
+		role := last(props["roleDefinitionId"])
+		if name := roles[role]; name != "" {
+			role = name
+		}
+		return role + " on " + last(r.Scope)
+	case r.Type == "Microsoft.Insights/diagnosticSettings":
+		return "what " + last(r.Scope) + " drops"
+	case props["displayName"] != nil:
+		return fmt.Sprint(props["displayName"])
+	}
+	return ""
 }
 
 // parametersFile and templateFile stand in a plan for files that exist only while az runs.

@@ -72,6 +72,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
         { name: 'FUNCTIONS_EXTENSION_VERSION', value: '~4' }
         { name: 'FUNCTIONS_WORKER_RUNTIME', value: 'custom' }
       ], empty(packageUri) ? [] : [
+        // Run from there, an app on Linux needs no share for its content.
         { name: 'WEBSITE_RUN_FROM_PACKAGE', value: packageUri }
       ], filter(settings, s => !empty(s.value)))
     }

@@ -30,7 +30,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
         {
           type: 'IsConnectedQuery'
           value: [
-            'SluiceHealth_CL\n| where Connector == "1password" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(15m)'
+            'SluiceHealth_CL\n| where Connector == "1password" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(24h)'
           ]
         }
       ]
@@ -45,15 +45,16 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
             requiredPermissions: { read: true, write: true, delete: true }
           }
         ]
-        customs: [ { name: '1Password, 1', description: '1Password Business, and an owner or administrator of the account.' } ]
+        customs: [ { name: '1Password', description: '1Password Business, and an owner or administrator of the account.' } ]
       }
       instructionSteps: [
-        { title: '1. 1Password', description: 'Sign in at 1password.com and open Integrations > Directory > Events Reporting (choose "Other").' }
-        { title: '2. 1Password', description: 'Issue a token for sign-in attempts, item usages and audit events; choose how long it is valid and note that date.' }
-        { title: '3. 1Password', description: 'Give the token and the events host of your region to the connection.' }
         {
-          title: '4. Deploy'
-          description: 'Deploy Sluice with this connector, or add the connector to an app that you have: [Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2F1password%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2F1password%2Fform.json). Read [1Password](https://github.com/sluice-connectors/sluice/blob/main/connectors/1password/README.md) for each setting and column.'
+          title: 'Prepare 1Password'
+          description: '1. Sign in at 1password.com and open Integrations > Directory > Events Reporting (choose "Other").\n2. Issue a token for sign-in attempts, item usages and audit events; choose how long it is valid and note that date.\n3. Give the token and the events host of your region to the connection.\n'
+        }
+        {
+          title: 'Deploy Sluice with this connector'
+          description: '[Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2F1password%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2F1password%2Fform.json), or add the connector to an app that you have with `sluice deploy apply`. [Each setting and column](https://github.com/sluice-connectors/sluice/blob/main/connectors/1password/README.md).'
         }
       ]
     }

@@ -37,7 +37,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
         {
           type: 'IsConnectedQuery'
           value: [
-            'SluiceHealth_CL\n| where Connector == "auth0" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(15m)'
+            'SluiceHealth_CL\n| where Connector == "auth0" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(24h)'
           ]
         }
       ]
@@ -52,15 +52,16 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
             requiredPermissions: { read: true, write: true, delete: true }
           }
         ]
-        customs: [ { name: 'Auth0, 1', description: 'An administrator of the Auth0 tenant.' } ]
+        customs: [ { name: 'Auth0', description: 'An administrator of the Auth0 tenant.' } ]
       }
       instructionSteps: [
-        { title: '1. Auth0', description: 'Open Applications > Applications in the Auth0 dashboard and create an application of type Machine to Machine.' }
-        { title: '2. Auth0', description: 'Authorize it for the Auth0 Management API with the permission read:logs (and read:logs_users), nothing else.' }
-        { title: '3. Auth0', description: 'Give its domain, client ID and client secret to the connection.' }
         {
-          title: '4. Deploy'
-          description: 'Deploy Sluice with this connector, or add the connector to an app that you have: [Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fauth0%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fauth0%2Fform.json). Read [Auth0](https://github.com/sluice-connectors/sluice/blob/main/connectors/auth0/README.md) for each setting and column.'
+          title: 'Prepare Auth0'
+          description: '1. Open Applications > Applications in the Auth0 dashboard and create an application of type Machine to Machine.\n2. Authorize it for the Auth0 Management API with the permission read:logs (and read:logs_users), nothing else.\n3. Give its domain, client ID and client secret to the connection.\n'
+        }
+        {
+          title: 'Deploy Sluice with this connector'
+          description: '[Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fauth0%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fauth0%2Fform.json), or add the connector to an app that you have with `sluice deploy apply`. [Each setting and column](https://github.com/sluice-connectors/sluice/blob/main/connectors/auth0/README.md).'
         }
       ]
     }

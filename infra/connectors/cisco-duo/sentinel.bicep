@@ -51,7 +51,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
         {
           type: 'IsConnectedQuery'
           value: [
-            'SluiceHealth_CL\n| where Connector == "cisco-duo" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(15m)'
+            'SluiceHealth_CL\n| where Connector == "cisco-duo" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(24h)'
           ]
         }
       ]
@@ -66,15 +66,16 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
             requiredPermissions: { read: true, write: true, delete: true }
           }
         ]
-        customs: [ { name: 'Cisco Duo Security, 1', description: 'An administrator with the role Owner; only an owner can create an Admin API application.' } ]
+        customs: [ { name: 'Cisco Duo Security', description: 'An administrator with the role Owner; only an owner can create an Admin API application.' } ]
       }
       instructionSteps: [
-        { title: '1. Cisco Duo Security', description: 'Open Applications > Protect an Application in the Duo Admin Panel and choose "Admin API".' }
-        { title: '2. Cisco Duo Security', description: 'Grant it "Grant read log" (and for Trust Monitor "Grant read information"), nothing else.' }
-        { title: '3. Cisco Duo Security', description: 'Give its integration key, secret key and API hostname to the connection.' }
         {
-          title: '4. Deploy'
-          description: 'Deploy Sluice with this connector, or add the connector to an app that you have: [Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fcisco-duo%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fcisco-duo%2Fform.json). Read [Cisco Duo Security](https://github.com/sluice-connectors/sluice/blob/main/connectors/cisco-duo/README.md) for each setting and column.'
+          title: 'Prepare Cisco Duo Security'
+          description: '1. Open Applications > Protect an Application in the Duo Admin Panel and choose "Admin API".\n2. Grant it "Grant read log" (and for Trust Monitor "Grant read information"), nothing else.\n3. Give its integration key, secret key and API hostname to the connection.\n'
+        }
+        {
+          title: 'Deploy Sluice with this connector'
+          description: '[Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fcisco-duo%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fcisco-duo%2Fform.json), or add the connector to an app that you have with `sluice deploy apply`. [Each setting and column](https://github.com/sluice-connectors/sluice/blob/main/connectors/cisco-duo/README.md).'
         }
       ]
     }

@@ -40,7 +40,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
         {
           type: 'IsConnectedQuery'
           value: [
-            'SluiceHealth_CL\n| where Connector == "cloudflare" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(15m)'
+            'SluiceHealth_CL\n| where Connector == "cloudflare" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(24h)'
           ]
         }
       ]
@@ -56,18 +56,18 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
           }
         ]
         customs: [
-          { name: 'Cloudflare, 1', description: 'An account on Cloudflare; for HTTP requests an Enterprise plan with log retention turned on for the zone.' }
-          { name: 'Cloudflare, 2', description: 'A person who may create API tokens for the account.' }
+          { name: 'Cloudflare', description: 'An account on Cloudflare; for HTTP requests an Enterprise plan with log retention turned on for the zone.' }
+          { name: 'Cloudflare', description: 'A person who may create API tokens for the account.' }
         ]
       }
       instructionSteps: [
-        { title: '1. Cloudflare', description: 'Open My Profile > API Tokens and create a custom token.' }
-        { title: '2. Cloudflare', description: 'Give it the permission "Account Settings, Read" (audit log) and, for HTTP requests, "Zone, Logs, Read" for the zone.' }
-        { title: '3. Cloudflare', description: 'Copy the token, the account\'s id and, for HTTP requests, the zone\'s id (both on the overview page) and give them to the connection.' }
-        { title: '4. Cloudflare', description: 'For HTTP requests turn retention on, once, with PUT /zones/ZONE/logs/control/retention/flag; only what comes after that is kept.' }
         {
-          title: '5. Deploy'
-          description: 'Deploy Sluice with this connector, or add the connector to an app that you have: [Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fcloudflare%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fcloudflare%2Fform.json). Read [Cloudflare](https://github.com/sluice-connectors/sluice/blob/main/connectors/cloudflare/README.md) for each setting and column.'
+          title: 'Prepare Cloudflare'
+          description: '1. Open My Profile > API Tokens and create a custom token.\n2. Give it the permission "Account Settings, Read" (audit log) and, for HTTP requests, "Zone, Logs, Read" for the zone.\n3. Copy the token, the account\'s id and, for HTTP requests, the zone\'s id (both on the overview page) and give them to the connection.\n4. For HTTP requests turn retention on, once, with PUT /zones/ZONE/logs/control/retention/flag; only what comes after that is kept.\n'
+        }
+        {
+          title: 'Deploy Sluice with this connector'
+          description: '[Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fcloudflare%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fcloudflare%2Fform.json), or add the connector to an app that you have with `sluice deploy apply`. [Each setting and column](https://github.com/sluice-connectors/sluice/blob/main/connectors/cloudflare/README.md).'
         }
       ]
     }

@@ -43,7 +43,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
         {
           type: 'IsConnectedQuery'
           value: [
-            'SluiceHealth_CL\n| where Connector == "crowdstrike" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(15m)'
+            'SluiceHealth_CL\n| where Connector == "crowdstrike" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(24h)'
           ]
         }
       ]
@@ -58,15 +58,16 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
             requiredPermissions: { read: true, write: true, delete: true }
           }
         ]
-        customs: [ { name: 'CrowdStrike Falcon, 1', description: 'A Falcon administrator; for vulnerabilities Falcon Spotlight, for cases Next-Gen SIEM.' } ]
+        customs: [ { name: 'CrowdStrike Falcon', description: 'A Falcon administrator; for vulnerabilities Falcon Spotlight, for cases Next-Gen SIEM.' } ]
       }
       instructionSteps: [
-        { title: '1. CrowdStrike Falcon', description: 'Open Support and resources > API clients and keys in the Falcon console and create an API client.' }
-        { title: '2. CrowdStrike Falcon', description: 'Give it Read on Alerts, Hosts, Cases and Vulnerabilities (those that are to be collected), nothing else.' }
-        { title: '3. CrowdStrike Falcon', description: 'Give the API\'s address, the client id and the secret to the connection.' }
         {
-          title: '4. Deploy'
-          description: 'Deploy Sluice with this connector, or add the connector to an app that you have: [Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fcrowdstrike%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fcrowdstrike%2Fform.json). Read [CrowdStrike Falcon](https://github.com/sluice-connectors/sluice/blob/main/connectors/crowdstrike/README.md) for each setting and column.'
+          title: 'Prepare CrowdStrike Falcon'
+          description: '1. Open Support and resources > API clients and keys in the Falcon console and create an API client.\n2. Give it Read on Alerts, Hosts, Cases and Vulnerabilities (those that are to be collected), nothing else.\n3. Give the API\'s address, the client id and the secret to the connection.\n'
+        }
+        {
+          title: 'Deploy Sluice with this connector'
+          description: '[Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fcrowdstrike%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fcrowdstrike%2Fform.json), or add the connector to an app that you have with `sluice deploy apply`. [Each setting and column](https://github.com/sluice-connectors/sluice/blob/main/connectors/crowdstrike/README.md).'
         }
       ]
     }

@@ -46,7 +46,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
         {
           type: 'IsConnectedQuery'
           value: [
-            'SluiceHealth_CL\n| where Connector == "entra-id" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(15m)'
+            'SluiceHealth_CL\n| where Connector == "entra-id" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(24h)'
           ]
         }
       ]
@@ -62,26 +62,18 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
           }
         ]
         customs: [
-          { name: 'Microsoft Entra ID, 1', description: 'A Microsoft Entra ID P1 licence in the tenant (sign-ins), P2 for risk detections and risky users.' }
-          { name: 'Microsoft Entra ID, 2', description: 'A person who may register applications and grant admin consent in the tenant.' }
+          { name: 'Microsoft Entra ID', description: 'A Microsoft Entra ID P1 licence in the tenant (sign-ins), P2 for risk detections and risky users.' }
+          { name: 'Microsoft Entra ID', description: 'A person who may register applications and grant admin consent in the tenant.' }
         ]
       }
       instructionSteps: [
         {
-          title: '1. Microsoft Entra ID'
-          description: 'Register an application in the tenant, and add the application permissions AuditLog.Read.All, IdentityRiskEvent.Read.All and IdentityRiskyUser.Read.All of Microsoft Graph. Grant admin consent.'
+          title: 'Prepare Microsoft Entra ID'
+          description: '1. Register an application in the tenant, and add the application permissions AuditLog.Read.All, IdentityRiskEvent.Read.All and IdentityRiskyUser.Read.All of Microsoft Graph. Grant admin consent.\n2. Without a secret, which is better, add a federated credential for the managed identity of the function app (issuer https://login.microsoftonline.com/TENANT/v2.0, subject the identity\'s object id, audience api://AzureADTokenExchange). Otherwise create a client secret.\n3. Give the tenant\'s id, the application\'s id and, if there is one, the secret to the connection. In the tenant of the function app itself none of them is needed, if its managed identity has the permissions.\n'
         }
         {
-          title: '2. Microsoft Entra ID'
-          description: 'Without a secret, which is better, add a federated credential for the managed identity of the function app (issuer https://login.microsoftonline.com/TENANT/v2.0, subject the identity\'s object id, audience api://AzureADTokenExchange). Otherwise create a client secret.'
-        }
-        {
-          title: '3. Microsoft Entra ID'
-          description: 'Give the tenant\'s id, the application\'s id and, if there is one, the secret to the connection. In the tenant of the function app itself none of them is needed, if its managed identity has the permissions.'
-        }
-        {
-          title: '4. Deploy'
-          description: 'Deploy Sluice with this connector, or add the connector to an app that you have: [Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fentra-id%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fentra-id%2Fform.json). Read [Microsoft Entra ID](https://github.com/sluice-connectors/sluice/blob/main/connectors/entra-id/README.md) for each setting and column.'
+          title: 'Deploy Sluice with this connector'
+          description: '[Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fentra-id%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fentra-id%2Fform.json), or add the connector to an app that you have with `sluice deploy apply`. [Each setting and column](https://github.com/sluice-connectors/sluice/blob/main/connectors/entra-id/README.md).'
         }
       ]
     }

@@ -37,7 +37,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
         {
           type: 'IsConnectedQuery'
           value: [
-            'SluiceHealth_CL\n| where Connector == "github" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(15m)'
+            'SluiceHealth_CL\n| where Connector == "github" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(24h)'
           ]
         }
       ]
@@ -53,17 +53,18 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
           }
         ]
         customs: [
-          { name: 'GitHub audit log, 1', description: 'GitHub Enterprise Cloud; the audit log API is not part of other plans.' }
-          { name: 'GitHub audit log, 2', description: 'An owner of the organization or the enterprise who creates a personal access token with the scope read:audit_log.' }
+          { name: 'GitHub audit log', description: 'GitHub Enterprise Cloud; the audit log API is not part of other plans.' }
+          { name: 'GitHub audit log', description: 'An owner of the organization or the enterprise who creates a personal access token with the scope read:audit_log.' }
         ]
       }
       instructionSteps: [
-        { title: '1. GitHub audit log', description: 'Open Settings > Developer settings > Personal access tokens > Tokens (classic) as an owner.' }
-        { title: '2. GitHub audit log', description: 'Create a token with the scope read:audit_log only, and authorize it for single sign-on if the organization asks for that.' }
-        { title: '3. GitHub audit log', description: 'Give the token, and the enterprise\'s or the organization\'s name as it stands in the address bar, to the connection.' }
         {
-          title: '4. Deploy'
-          description: 'Deploy Sluice with this connector, or add the connector to an app that you have: [Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fgithub%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fgithub%2Fform.json). Read [GitHub audit log](https://github.com/sluice-connectors/sluice/blob/main/connectors/github/README.md) for each setting and column.'
+          title: 'Prepare GitHub audit log'
+          description: '1. Open Settings > Developer settings > Personal access tokens > Tokens (classic) as an owner.\n2. Create a token with the scope read:audit_log only, and authorize it for single sign-on if the organization asks for that.\n3. Give the token, and the enterprise\'s or the organization\'s name as it stands in the address bar, to the connection.\n'
+        }
+        {
+          title: 'Deploy Sluice with this connector'
+          description: '[Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fgithub%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fgithub%2Fform.json), or add the connector to an app that you have with `sluice deploy apply`. [Each setting and column](https://github.com/sluice-connectors/sluice/blob/main/connectors/github/README.md).'
         }
       ]
     }

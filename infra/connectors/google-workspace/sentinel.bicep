@@ -34,7 +34,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
         {
           type: 'IsConnectedQuery'
           value: [
-            'SluiceHealth_CL\n| where Connector == "google-workspace" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(30m)'
+            'SluiceHealth_CL\n| where Connector == "google-workspace" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(24h)'
           ]
         }
       ]
@@ -50,23 +50,18 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
           }
         ]
         customs: [
-          { name: 'Google Workspace, 1', description: 'A Google Workspace edition with audit logs, and a super administrator.' }
-          { name: 'Google Workspace, 2', description: 'A project in Google Cloud with the Admin SDK API enabled.' }
+          { name: 'Google Workspace', description: 'A Google Workspace edition with audit logs, and a super administrator.' }
+          { name: 'Google Workspace', description: 'A project in Google Cloud with the Admin SDK API enabled.' }
         ]
       }
       instructionSteps: [
-        { title: '1. Google Workspace', description: 'Create a service account in the project and a key for it (JSON); note its email address and unique id.' }
         {
-          title: '2. Google Workspace'
-          description: 'In the admin console open Security > API controls > Domain-wide delegation, and authorize the service account\'s unique id for the scope https://www.googleapis.com/auth/admin.reports.audit.readonly.'
+          title: 'Prepare Google Workspace'
+          description: '1. Create a service account in the project and a key for it (JSON); note its email address and unique id.\n2. In the admin console open Security > API controls > Domain-wide delegation, and authorize the service account\'s unique id for the scope https://www.googleapis.com/auth/admin.reports.audit.readonly.\n3. Give the service account\'s email address, its private key (private_key of the JSON file) and the address of an administrator who may read reports to the connection.\n'
         }
         {
-          title: '3. Google Workspace'
-          description: 'Give the service account\'s email address, its private key (private_key of the JSON file) and the address of an administrator who may read reports to the connection.'
-        }
-        {
-          title: '4. Deploy'
-          description: 'Deploy Sluice with this connector, or add the connector to an app that you have: [Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fgoogle-workspace%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fgoogle-workspace%2Fform.json). Read [Google Workspace](https://github.com/sluice-connectors/sluice/blob/main/connectors/google-workspace/README.md) for each setting and column.'
+          title: 'Deploy Sluice with this connector'
+          description: '[Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fgoogle-workspace%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fgoogle-workspace%2Fform.json), or add the connector to an app that you have with `sluice deploy apply`. [Each setting and column](https://github.com/sluice-connectors/sluice/blob/main/connectors/google-workspace/README.md).'
         }
       ]
     }

@@ -218,7 +218,7 @@ var settings = [
   { name: 'SLUICE_STORE', value: '${storage.outputs.blobs}sluice' }
   { name: 'SLUICE_QUARANTINE', value: '${storage.outputs.blobs}quarantine' }
   { name: 'SLUICE_START', value: lookback }
-  { name: 'SLUICE_WORKSPACE_ID', value: workspace.properties.customerId }
+  { name: 'SLUICE_WORKSPACE_ID', value: readBack ? workspace.properties.customerId : '' }
   { name: 'SLUICE_DOCTOR_SCHEDULE', value: '0 30 5 * * *' }
   { name: 'SLUICE_PACKAGE_SHA256', value: packageSha256 }
   { name: 'SLUICE_RULES', value: string(health.outputs.rules) }

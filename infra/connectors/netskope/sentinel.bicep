@@ -51,7 +51,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
         {
           type: 'IsConnectedQuery'
           value: [
-            'SluiceHealth_CL\n| where Connector == "netskope" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(15m)'
+            'SluiceHealth_CL\n| where Connector == "netskope" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(24h)'
           ]
         }
       ]
@@ -66,18 +66,16 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
             requiredPermissions: { read: true, write: true, delete: true }
           }
         ]
-        customs: [ { name: 'Netskope alerts and events, 1', description: 'A Netskope tenant, and an administrator who may create REST API v2 tokens.' } ]
+        customs: [ { name: 'Netskope alerts and events', description: 'A Netskope tenant, and an administrator who may create REST API v2 tokens.' } ]
       }
       instructionSteps: [
-        { title: '1. Netskope alerts and events', description: 'Open Settings > Tools > REST API v2 and create a token.' }
         {
-          title: '2. Netskope alerts and events'
-          description: 'Add the endpoints /api/v2/events/dataexport/alerts/… and /api/v2/events/dataexport/events/… of the kinds to collect, each with Read.'
+          title: 'Prepare Netskope alerts and events'
+          description: '1. Open Settings > Tools > REST API v2 and create a token.\n2. Add the endpoints /api/v2/events/dataexport/alerts/… and /api/v2/events/dataexport/events/… of the kinds to collect, each with Read.\n3. Give the tenant\'s host name and the token to the connection. Each collector of one tenant needs a reader\'s name of its own.\n'
         }
-        { title: '3. Netskope alerts and events', description: 'Give the tenant\'s host name and the token to the connection. Each collector of one tenant needs a reader\'s name of its own.' }
         {
-          title: '4. Deploy'
-          description: 'Deploy Sluice with this connector, or add the connector to an app that you have: [Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fnetskope%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fnetskope%2Fform.json). Read [Netskope alerts and events](https://github.com/sluice-connectors/sluice/blob/main/connectors/netskope/README.md) for each setting and column.'
+          title: 'Deploy Sluice with this connector'
+          description: '[Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fnetskope%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fnetskope%2Fform.json), or add the connector to an app that you have with `sluice deploy apply`. [Each setting and column](https://github.com/sluice-connectors/sluice/blob/main/connectors/netskope/README.md).'
         }
       ]
     }

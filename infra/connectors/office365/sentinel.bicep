@@ -34,7 +34,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
         {
           type: 'IsConnectedQuery'
           value: [
-            'SluiceHealth_CL\n| where Connector == "office365" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(15m)'
+            'SluiceHealth_CL\n| where Connector == "office365" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(24h)'
           ]
         }
       ]
@@ -50,20 +50,18 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
           }
         ]
         customs: [
-          { name: 'Microsoft 365 audit, 1', description: 'The audit log is turned on in the tenant (Microsoft Purview > Audit).' }
-          { name: 'Microsoft 365 audit, 2', description: 'A person who may register applications and grant admin consent in the tenant.' }
+          { name: 'Microsoft 365 audit', description: 'The audit log is turned on in the tenant (Microsoft Purview > Audit).' }
+          { name: 'Microsoft 365 audit', description: 'A person who may register applications and grant admin consent in the tenant.' }
         ]
       }
       instructionSteps: [
         {
-          title: '1. Microsoft 365 audit'
-          description: 'Register an application in the tenant, and add the application permissions ActivityFeed.Read and, for DLP, ActivityFeed.ReadDlp of the Office 365 Management APIs. Grant admin consent.'
+          title: 'Prepare Microsoft 365 audit'
+          description: '1. Register an application in the tenant, and add the application permissions ActivityFeed.Read and, for DLP, ActivityFeed.ReadDlp of the Office 365 Management APIs. Grant admin consent.\n2. Create a client secret, or a federated credential for the managed identity of the function app.\n3. Give the tenant\'s id, the application\'s id and, if there is one, the secret to the connection. Sluice starts the subscriptions itself.\n'
         }
-        { title: '2. Microsoft 365 audit', description: 'Create a client secret, or a federated credential for the managed identity of the function app.' }
-        { title: '3. Microsoft 365 audit', description: 'Give the tenant\'s id, the application\'s id and, if there is one, the secret to the connection. Sluice starts the subscriptions itself.' }
         {
-          title: '4. Deploy'
-          description: 'Deploy Sluice with this connector, or add the connector to an app that you have: [Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Foffice365%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Foffice365%2Fform.json). Read [Microsoft 365 audit](https://github.com/sluice-connectors/sluice/blob/main/connectors/office365/README.md) for each setting and column.'
+          title: 'Deploy Sluice with this connector'
+          description: '[Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Foffice365%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Foffice365%2Fform.json), or add the connector to an app that you have with `sluice deploy apply`. [Each setting and column](https://github.com/sluice-connectors/sluice/blob/main/connectors/office365/README.md).'
         }
       ]
     }

@@ -37,7 +37,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
         {
           type: 'IsConnectedQuery'
           value: [
-            'SluiceHealth_CL\n| where Connector == "okta" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(15m)'
+            'SluiceHealth_CL\n| where Connector == "okta" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(24h)'
           ]
         }
       ]
@@ -53,17 +53,18 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
           }
         ]
         customs: [
-          { name: 'Okta Single Sign-On, 1', description: 'An Okta administrator who may create API tokens (super administrator, or a role with the permission "Manage API tokens").' }
-          { name: 'Okta Single Sign-On, 2', description: 'A service account with the role Read-only administrator, so that the token can read the log and nothing else changes.' }
+          { name: 'Okta Single Sign-On', description: 'An Okta administrator who may create API tokens (super administrator, or a role with the permission "Manage API tokens").' }
+          { name: 'Okta Single Sign-On', description: 'A service account with the role Read-only administrator, so that the token can read the log and nothing else changes.' }
         ]
       }
       instructionSteps: [
-        { title: '1. Okta Single Sign-On', description: 'Sign in to the Okta admin console as the service account and open Security > API > Tokens.' }
-        { title: '2. Okta Single Sign-On', description: 'Choose "Create token", name it Sluice, and copy the value; Okta shows it once.' }
-        { title: '3. Okta Single Sign-On', description: 'Give the Okta domain (without https:// and without -admin) and the token to the connection.' }
         {
-          title: '4. Deploy'
-          description: 'Deploy Sluice with this connector, or add the connector to an app that you have: [Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fokta%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fokta%2Fform.json). Read [Okta Single Sign-On](https://github.com/sluice-connectors/sluice/blob/main/connectors/okta/README.md) for each setting and column.'
+          title: 'Prepare Okta Single Sign-On'
+          description: '1. Sign in to the Okta admin console as the service account and open Security > API > Tokens.\n2. Choose "Create token", name it Sluice, and copy the value; Okta shows it once.\n3. Give the Okta domain (without https:// and without -admin) and the token to the connection.\n'
+        }
+        {
+          title: 'Deploy Sluice with this connector'
+          description: '[Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fokta%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fokta%2Fform.json), or add the connector to an app that you have with `sluice deploy apply`. [Each setting and column](https://github.com/sluice-connectors/sluice/blob/main/connectors/okta/README.md).'
         }
       ]
     }

@@ -43,7 +43,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
         {
           type: 'IsConnectedQuery'
           value: [
-            'SluiceHealth_CL\n| where Connector == "qualys" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(3h)'
+            'SluiceHealth_CL\n| where Connector == "qualys" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(24h)'
           ]
         }
       ]
@@ -59,17 +59,18 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
           }
         ]
         customs: [
-          { name: 'Qualys VM, 1', description: 'A Qualys subscription with VM or VMDR.' }
-          { name: 'Qualys VM, 2', description: 'A Qualys user with the role Reader, access to the API, and access to all hosts (a knowledge base download for that stream).' }
+          { name: 'Qualys VM', description: 'A Qualys subscription with VM or VMDR.' }
+          { name: 'Qualys VM', description: 'A Qualys user with the role Reader, access to the API, and access to all hosts (a knowledge base download for that stream).' }
         ]
       }
       instructionSteps: [
-        { title: '1. Qualys VM', description: 'Create a user for Sluice with the role Reader and access to the API, and change its first password.' }
-        { title: '2. Qualys VM', description: 'Find the API server of your platform under Help > About, such as qualysapi.qg2.apps.qualys.com.' }
-        { title: '3. Qualys VM', description: 'Give the server, the user\'s name and the password to the connection.' }
         {
-          title: '4. Deploy'
-          description: 'Deploy Sluice with this connector, or add the connector to an app that you have: [Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fqualys%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fqualys%2Fform.json). Read [Qualys VM](https://github.com/sluice-connectors/sluice/blob/main/connectors/qualys/README.md) for each setting and column.'
+          title: 'Prepare Qualys VM'
+          description: '1. Create a user for Sluice with the role Reader and access to the API, and change its first password.\n2. Find the API server of your platform under Help > About, such as qualysapi.qg2.apps.qualys.com.\n3. Give the server, the user\'s name and the password to the connection.\n'
+        }
+        {
+          title: 'Deploy Sluice with this connector'
+          description: '[Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fqualys%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fqualys%2Fform.json), or add the connector to an app that you have with `sluice deploy apply`. [Each setting and column](https://github.com/sluice-connectors/sluice/blob/main/connectors/qualys/README.md).'
         }
       ]
     }

@@ -44,7 +44,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
         {
           type: 'IsConnectedQuery'
           value: [
-            'SluiceHealth_CL\n| where Connector == "salesforce" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(30m)'
+            'SluiceHealth_CL\n| where Connector == "salesforce" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(24h)'
           ]
         }
       ]
@@ -61,22 +61,20 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
         ]
         customs: [
           {
-            name: 'Salesforce, 1'
+            name: 'Salesforce'
             description: 'Salesforce Shield or the Event Monitoring add-on for event log files and real-time events; the audit trail and the login history come with every organization.'
           }
-          { name: 'Salesforce, 2', description: 'A person who may create apps and permission sets.' }
+          { name: 'Salesforce', description: 'A person who may create apps and permission sets.' }
         ]
       }
       instructionSteps: [
-        { title: '1. Salesforce', description: 'In Setup, create an external client app (or connected app) with OAuth, the scope "Manage user data via APIs (api)" and the client credentials flow.' }
         {
-          title: '2. Salesforce'
-          description: 'Choose a user for the flow to run as, with a permission set that has "API Enabled", "View Event Log Files", "View Setup and Configuration" and "View Real-Time Event Monitoring Data".'
+          title: 'Prepare Salesforce'
+          description: '1. In Setup, create an external client app (or connected app) with OAuth, the scope "Manage user data via APIs (api)" and the client credentials flow.\n2. Choose a user for the flow to run as, with a permission set that has "API Enabled", "View Event Log Files", "View Setup and Configuration" and "View Real-Time Event Monitoring Data".\n3. Give the organization\'s My Domain, the consumer key and the consumer secret to the connection.\n'
         }
-        { title: '3. Salesforce', description: 'Give the organization\'s My Domain, the consumer key and the consumer secret to the connection.' }
         {
-          title: '4. Deploy'
-          description: 'Deploy Sluice with this connector, or add the connector to an app that you have: [Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fsalesforce%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fsalesforce%2Fform.json). Read [Salesforce](https://github.com/sluice-connectors/sluice/blob/main/connectors/salesforce/README.md) for each setting and column.'
+          title: 'Deploy Sluice with this connector'
+          description: '[Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fsalesforce%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fsalesforce%2Fform.json), or add the connector to an app that you have with `sluice deploy apply`. [Each setting and column](https://github.com/sluice-connectors/sluice/blob/main/connectors/salesforce/README.md).'
         }
       ]
     }

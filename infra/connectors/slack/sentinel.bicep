@@ -37,7 +37,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
         {
           type: 'IsConnectedQuery'
           value: [
-            'SluiceHealth_CL\n| where Connector == "slack" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(15m)'
+            'SluiceHealth_CL\n| where Connector == "slack" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(24h)'
           ]
         }
       ]
@@ -53,20 +53,18 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
           }
         ]
         customs: [
-          { name: 'Slack audit logs, 1', description: 'A Slack Enterprise plan; other plans have no audit log.' }
-          { name: 'Slack audit logs, 2', description: 'An owner of the organization, who installs an app for the whole organization.' }
+          { name: 'Slack audit logs', description: 'A Slack Enterprise plan; other plans have no audit log.' }
+          { name: 'Slack audit logs', description: 'An owner of the organization, who installs an app for the whole organization.' }
         ]
       }
       instructionSteps: [
-        { title: '1. Slack audit logs', description: 'Open api.slack.com/apps as the owner and create an app from scratch.' }
         {
-          title: '2. Slack audit logs'
-          description: 'Under "OAuth & Permissions" add the user token scope auditlogs:read and a redirect URL, then distribute the app and install it for the organization, not for one workspace.'
+          title: 'Prepare Slack audit logs'
+          description: '1. Open api.slack.com/apps as the owner and create an app from scratch.\n2. Under "OAuth & Permissions" add the user token scope auditlogs:read and a redirect URL, then distribute the app and install it for the organization, not for one workspace.\n3. Copy the user OAuth token (it begins with xoxp-) and give it to the connection.\n'
         }
-        { title: '3. Slack audit logs', description: 'Copy the user OAuth token (it begins with xoxp-) and give it to the connection.' }
         {
-          title: '4. Deploy'
-          description: 'Deploy Sluice with this connector, or add the connector to an app that you have: [Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fslack%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fslack%2Fform.json). Read [Slack audit logs](https://github.com/sluice-connectors/sluice/blob/main/connectors/slack/README.md) for each setting and column.'
+          title: 'Deploy Sluice with this connector'
+          description: '[Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fslack%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fslack%2Fform.json), or add the connector to an app that you have with `sluice deploy apply`. [Each setting and column](https://github.com/sluice-connectors/sluice/blob/main/connectors/slack/README.md).'
         }
       ]
     }

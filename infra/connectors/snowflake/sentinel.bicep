@@ -59,7 +59,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
         {
           type: 'IsConnectedQuery'
           value: [
-            'SluiceHealth_CL\n| where Connector == "snowflake" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(3h)'
+            'SluiceHealth_CL\n| where Connector == "snowflake" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(24h)'
           ]
         }
       ]
@@ -75,23 +75,18 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
           }
         ]
         customs: [
-          { name: 'Snowflake, 1', description: 'A Snowflake account of any edition, and a person with the role ACCOUNTADMIN.' }
-          { name: 'Snowflake, 2', description: 'A warehouse; the smallest is enough.' }
+          { name: 'Snowflake', description: 'A Snowflake account of any edition, and a person with the role ACCOUNTADMIN.' }
+          { name: 'Snowflake', description: 'A warehouse; the smallest is enough.' }
         ]
       }
       instructionSteps: [
         {
-          title: '1. Snowflake'
-          description: 'Make a role and a user: CREATE ROLE SLUICE; GRANT IMPORTED PRIVILEGES ON DATABASE SNOWFLAKE TO ROLE SLUICE; GRANT USAGE ON WAREHOUSE … TO ROLE SLUICE; CREATE USER SLUICE TYPE = SERVICE DEFAULT_ROLE = SLUICE; GRANT ROLE SLUICE TO USER SLUICE;'
+          title: 'Prepare Snowflake'
+          description: '1. Make a role and a user: CREATE ROLE SLUICE; GRANT IMPORTED PRIVILEGES ON DATABASE SNOWFLAKE TO ROLE SLUICE; GRANT USAGE ON WAREHOUSE … TO ROLE SLUICE; CREATE USER SLUICE TYPE = SERVICE DEFAULT_ROLE = SLUICE; GRANT ROLE SLUICE TO USER SLUICE;\n2. Make a programmatic access token: ALTER USER SLUICE ADD PROGRAMMATIC ACCESS TOKEN SLUICE ROLE_RESTRICTION = \'SLUICE\'; and copy it. A network policy has to allow the addresses that Sluice runs from.\n3. Give the account\'s identifier, the token, the warehouse and the role to the connection.\n'
         }
         {
-          title: '2. Snowflake'
-          description: 'Make a programmatic access token: ALTER USER SLUICE ADD PROGRAMMATIC ACCESS TOKEN SLUICE ROLE_RESTRICTION = \'SLUICE\'; and copy it. A network policy has to allow the addresses that Sluice runs from.'
-        }
-        { title: '3. Snowflake', description: 'Give the account\'s identifier, the token, the warehouse and the role to the connection.' }
-        {
-          title: '4. Deploy'
-          description: 'Deploy Sluice with this connector, or add the connector to an app that you have: [Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fsnowflake%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fsnowflake%2Fform.json). Read [Snowflake](https://github.com/sluice-connectors/sluice/blob/main/connectors/snowflake/README.md) for each setting and column.'
+          title: 'Deploy Sluice with this connector'
+          description: '[Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fsnowflake%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fsnowflake%2Fform.json), or add the connector to an app that you have with `sluice deploy apply`. [Each setting and column](https://github.com/sluice-connectors/sluice/blob/main/connectors/snowflake/README.md).'
         }
       ]
     }

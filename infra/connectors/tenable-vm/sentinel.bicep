@@ -41,7 +41,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
         {
           type: 'IsConnectedQuery'
           value: [
-            'SluiceHealth_CL\n| where Connector == "tenable-vm" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(18h)'
+            'SluiceHealth_CL\n| where Connector == "tenable-vm" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(24h)'
           ]
         }
       ]
@@ -57,17 +57,18 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
           }
         ]
         customs: [
-          { name: 'Tenable Vulnerability Management, 1', description: 'Tenable Vulnerability Management; for web applications Tenable Web App Scanning.' }
-          { name: 'Tenable Vulnerability Management, 2', description: 'A user with the role Administrator or a custom role that may export vulnerabilities and assets.' }
+          { name: 'Tenable Vulnerability Management', description: 'Tenable Vulnerability Management; for web applications Tenable Web App Scanning.' }
+          { name: 'Tenable Vulnerability Management', description: 'A user with the role Administrator or a custom role that may export vulnerabilities and assets.' }
         ]
       }
       instructionSteps: [
-        { title: '1. Tenable Vulnerability Management', description: 'Create a user for Sluice and sign in as that user.' }
-        { title: '2. Tenable Vulnerability Management', description: 'Open My Account > API Keys, choose Generate, and copy both keys; they are shown once.' }
-        { title: '3. Tenable Vulnerability Management', description: 'Give both keys to the connection.' }
         {
-          title: '4. Deploy'
-          description: 'Deploy Sluice with this connector, or add the connector to an app that you have: [Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Ftenable-vm%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Ftenable-vm%2Fform.json). Read [Tenable Vulnerability Management](https://github.com/sluice-connectors/sluice/blob/main/connectors/tenable-vm/README.md) for each setting and column.'
+          title: 'Prepare Tenable Vulnerability Management'
+          description: '1. Create a user for Sluice and sign in as that user.\n2. Open My Account > API Keys, choose Generate, and copy both keys; they are shown once.\n3. Give both keys to the connection.\n'
+        }
+        {
+          title: 'Deploy Sluice with this connector'
+          description: '[Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Ftenable-vm%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Ftenable-vm%2Fform.json), or add the connector to an app that you have with `sluice deploy apply`. [Each setting and column](https://github.com/sluice-connectors/sluice/blob/main/connectors/tenable-vm/README.md).'
         }
       ]
     }

@@ -44,7 +44,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
         {
           type: 'IsConnectedQuery'
           value: [
-            'SluiceHealth_CL\n| where Connector == "wiz" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(45m)'
+            'SluiceHealth_CL\n| where Connector == "wiz" and Stream !has "@" and Outcome in ("ok", "partial")\n| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(24h)'
           ]
         }
       ]
@@ -59,15 +59,16 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
             requiredPermissions: { read: true, write: true, delete: true }
           }
         ]
-        customs: [ { name: 'Wiz, 1', description: 'A Wiz tenant and a person who may create service accounts.' } ]
+        customs: [ { name: 'Wiz', description: 'A Wiz tenant and a person who may create service accounts.' } ]
       }
       instructionSteps: [
-        { title: '1. Wiz', description: 'Open Settings > Service Accounts and add a service account of type Custom Integration.' }
-        { title: '2. Wiz', description: 'Give it the scopes read:issues, admin:audit, read:vulnerabilities and read:detections (those that are to be collected).' }
-        { title: '3. Wiz', description: 'Copy the client id, the client secret and, from Tenant Info > Data Center and Regions, the API endpoint\'s host to the connection.' }
         {
-          title: '4. Deploy'
-          description: 'Deploy Sluice with this connector, or add the connector to an app that you have: [Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fwiz%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fwiz%2Fform.json). Read [Wiz](https://github.com/sluice-connectors/sluice/blob/main/connectors/wiz/README.md) for each setting and column.'
+          title: 'Prepare Wiz'
+          description: '1. Open Settings > Service Accounts and add a service account of type Custom Integration.\n2. Give it the scopes read:issues, admin:audit, read:vulnerabilities and read:detections (those that are to be collected).\n3. Copy the client id, the client secret and, from Tenant Info > Data Center and Regions, the API endpoint\'s host to the connection.\n'
+        }
+        {
+          title: 'Deploy Sluice with this connector'
+          description: '[Deploy to Azure](https://portal.azure.com/#view/Microsoft_Azure_CreateUIDef/CustomDeploymentBlade/uri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fwiz%2Fazuredeploy.json/uiFormDefinitionUri/https%3A%2F%2Fraw.githubusercontent.com%2Fsluice-connectors%2Fsluice%2Frelease%2Finfra%2Fconnectors%2Fwiz%2Fform.json), or add the connector to an app that you have with `sluice deploy apply`. [Each setting and column](https://github.com/sluice-connectors/sluice/blob/main/connectors/wiz/README.md).'
         }
       ]
     }

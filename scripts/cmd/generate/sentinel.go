@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sluice-connectors/sluice/handler/spec"
 	"github.com/sluice-connectors/sluice/scripts/bicep"
@@ -84,11 +85,12 @@ func succeeded(tables []spec.Table) map[string][]string {
 	return m
 }
 
-// connectedQuery tells by the heartbeat whether a connector works: its rows may
-// be silent for good reasons.
+// connectedQuery tells by the heartbeat whether a connector works: its rows may be
+// silent for good reasons. A schedule of one's own may be slower than the connector's,
+// so a day passes at least; the alert rule on silence goes by the real one.
 func connectedQuery(c *spec.Connector) string {
 	return fmt.Sprintf("SluiceHealth_CL\n| where Connector == \"%s\" and Stream !has \"@\" and Outcome in (\"ok\", \"partial\")\n"+
-		"| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(%s)", c.Name, kqlTime(3*interval(c.Schedule)))
+		"| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(%s)", c.Name, kqlTime(max(24*time.Hour, 3*interval(c.Schedule))))
 }
 
 func card(c *spec.Connector) object {
@@ -118,8 +120,8 @@ func card(c *spec.Connector) object {
 
 func permissions(c *spec.Connector) object {
 	var customs list
-	for i, p := range c.Prerequisites {
-		customs = append(customs, object{{Name: "name", Value: fmt.Sprintf("%s, %d", c.Title, i+1)}, {Name: "description", Value: p}})
+	for _, p := range c.Prerequisites {
+		customs = append(customs, object{{Name: "name", Value: c.Title}, {Name: "description", Value: p}})
 	}
 	return object{
 		{Name: "resourceProvider", Value: list{object{
@@ -132,13 +134,19 @@ func permissions(c *spec.Connector) object {
 	}
 }
 
+// steps are what to do at the provider, as a numbered list, and then to deploy.
 func steps(c *spec.Connector) list {
-	l := list{}
-	for i, text := range c.Instructions {
-		l = append(l, object{{Name: "title", Value: fmt.Sprintf("%d. %s", i+1, c.Title)}, {Name: "description", Value: text}})
+	var l list
+	if len(c.Instructions) > 0 {
+		var text strings.Builder
+		for i, s := range c.Instructions {
+			fmt.Fprintf(&text, "%d. %s\n", i+1, s)
+		}
+		l = append(l, object{{Name: "title", Value: "Prepare " + c.Title}, {Name: "description", Value: text.String()}})
 	}
 	return append(l, object{
-		{Name: "title", Value: fmt.Sprintf("%d. Deploy", len(l)+1)},
-		{Name: "description", Value: "Deploy Sluice with this connector, or add the connector to an app that you have: [Deploy to Azure](" + button(c.Name) + "). Read [" + c.Title + "](" + project + "/blob/main/connectors/" + c.Name + "/README.md) for each setting and column."},
+		{Name: "title", Value: "Deploy Sluice with this connector"},
+		{Name: "description", Value: "[Deploy to Azure](" + button(c.Name) + "), or add the connector to an app that you have with `sluice deploy apply`. " +
+			"[Each setting and column](" + project + "/blob/main/connectors/" + c.Name + "/README.md)."},
 	})
 }
