@@ -125,11 +125,31 @@ func (d *deployment) run(cmd *cobra.Command, apply bool) error {
 		return d.showPlan(cmd, az, plan, *o)
 	}
 	fmt.Fprintf(d.std.err, "%s in the subscription %s, resource group %s\n", plural(int64(len(plan.Resources)), "resource"), account.Name, d.group)
+	stop := every(30*time.Second, func(since time.Duration) { fmt.Fprintf(d.std.err, "still at it, for %s\n", since.Round(time.Second)) })
 	outputs, err := az.Apply(ctx, infra.Template, *o)
+	stop()
 	if err != nil {
 		return err
 	}
 	return d.showOutputs(outputs)
+}
+
+// every calls f again and again until stop is called.
+func every(d time.Duration, f func(since time.Duration)) (stop func()) {
+	start, done := time.Now(), make(chan struct{})
+	tick := time.NewTicker(d)
+	go func() {
+		for {
+			select {
+			case <-tick.C:
+				f(time.Since(start))
+			case <-done:
+				tick.Stop()
+				return
+			}
+		}
+	}()
+	return func() { close(done) }
 }
 
 // releases is where the packages of releases are.

@@ -1,5 +1,5 @@
-// The private network: subnets, unless there are some, and the DNS zones of the
-// services that are reached through it.
+// The private network: subnets and the way out, unless there are some, and the DNS
+// zones of the services that are reached through it.
 
 @description('Name of what is made.')
 param name string
@@ -26,6 +26,22 @@ var create = empty(appSubnetId)
 var parts = split(addressPrefix, '.')
 var base = '${parts[0]}.${parts[1]}.${parts[2]}'
 
+// The way to the providers: subnets have none of their own, and this one has an
+// address that stays, which a provider can be told to let in.
+resource address 'Microsoft.Network/publicIPAddresses@2025-05-01' = if (create) {
+  name: name
+  location: location
+  sku: { name: 'Standard' }
+  properties: { publicIPAllocationMethod: 'Static' }
+}
+
+resource nat 'Microsoft.Network/natGateways@2025-05-01' = if (create) {
+  name: name
+  location: location
+  sku: { name: 'Standard' }
+  properties: { publicIpAddresses: [ { id: address.id } ] }
+}
+
 resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = if (create) {
   name: name
   location: location
@@ -36,6 +52,7 @@ resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = if (create) {
         name: 'app'
         properties: {
           addressPrefix: '${base}.0/26'
+          natGateway: { id: nat.id }
           delegations: [ { name: 'app', properties: { serviceName: delegation } } ]
         }
       }

@@ -156,7 +156,7 @@ var (
 		"Microsoft.Web/serverfarms", "Microsoft.Web/sites", "Microsoft.Web/sites/extensions",
 		"Microsoft.Insights/components", "Microsoft.Insights/dataCollectionRules", "Microsoft.Insights/diagnosticSettings",
 		"Microsoft.Insights/dataCollectionEndpoints", "Microsoft.Insights/privateLinkScopes", "Microsoft.Insights/privateLinkScopes/scopedResources",
-		"Microsoft.Network/virtualNetworks", "Microsoft.Network/privateEndpoints", "Microsoft.Network/privateEndpoints/privateDnsZoneGroups",
+		"Microsoft.Network/virtualNetworks", "Microsoft.Network/publicIPAddresses", "Microsoft.Network/natGateways", "Microsoft.Network/privateEndpoints", "Microsoft.Network/privateEndpoints/privateDnsZoneGroups",
 		"Microsoft.Network/privateDnsZones", "Microsoft.Network/privateDnsZones/virtualNetworkLinks",
 	}
 	allowedAtWorkspace = []string{

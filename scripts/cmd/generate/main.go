@@ -107,7 +107,7 @@ func infra(root string, files map[string]string, cs []*spec.Connector) error {
 		}
 		return os.ReadFile(path)
 	}
-	compiled := map[string]string{} // file by Bicep file
+	compiled := map[string]string{at("health", "workspace.bicep"): at("health", "workspace.json")} // by Bicep file
 	for dir := range whole {
 		compiled[at(dir, "main.bicep")] = at(dir, "azuredeploy.json")
 		if dir != "." {
