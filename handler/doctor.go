@@ -264,19 +264,37 @@ func (x *examination) store(ctx context.Context, s engine.Store, at string) {
 	}
 }
 
-// rules sends no rows to each rule, which asks for the role all the same.
+// rules sends no rows to each table through its rule, which asks for the role all the
+// same. Tables of a rule that answer alike are one check.
 func (x *examination) rules(ctx context.Context, a *app, rules map[string]config.Rule) {
+	type answer struct{ rule, reason string }
+	tables := map[answer][]string{}
+	errs := map[answer]error{}
+	var order []answer
 	for _, table := range slices.Sorted(maps.Keys(rules)) {
 		err := a.Sink.Upload(ctx, engine.Batch{Table: table, Rows: []byte("[]")})
+		how := answer{rule: rules[table].ID}
 		var e *engine.Error
 		if errors.As(err, &e) && e.Kind == engine.Rejected {
 			err = nil // no rows are no request to some; but it was let in
+		} else if err != nil {
+			how.reason = err.Error()
+			if e != nil {
+				how.reason = e.Reason
+			}
 		}
-		if err != nil {
-			x.add(failed("role", table+" through "+rules[table].ID, err))
+		if tables[how] == nil {
+			order = append(order, how)
+		}
+		tables[how], errs[how] = append(tables[how], table), err
+	}
+	for _, how := range order {
+		subject := how.rule + " for " + strings.Join(tables[how], ", ")
+		if err := errs[how]; err != nil {
+			x.add(failed("role", subject, err))
 			continue
 		}
-		x.add(doctor.Check{What: "role", Subject: table, Status: doctor.OK, Found: "may send through " + rules[table].ID})
+		x.add(doctor.Check{What: "role", Subject: subject, Status: doctor.OK, Found: "may send"})
 	}
 }
 

@@ -190,7 +190,7 @@ func TestTheTemplatesSettingsRunThePackage(t *testing.T) {
 	if res := h.Invoke("okta", strings.Replace(timer, "%", "null", 1)); !res.Success || !strings.Contains(strings.Join(res.Logs, ""), "caught up") {
 		t.Fatalf("%+v\n%s", res, h.Output())
 	}
-	if res := h.Invoke("doctor", strings.Replace(timer, "%", "null", 1)); !res.Success || !strings.Contains(strings.Join(res.Logs, "\n"), "ok role OktaV2_CL: may send through") {
+	if res := h.Invoke("doctor", strings.Replace(timer, "%", "null", 1)); !res.Success || !strings.Contains(strings.Join(res.Logs, "\n"), "for OktaV2_CL: may send") {
 		t.Errorf("%+v\n%s", res, h.Output())
 	}
 	if n, err := s.ws.Count("OktaV2_CL"); err != nil || n == 0 {
