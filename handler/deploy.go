@@ -172,6 +172,9 @@ func (d *deployment) choosePackage(ctx context.Context) (err error) {
 	return deploy.CheckPackage(ctx, http.DefaultClient, d.uri, d.sum)
 }
 
+// appName is what names of Azure can be made of.
+var appName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{1,39}$`)
+
 // options completes the parameters: what was set, and the settings of the chosen
 // connectors from the environment.
 func (d *deployment) options(env func(string) (string, bool)) (*deploy.Options, error) {
@@ -183,6 +186,9 @@ func (d *deployment) options(env func(string) (string, bool)) (*deploy.Options, 
 	}
 	if err := json.Unmarshal(infra.Template, &template); err != nil {
 		return nil, err
+	}
+	if !appName.MatchString(d.name) {
+		return nil, usageError("--name %q: want 2 to 40 letters, digits and hyphens, a letter first", d.name)
 	}
 	known := slices.Sorted(maps.Keys(template.Parameters))
 	o := &deploy.Options{Group: d.group, Name: d.name + "-" + time.Now().UTC().Format("20060102-150405"),

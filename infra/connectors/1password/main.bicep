@@ -176,7 +176,6 @@ module health '../../health/workspace.bicep' = {
   }
 }
 
-
 module onepassword '../../connectors/1password/workspace.bicep' = {
   name: '${take(name, 40)}-1password'
   params: {
@@ -250,7 +249,7 @@ var settings = [
   { name: 'AzureWebJobs_tenable_vm_Disabled', value: 'true' }
   { name: 'WIZ_SCHEDULE', value: '0 */15 * * * *' }
   { name: 'AzureWebJobs_wiz_Disabled', value: 'true' }
-  { name: 'ONEPASSWORD_SCHEDULE', value: (empty(schedule) ? '0 */5 * * * *' : schedule) }
+  { name: 'ONEPASSWORD_SCHEDULE', value: empty(schedule) ? '0 */5 * * * *' : schedule }
   { name: 'ONEPASSWORD_RULES', value: string(onepassword.outputs.rules) }
   { name: 'ONEPASSWORD_EVENTS_HOST', value: onepasswordEventsHost }
   { name: 'ONEPASSWORD_TOKEN', value: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/onepassword-token)' }

@@ -182,7 +182,6 @@ module health '../../health/workspace.bicep' = {
   }
 }
 
-
 module auth0 '../../connectors/auth0/workspace.bicep' = {
   name: '${take(name, 40)}-auth0'
   params: {
@@ -257,7 +256,7 @@ var settings = [
   { name: 'AzureWebJobs_tenable_vm_Disabled', value: 'true' }
   { name: 'WIZ_SCHEDULE', value: '0 */15 * * * *' }
   { name: 'AzureWebJobs_wiz_Disabled', value: 'true' }
-  { name: 'AUTH0_SCHEDULE', value: (empty(schedule) ? '0 */5 * * * *' : schedule) }
+  { name: 'AUTH0_SCHEDULE', value: empty(schedule) ? '0 */5 * * * *' : schedule }
   { name: 'AUTH0_RULES', value: string(auth0.outputs.rules) }
   { name: 'AUTH0_DOMAIN', value: auth0Domain }
   { name: 'AUTH0_CLIENT_ID', value: auth0ClientId }

@@ -182,7 +182,6 @@ module health '../../health/workspace.bicep' = {
   }
 }
 
-
 module ciscoDuo '../../connectors/cisco-duo/workspace.bicep' = {
   name: '${take(name, 40)}-cisco-duo'
   params: {
@@ -257,7 +256,7 @@ var settings = [
   { name: 'AzureWebJobs_tenable_vm_Disabled', value: 'true' }
   { name: 'WIZ_SCHEDULE', value: '0 */15 * * * *' }
   { name: 'AzureWebJobs_wiz_Disabled', value: 'true' }
-  { name: 'CISCO_DUO_SCHEDULE', value: (empty(schedule) ? '0 */5 * * * *' : schedule) }
+  { name: 'CISCO_DUO_SCHEDULE', value: empty(schedule) ? '0 */5 * * * *' : schedule }
   { name: 'CISCO_DUO_RULES', value: string(ciscoDuo.outputs.rules) }
   { name: 'CISCO_DUO_API_HOSTNAME', value: ciscoDuoApiHostname }
   { name: 'CISCO_DUO_INTEGRATION_KEY', value: ciscoDuoIntegrationKey }

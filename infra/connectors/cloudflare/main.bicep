@@ -182,7 +182,6 @@ module health '../../health/workspace.bicep' = {
   }
 }
 
-
 module cloudflare '../../connectors/cloudflare/workspace.bicep' = {
   name: '${take(name, 40)}-cloudflare'
   params: {
@@ -257,7 +256,7 @@ var settings = [
   { name: 'AzureWebJobs_tenable_vm_Disabled', value: 'true' }
   { name: 'WIZ_SCHEDULE', value: '0 */15 * * * *' }
   { name: 'AzureWebJobs_wiz_Disabled', value: 'true' }
-  { name: 'CLOUDFLARE_SCHEDULE', value: (empty(schedule) ? '0 */5 * * * *' : schedule) }
+  { name: 'CLOUDFLARE_SCHEDULE', value: empty(schedule) ? '0 */5 * * * *' : schedule }
   { name: 'CLOUDFLARE_RULES', value: string(cloudflare.outputs.rules) }
   { name: 'CLOUDFLARE_API_TOKEN', value: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/cloudflare-api-token)' }
   { name: 'CLOUDFLARE_ACCOUNT_ID', value: cloudflareAccountId }

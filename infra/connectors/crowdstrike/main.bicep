@@ -179,7 +179,6 @@ module health '../../health/workspace.bicep' = {
   }
 }
 
-
 module crowdstrike '../../connectors/crowdstrike/workspace.bicep' = {
   name: '${take(name, 40)}-crowdstrike'
   params: {
@@ -253,7 +252,7 @@ var settings = [
   { name: 'AzureWebJobs_tenable_vm_Disabled', value: 'true' }
   { name: 'WIZ_SCHEDULE', value: '0 */15 * * * *' }
   { name: 'AzureWebJobs_wiz_Disabled', value: 'true' }
-  { name: 'CROWDSTRIKE_SCHEDULE', value: (empty(schedule) ? '0 */5 * * * *' : schedule) }
+  { name: 'CROWDSTRIKE_SCHEDULE', value: empty(schedule) ? '0 */5 * * * *' : schedule }
   { name: 'CROWDSTRIKE_RULES', value: string(crowdstrike.outputs.rules) }
   { name: 'CROWDSTRIKE_API_HOST', value: crowdstrikeApiHost }
   { name: 'CROWDSTRIKE_CLIENT_ID', value: crowdstrikeClientId }

@@ -179,7 +179,6 @@ module health '../../health/workspace.bicep' = {
   }
 }
 
-
 module entraId '../../connectors/entra-id/workspace.bicep' = {
   name: '${take(name, 40)}-entra-id'
   params: {
@@ -253,7 +252,7 @@ var settings = [
   { name: 'AzureWebJobs_tenable_vm_Disabled', value: 'true' }
   { name: 'WIZ_SCHEDULE', value: '0 */15 * * * *' }
   { name: 'AzureWebJobs_wiz_Disabled', value: 'true' }
-  { name: 'ENTRA_ID_SCHEDULE', value: (empty(schedule) ? '0 */5 * * * *' : schedule) }
+  { name: 'ENTRA_ID_SCHEDULE', value: empty(schedule) ? '0 */5 * * * *' : schedule }
   { name: 'ENTRA_ID_RULES', value: string(entraId.outputs.rules) }
   { name: 'ENTRA_ID_TENANT_ID', value: entraIdTenantId }
   { name: 'ENTRA_ID_CLIENT_ID', value: entraIdClientId }

@@ -182,7 +182,6 @@ module health '../../health/workspace.bicep' = {
   }
 }
 
-
 module github '../../connectors/github/workspace.bicep' = {
   name: '${take(name, 40)}-github'
   params: {
@@ -257,7 +256,7 @@ var settings = [
   { name: 'AzureWebJobs_tenable_vm_Disabled', value: 'true' }
   { name: 'WIZ_SCHEDULE', value: '0 */15 * * * *' }
   { name: 'AzureWebJobs_wiz_Disabled', value: 'true' }
-  { name: 'GITHUB_SCHEDULE', value: (empty(schedule) ? '0 */5 * * * *' : schedule) }
+  { name: 'GITHUB_SCHEDULE', value: empty(schedule) ? '0 */5 * * * *' : schedule }
   { name: 'GITHUB_RULES', value: string(github.outputs.rules) }
   { name: 'GITHUB_TOKEN', value: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/github-token)' }
   { name: 'GITHUB_ENTERPRISE', value: githubEnterprise }

@@ -182,7 +182,6 @@ module health '../../health/workspace.bicep' = {
   }
 }
 
-
 module googleWorkspace '../../connectors/google-workspace/workspace.bicep' = {
   name: '${take(name, 40)}-google-workspace'
   params: {
@@ -256,7 +255,7 @@ var settings = [
   { name: 'AzureWebJobs_tenable_vm_Disabled', value: 'true' }
   { name: 'WIZ_SCHEDULE', value: '0 */15 * * * *' }
   { name: 'AzureWebJobs_wiz_Disabled', value: 'true' }
-  { name: 'GOOGLE_WORKSPACE_SCHEDULE', value: (empty(schedule) ? '0 */10 * * * *' : schedule) }
+  { name: 'GOOGLE_WORKSPACE_SCHEDULE', value: empty(schedule) ? '0 */10 * * * *' : schedule }
   { name: 'GOOGLE_WORKSPACE_RULES', value: string(googleWorkspace.outputs.rules) }
   { name: 'GOOGLE_WORKSPACE_SERVICE_ACCOUNT', value: googleWorkspaceServiceAccount }
   { name: 'GOOGLE_WORKSPACE_PRIVATE_KEY', value: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/google-workspace-private-key)' }

@@ -182,7 +182,6 @@ module health '../../health/workspace.bicep' = {
   }
 }
 
-
 module netskope '../../connectors/netskope/workspace.bicep' = {
   name: '${take(name, 40)}-netskope'
   params: {
@@ -256,7 +255,7 @@ var settings = [
   { name: 'AzureWebJobs_tenable_vm_Disabled', value: 'true' }
   { name: 'WIZ_SCHEDULE', value: '0 */15 * * * *' }
   { name: 'AzureWebJobs_wiz_Disabled', value: 'true' }
-  { name: 'NETSKOPE_SCHEDULE', value: (empty(schedule) ? '0 */5 * * * *' : schedule) }
+  { name: 'NETSKOPE_SCHEDULE', value: empty(schedule) ? '0 */5 * * * *' : schedule }
   { name: 'NETSKOPE_RULES', value: string(netskope.outputs.rules) }
   { name: 'NETSKOPE_TENANT', value: netskopeTenant }
   { name: 'NETSKOPE_API_TOKEN', value: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/netskope-api-token)' }

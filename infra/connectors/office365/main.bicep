@@ -182,7 +182,6 @@ module health '../../health/workspace.bicep' = {
   }
 }
 
-
 module office365 '../../connectors/office365/workspace.bicep' = {
   name: '${take(name, 40)}-office365'
   params: {
@@ -256,7 +255,7 @@ var settings = [
   { name: 'AzureWebJobs_tenable_vm_Disabled', value: 'true' }
   { name: 'WIZ_SCHEDULE', value: '0 */15 * * * *' }
   { name: 'AzureWebJobs_wiz_Disabled', value: 'true' }
-  { name: 'OFFICE365_SCHEDULE', value: (empty(schedule) ? '0 */5 * * * *' : schedule) }
+  { name: 'OFFICE365_SCHEDULE', value: empty(schedule) ? '0 */5 * * * *' : schedule }
   { name: 'OFFICE365_RULES', value: string(office365.outputs.rules) }
   { name: 'OFFICE365_TENANT_ID', value: office365TenantId }
   { name: 'OFFICE365_CLIENT_ID', value: office365ClientId }

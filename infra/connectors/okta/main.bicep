@@ -179,7 +179,6 @@ module health '../../health/workspace.bicep' = {
   }
 }
 
-
 module okta '../../connectors/okta/workspace.bicep' = {
   name: '${take(name, 40)}-okta'
   params: {
@@ -254,7 +253,7 @@ var settings = [
   { name: 'AzureWebJobs_tenable_vm_Disabled', value: 'true' }
   { name: 'WIZ_SCHEDULE', value: '0 */15 * * * *' }
   { name: 'AzureWebJobs_wiz_Disabled', value: 'true' }
-  { name: 'OKTA_SCHEDULE', value: (empty(schedule) ? '0 */5 * * * *' : schedule) }
+  { name: 'OKTA_SCHEDULE', value: empty(schedule) ? '0 */5 * * * *' : schedule }
   { name: 'OKTA_RULES', value: string(okta.outputs.rules) }
   { name: 'OKTA_DOMAIN', value: oktaDomain }
   { name: 'OKTA_API_TOKEN', value: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/okta-api-token)' }

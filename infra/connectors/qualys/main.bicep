@@ -182,7 +182,6 @@ module health '../../health/workspace.bicep' = {
   }
 }
 
-
 module qualys '../../connectors/qualys/workspace.bicep' = {
   name: '${take(name, 40)}-qualys'
   params: {
@@ -257,7 +256,7 @@ var settings = [
   { name: 'AzureWebJobs_tenable_vm_Disabled', value: 'true' }
   { name: 'WIZ_SCHEDULE', value: '0 */15 * * * *' }
   { name: 'AzureWebJobs_wiz_Disabled', value: 'true' }
-  { name: 'QUALYS_SCHEDULE', value: (empty(schedule) ? '0 0 * * * *' : schedule) }
+  { name: 'QUALYS_SCHEDULE', value: empty(schedule) ? '0 0 * * * *' : schedule }
   { name: 'QUALYS_RULES', value: string(qualys.outputs.rules) }
   { name: 'QUALYS_SERVER', value: qualysServer }
   { name: 'QUALYS_USERNAME', value: qualysUsername }

@@ -185,7 +185,6 @@ module health '../../health/workspace.bicep' = {
   }
 }
 
-
 module salesforce '../../connectors/salesforce/workspace.bicep' = {
   name: '${take(name, 40)}-salesforce'
   params: {
@@ -260,7 +259,7 @@ var settings = [
   { name: 'AzureWebJobs_tenable_vm_Disabled', value: 'true' }
   { name: 'WIZ_SCHEDULE', value: '0 */15 * * * *' }
   { name: 'AzureWebJobs_wiz_Disabled', value: 'true' }
-  { name: 'SALESFORCE_SCHEDULE', value: (empty(schedule) ? '0 */10 * * * *' : schedule) }
+  { name: 'SALESFORCE_SCHEDULE', value: empty(schedule) ? '0 */10 * * * *' : schedule }
   { name: 'SALESFORCE_RULES', value: string(salesforce.outputs.rules) }
   { name: 'SALESFORCE_MY_DOMAIN', value: salesforceMyDomain }
   { name: 'SALESFORCE_CLIENT_ID', value: salesforceClientId }

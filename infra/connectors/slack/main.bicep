@@ -176,7 +176,6 @@ module health '../../health/workspace.bicep' = {
   }
 }
 
-
 module slack '../../connectors/slack/workspace.bicep' = {
   name: '${take(name, 40)}-slack'
   params: {
@@ -251,7 +250,7 @@ var settings = [
   { name: 'AzureWebJobs_tenable_vm_Disabled', value: 'true' }
   { name: 'WIZ_SCHEDULE', value: '0 */15 * * * *' }
   { name: 'AzureWebJobs_wiz_Disabled', value: 'true' }
-  { name: 'SLACK_SCHEDULE', value: (empty(schedule) ? '0 */5 * * * *' : schedule) }
+  { name: 'SLACK_SCHEDULE', value: empty(schedule) ? '0 */5 * * * *' : schedule }
   { name: 'SLACK_RULES', value: string(slack.outputs.rules) }
   { name: 'SLACK_TOKEN', value: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/slack-token)' }
 ]

@@ -185,7 +185,6 @@ module health '../../health/workspace.bicep' = {
   }
 }
 
-
 module snowflake '../../connectors/snowflake/workspace.bicep' = {
   name: '${take(name, 40)}-snowflake'
   params: {
@@ -260,7 +259,7 @@ var settings = [
   { name: 'AzureWebJobs_tenable_vm_Disabled', value: 'true' }
   { name: 'WIZ_SCHEDULE', value: '0 */15 * * * *' }
   { name: 'AzureWebJobs_wiz_Disabled', value: 'true' }
-  { name: 'SNOWFLAKE_SCHEDULE', value: (empty(schedule) ? '0 15 * * * *' : schedule) }
+  { name: 'SNOWFLAKE_SCHEDULE', value: empty(schedule) ? '0 15 * * * *' : schedule }
   { name: 'SNOWFLAKE_RULES', value: string(snowflake.outputs.rules) }
   { name: 'SNOWFLAKE_ACCOUNT', value: snowflakeAccount }
   { name: 'SNOWFLAKE_TOKEN', value: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/snowflake-token)' }

@@ -177,7 +177,6 @@ module health '../../health/workspace.bicep' = {
   }
 }
 
-
 module tenableVm '../../connectors/tenable-vm/workspace.bicep' = {
   name: '${take(name, 40)}-tenable-vm'
   params: {
@@ -258,7 +257,7 @@ var settings = [
   { name: 'AzureWebJobs_snowflake_Disabled', value: 'true' }
   { name: 'WIZ_SCHEDULE', value: '0 */15 * * * *' }
   { name: 'AzureWebJobs_wiz_Disabled', value: 'true' }
-  { name: 'TENABLE_VM_SCHEDULE', value: (empty(schedule) ? '0 30 */6 * * *' : schedule) }
+  { name: 'TENABLE_VM_SCHEDULE', value: empty(schedule) ? '0 30 */6 * * *' : schedule }
   { name: 'TENABLE_VM_RULES', value: string(tenableVm.outputs.rules) }
   { name: 'TENABLE_VM_ACCESS_KEY', value: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/tenable-vm-access-key)' }
   { name: 'TENABLE_VM_SECRET_KEY', value: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/tenable-vm-secret-key)' }

@@ -185,7 +185,6 @@ module health '../../health/workspace.bicep' = {
   }
 }
 
-
 module wiz '../../connectors/wiz/workspace.bicep' = {
   name: '${take(name, 40)}-wiz'
   params: {
@@ -260,7 +259,7 @@ var settings = [
   { name: 'AzureWebJobs_snowflake_Disabled', value: 'true' }
   { name: 'TENABLE_VM_SCHEDULE', value: '0 30 */6 * * *' }
   { name: 'AzureWebJobs_tenable_vm_Disabled', value: 'true' }
-  { name: 'WIZ_SCHEDULE', value: (empty(schedule) ? '0 */15 * * * *' : schedule) }
+  { name: 'WIZ_SCHEDULE', value: empty(schedule) ? '0 */15 * * * *' : schedule }
   { name: 'WIZ_RULES', value: string(wiz.outputs.rules) }
   { name: 'WIZ_API_HOST', value: wizApiHost }
   { name: 'WIZ_AUTH_HOST', value: wizAuthHost }

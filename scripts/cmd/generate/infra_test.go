@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,9 +45,17 @@ const (
 // and clouds, names of 24 and 63 characters, all connectors and single ones.
 func cases(t *testing.T) []deployedCase {
 	t.Helper()
-	cs, err := connectors.All()
+	list, err := allCases()
 	if err != nil {
 		t.Fatal(err)
+	}
+	return list
+}
+
+var allCases = sync.OnceValues(func() ([]deployedCase, error) {
+	cs, err := connectors.All()
+	if err != nil {
+		return nil, err
 	}
 	var all []any
 	for _, c := range cs {
@@ -56,12 +65,12 @@ func cases(t *testing.T) []deployedCase {
 	list := []deployedCase{
 		{name: "all", params: map[string]any{"connectors": all, "insightsWorkspaceId": otherID, "readBack": true, "legacyNames": true}},
 		{name: "none yet", params: map[string]any{"connectors": []any{}}},
-		{name: "private", params: with2(private, "connectors", []any{"okta", "cisco-duo"}, "insightsWorkspaceId", otherID, "name", longName)},
-		{name: "own network", params: with2(private, "connectors", []any{"okta"}, "appSubnetId", otherNet+"/subnets/a", "endpointSubnetId", otherNet+"/subnets/e", "dnsZones", false, "privateLinkScopeId", otherScope)},
+		{name: "private", params: withParams(private, "connectors", []any{"okta", "cisco-duo"}, "insightsWorkspaceId", otherID, "name", longName)},
+		{name: "own network", params: withParams(private, "connectors", []any{"okta"}, "appSubnetId", otherNet+"/subnets/a", "endpointSubnetId", otherNet+"/subnets/e", "dnsZones", false, "privateLinkScopeId", otherScope)},
 		{name: "premium", params: map[string]any{"connectors": []any{"github"}, "plan": "premium", "name": name24}},
-		{name: "dedicated in private", params: with2(private, "connectors", []any{"wiz"}, "plan", "dedicated")},
-		{name: "US Government", cloud: "AzureUSGovernment", params: with2(private, "connectors", []any{"okta"}, "plan", "premium")},
-		{name: "China", cloud: "AzureChinaCloud", params: with2(private, "connectors", []any{"office365"}, "plan", "dedicated")},
+		{name: "dedicated in private", params: withParams(private, "connectors", []any{"wiz"}, "plan", "dedicated")},
+		{name: "US Government", cloud: "AzureUSGovernment", params: withParams(private, "connectors", []any{"okta"}, "plan", "premium")},
+		{name: "China", cloud: "AzureChinaCloud", params: withParams(private, "connectors", []any{"office365"}, "plan", "dedicated")},
 		{name: "no roles", params: map[string]any{"connectors": []any{"okta"}, "assignRoles": false, "sentinelContent": false, "schedule": "0 0 * * * *", "schedules": map[string]any{"okta": "0 */2 * * * *"}}},
 	}
 	for _, c := range cs {
@@ -70,15 +79,15 @@ func cases(t *testing.T) []deployedCase {
 	for i := range list {
 		list[i].complete(cs)
 	}
-	return list
-}
+	return list, nil
+})
 
 const (
 	otherNet   = "/subscriptions/22222222-2222-2222-2222-222222222222/resourceGroups/hub/providers/Microsoft.Network/virtualNetworks/hub"
 	otherScope = "/subscriptions/22222222-2222-2222-2222-222222222222/resourceGroups/hub/providers/Microsoft.Insights/privateLinkScopes/hub"
 )
 
-func with2(m map[string]any, pairs ...any) map[string]any {
+func withParams(m map[string]any, pairs ...any) map[string]any {
 	m = maps.Clone(m)
 	for i := 0; i < len(pairs); i += 2 {
 		m[pairs[i].(string)] = pairs[i+1]
@@ -124,9 +133,16 @@ func unique(parts ...string) string {
 	return (strconv.FormatUint(h.Sum64(), 36) + "0000000000000")[:13]
 }
 
+// expanded are the cases that were worked out already; nobody changes them.
+var expanded = map[string]*arm.Result{}
+
 // expand works out a case.
 func expand(t *testing.T, d deployedCase) *arm.Result {
 	t.Helper()
+	key := fmt.Sprint(d.name, d.params["name"])
+	if res := expanded[key]; res != nil {
+		return res
+	}
 	data, err := os.ReadFile(filepath.Join(root, "infra", filepath.FromSlash(d.template), "azuredeploy.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -136,6 +152,7 @@ func expand(t *testing.T, d deployedCase) *arm.Result {
 	if err != nil {
 		t.Fatalf("%s: %v", d.name, err)
 	}
+	expanded[key] = res
 	return res
 }
 
@@ -399,7 +416,7 @@ var legal = map[string]string{
 func TestNamesAreLegal(t *testing.T) {
 	for name, long := range map[string]bool{"ab": false, "sluice": false, name24: false, longName: true, "UPPER-Case9": false} {
 		each(t, func(t *testing.T, d deployedCase, _ *arm.Result) {
-			d.params["name"] = name
+			d.params = withParams(d.params, "name", name)
 			for _, r := range expand(t, d).Resources {
 				pattern := legal[r.Type]
 				if last := r.Name[strings.LastIndexByte(r.Name, '/')+1:]; pattern != "" && !regexp.MustCompile(pattern).MatchString(last) {
