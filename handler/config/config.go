@@ -13,6 +13,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -365,10 +366,11 @@ func Served(all []*spec.Connector, env Env, now time.Time) (*Config, error) {
 
 func fromEnv(all []*spec.Connector, env Env, now time.Time, local *Workspace, apart bool) (*Config, error) {
 	get := func(name string) string { v, _ := env(name); return v }
-	r := &resolver{env: env, now: now, rules: local == nil, apart: apart, problem: func(path, format string, args ...any) error {
-		return fmt.Errorf("app setting %s: %s", path, fmt.Sprintf(format, args...))
-	}}
 	f := &File{}
+	r := &resolver{env: env, now: now, rules: local == nil, apart: apart}
+	r.problem = func(path, format string, args ...any) error {
+		return fmt.Errorf("app setting %s: %s", r.settingAt(path, f), fmt.Sprintf(format, args...))
+	}
 	f.Workspace.Endpoint, f.Workspace.Credential = get("SLUICE_ENDPOINT"), get("SLUICE_CREDENTIAL")
 	f.Workspace.ID, f.Workspace.Query, f.Workspace.Cloud = get("SLUICE_WORKSPACE_ID"), get("SLUICE_QUERY_ENDPOINT"), get("SLUICE_CLOUD")
 	f.Workspace.Rules = map[string]Rule{}
@@ -396,6 +398,26 @@ func fromEnv(all []*spec.Connector, env Env, now time.Time, local *Workspace, ap
 		r.errs = append(r.errs, errors.New("no connector has its app settings: give for example OKTA_DOMAIN and OKTA_API_TOKEN; sluice connectors lists all"))
 	}
 	return r.file(f)
+}
+
+// inConnection is a place in a connection: connections[0].settings.domain.
+var inConnection = regexp.MustCompile(`^connections\[(\d+)\]\.(?:settings\.)?(\w+)$`)
+
+// settingAt is the app setting that stands for a place in sluice.yaml.
+func (r *resolver) settingAt(path string, f *File) string {
+	if m := inConnection.FindStringSubmatch(path); m != nil {
+		i, _ := strconv.Atoi(m[1])
+		if c, err := r.find(f.Connections[i].Connector); err == nil && c != nil {
+			return c.EnvName(m[2])
+		}
+	}
+	switch path {
+	case "workspace.rules":
+		return "SLUICE_RULES"
+	case "store.quarantine":
+		return "SLUICE_QUARANTINE"
+	}
+	return path
 }
 
 // envRules adds the rules that an app setting has: those of all tables, or of one

@@ -96,7 +96,7 @@ func TestFromEnv(t *testing.T) {
 		t.Fatalf("%+v, %v", c, err)
 	}
 	_, err = FromEnv(all, env("OKTA_DOMAIN", "contoso.okta.com", "SLUICE_ENDPOINT", "https://x.example"), now, nil)
-	if err == nil || !strings.Contains(err.Error(), `the setting "api_token" of okta is missing`) {
+	if err == nil || !strings.Contains(err.Error(), `app setting OKTA_API_TOKEN: the setting "api_token" of okta is missing`) {
 		t.Errorf("half a connection: %v", err)
 	}
 	_, err = FromEnv(all, env("OKTA_DOMAIN", "contoso.okta.com", "OKTA_API_TOKEN", "@Microsoft.KeyVault(VaultName=v;SecretName=s)"), now, nil)

@@ -42,6 +42,12 @@ func TestMicrosoftsParserReadsAllQueries(t *testing.T) {
 					t.Errorf("%s, %s: %s\n%s", r.Name, what, e.Message, query)
 				}
 			}
+			details, _ := dig(r.Body, "properties", "customDetails").(map[string]any)
+			for _, col := range details { // of an alert
+				if !strings.Contains(answer.String(), col.(string)+":") {
+					t.Errorf("%s: the query has no column %s", r.Name, col)
+				}
+			}
 			if what == "IsConnectedQuery" && answer.String() != "(IsConnected:bool)" {
 				t.Errorf("%s: the card wants IsConnected, not %s", r.Name, answer)
 			}
