@@ -186,8 +186,11 @@ func str(v any) string {
 			failf("%v", err)
 		}
 		return string(b)
+	case int, float64:
+		return fmt.Sprint(v)
 	}
-	return fmt.Sprint(v)
+	failf("a lambda is no text")
+	return ""
 }
 
 func number(v any) int {
@@ -232,8 +235,19 @@ func empty(v any) bool {
 	return false
 }
 
+// fewest is how many arguments a function needs at least.
+var fewest = map[string]int{
+	"if": 3, "lambda": 2, "not": 1, "equals": 2, "less": 2, "lessOrEquals": 2, "greater": 2, "greaterOrEquals": 2, "add": 2, "sub": 2, "mul": 2, "empty": 1, "length": 1,
+	"toLower": 1, "toUpper": 1, "trim": 1, "base64": 1, "string": 1, "json": 1, "startsWith": 2, "endsWith": 2, "replace": 3, "split": 2, "take": 2, "format": 1, "concat": 1,
+	"join": 2, "last": 1, "contains": 2, "tryGet": 2, "union": 1, "filter": 2, "map": 2, "parameters": 1, "variables": 1, "lambdaVariables": 1,
+	"resourceId": 2, "subscriptionResourceId": 2, "extensionResourceId": 3, "reference": 1,
+}
+
 // call works out a function. Those whose arguments are not all worked out come first.
 func (d *deployment) call(name string, args []thunk) any {
+	if len(args) < fewest[name] {
+		failf("%s needs %d arguments, not %d", name, fewest[name], len(args))
+	}
 	switch name {
 	case "if":
 		if truth(args[0](d)) {
@@ -407,12 +421,14 @@ func init() {
 		"createObject": createObject,
 		"union":        union,
 		"filter": func(a []any) any {
-			return slices.DeleteFunc(slices.Clone(list(a[0])), func(v any) bool { return !truth(a[1].(func(any) any)(v)) })
+			f := function(a[1])
+			return slices.DeleteFunc(slices.Clone(list(a[0])), func(v any) bool { return !truth(f(v)) })
 		},
 		"map": func(a []any) any {
-			var l []any
+			f := function(a[1])
+			l := []any{}
 			for _, v := range list(a[0]) {
-				l = append(l, a[1].(func(any) any)(v))
+				l = append(l, f(v))
 			}
 			return l
 		},
@@ -425,6 +441,15 @@ func fromJSON(a []any) any {
 		failf("%q is no JSON: %v", a[0], err)
 	}
 	return v
+}
+
+// function is a lambda.
+func function(v any) func(any) any {
+	f, ok := v.(func(any) any)
+	if !ok {
+		failf("%v is no lambda", v)
+	}
+	return f
 }
 
 func length(a []any) any {
@@ -446,11 +471,12 @@ func split(a []any) any {
 }
 
 func take(a []any) any {
+	n := max(number(a[1]), 0)
 	if l, ok := a[0].([]any); ok {
-		return l[:min(number(a[1]), len(l))]
+		return l[:min(n, len(l))]
 	}
 	r := []rune(str(a[0]))
-	return string(r[:min(number(a[1]), len(r))])
+	return string(r[:min(n, len(r))])
 }
 
 func format(a []any) any {

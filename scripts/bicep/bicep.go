@@ -84,11 +84,12 @@ type compiler struct {
 	read      Read
 	symbols   map[string]*statement
 	used      map[string]bool
-	files     []Member // variables that hold the contents of files
-	locals    []string // parameters of lambdas
-	loop      *loop    // of the resource that is being compiled
-	needs     []string // resources and modules that were referred to
-	inline    []string // variables that are being inlined
+	files     []Member        // variables that hold the contents of files
+	locals    []string        // parameters of lambdas
+	loop      *loop           // of the resource that is being compiled
+	needs     []string        // resources and modules that were referred to
+	inline    []string        // variables that are being inlined
+	visiting  map[string]bool // variables and names that are being looked into
 	errs      []error
 }
 
@@ -101,7 +102,7 @@ func compile(at string, read Read) (Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &compiler{path: at, src: string(src), read: read, symbols: map[string]*statement{}, used: map[string]bool{}}
+	c := &compiler{path: at, src: string(src), read: read, symbols: map[string]*statement{}, used: map[string]bool{}, visiting: map[string]bool{}}
 	for _, s := range f.statements {
 		if s.kind == "output" || s.kind == "metadata" {
 			continue
@@ -171,18 +172,27 @@ func (c *compiler) template(f *file) Object {
 func (c *compiler) described(s *statement) (o Object) {
 	var meta Object
 	for _, d := range s.decorators {
+		var arg any
+		if len(d.args) == 1 {
+			arg = c.value(d.args[0])
+		}
 		switch d.name {
-		case "description":
-			meta = append(meta, Member{"description", c.value(d.args[0])})
-		case "metadata":
-			meta = append(meta, c.value(d.args[0]).(Object)...)
-		case "allowed":
-			o = append(o, Member{"allowedValues", c.value(d.args[0])})
-		case "minLength", "maxLength", "minValue", "maxValue":
-			o = append(o, Member{d.name, c.value(d.args[0])})
 		case "secure":
+			continue
+		case "description":
+			meta = append(meta, Member{"description", arg})
+		case "metadata":
+			more, _ := arg.(Object)
+			meta = append(meta, more...)
+		case "allowed":
+			o = append(o, Member{"allowedValues", arg})
+		case "minLength", "maxLength", "minValue", "maxValue":
+			o = append(o, Member{d.name, arg})
 		default:
 			c.errorf(d.pos, "the decorator @%s is not known here", d.name)
+		}
+		if arg == nil {
+			c.errorf(d.pos, "@%s needs a value", d.name)
 		}
 	}
 	if meta != nil {
@@ -193,6 +203,9 @@ func (c *compiler) described(s *statement) (o Object) {
 
 func (c *compiler) param(s *statement) Object {
 	typ := s.typ
+	if !slices.Contains([]string{"string", "int", "bool", "object", "array"}, typ) {
+		c.errorf(s.pos, "the type %q is not known here", typ)
+	}
 	if slices.ContainsFunc(s.decorators, func(d *call) bool { return d.name == "secure" }) {
 		typ = map[string]string{"string": "secureString", "object": "secureObject"}[typ]
 	}

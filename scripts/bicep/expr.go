@@ -189,7 +189,12 @@ func (c *compiler) runtime(e expr) bool {
 		return slices.ContainsFunc(e.exprs, c.runtime)
 	case *ident:
 		s := c.symbols[e.name]
-		return s != nil && (s.kind == "var" && c.runtime(s.value) || c.isResource(e.name))
+		if s == nil || s.kind != "var" || c.visiting[e.name] {
+			return c.isResource(e.name)
+		}
+		c.visiting[e.name] = true
+		defer delete(c.visiting, e.name)
+		return c.runtime(s.value)
 	case *access:
 		return c.runtime(e.x) || e.index != nil && c.runtime(e.index)
 	case *call:
@@ -217,6 +222,10 @@ func (c *compiler) call(e *call) string {
 
 // load puts a file's content into a variable.
 func (c *compiler) load(e *call) string {
+	if len(e.args) != 1 || literal(e.args[0]) == "" {
+		c.errorf(e.pos, "loadTextContent takes the name of a file")
+		return "null()"
+	}
 	data, err := c.read(path.Join(path.Dir(c.path), literal(e.args[0])))
 	if err != nil {
 		c.errorf(e.pos, "%v", err)
@@ -267,7 +276,8 @@ func (c *compiler) member(id *ident, e *access) string {
 	case e.name == "id":
 		return c.id(s)
 	case e.name == "name":
-		return c.arm(s.body.get("name"))
+		names := c.names(s)
+		return names[len(names)-1]
 	case e.name == "type":
 		return quote(typ)
 	case e.name == "properties":
@@ -278,11 +288,11 @@ func (c *compiler) member(id *ident, e *access) string {
 
 // symbolID is the id of the resource that an expression names.
 func (c *compiler) symbolID(e expr) string {
-	if id, ok := e.(*ident); ok && c.isResource(id.name) {
+	if id, ok := e.(*ident); ok && c.isResource(id.name) && c.symbols[id.name].pos < e.at() {
 		c.need(id.name)
 		return c.id(c.symbols[id.name])
 	}
-	c.errorf(e.at(), "expected the name of a resource")
+	c.errorf(e.at(), "expected the name of a resource that is declared before")
 	return "null()"
 }
 
@@ -307,6 +317,9 @@ func (c *compiler) id(s *statement) string {
 	case nil:
 		return "resourceId(" + quote(typ) + ", " + names + ")"
 	case *call: // resourceGroup(subscription, name)
+		if scope.name != "resourceGroup" || len(scope.args) == 0 {
+			c.errorf(scope.pos, "want scope: resourceGroup(subscription, name), or the name of a resource")
+		}
 		return "resourceId(" + c.list(scope.args) + ", " + quote(typ) + ", " + names + ")"
 	default:
 		return "extensionResourceId(" + c.symbolID(scope) + ", " + quote(typ) + ", " + names + ")"
@@ -314,21 +327,29 @@ func (c *compiler) id(s *statement) string {
 }
 
 func (c *compiler) parent(s *statement) *statement {
-	if id, ok := s.body.get("parent").(*ident); ok {
-		c.need(id.name)
-		return c.symbols[id.name]
+	id, ok := s.body.get("parent").(*ident)
+	if !ok {
+		return nil
 	}
-	return nil
+	p := c.symbols[id.name]
+	if p == nil || p.kind != "resource" || p == s || p.pos > s.pos {
+		c.errorf(id.pos, "%s is no resource that is declared before", id.name)
+		return nil
+	}
+	c.need(id.name)
+	return p
 }
 
 // names are the names of a resource and of those that it is a part of.
 func (c *compiler) names(s *statement) []string {
 	name := s.body.get("name")
-	if name == nil {
-		c.errorf(s.pos, "%s needs a name", s.name)
+	if name == nil || c.visiting[s.name] {
+		c.errorf(s.pos, "%s needs a name, and one that does not depend on itself", s.name)
 		return []string{"null()"}
 	}
+	c.visiting[s.name] = true
 	own := c.arm(name)
+	delete(c.visiting, s.name)
 	if p := c.parent(s); p != nil {
 		return append(c.names(p), own)
 	}
@@ -353,8 +374,8 @@ func (c *compiler) fullName(s *statement) string {
 
 // moduleName is the name of a module's deployment: as given, or one that is its own.
 func (c *compiler) moduleName(s *statement) string {
-	if n := s.body.get("name"); n != nil {
-		return c.arm(n)
+	if s.body.get("name") != nil {
+		return c.names(s)[0]
 	}
 	return "format('" + s.name + "-{0}', uniqueString('" + s.name + "', deployment().name))"
 }

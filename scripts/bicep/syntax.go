@@ -256,7 +256,10 @@ func (p *parser) statement() *statement {
 	switch s.kind {
 	case "param", "output":
 		s.typ = p.wantName("a type")
-		if p.eat("=") {
+		if s.kind == "output" {
+			p.want("=")
+			s.value = p.expr()
+		} else if p.eat("=") {
 			s.value = p.expr()
 		}
 	case "var", "metadata":
