@@ -213,6 +213,7 @@ func kept(d spec.Duration) string {
 // tables describes the streams, settings and tables of a connector.
 func tables(c *spec.Connector) string {
 	var b strings.Builder
+	fmt.Fprintf(&b, "\n[Deploy to Azure](%s), or `sluice deploy apply --connector %s`.\n", button(c.Name), c.Name)
 	b.WriteString("\n| Stream | Table | Asked for by | Kept by the provider |\n|---|---|---|---|\n")
 	for _, s := range c.Streams {
 		fmt.Fprintf(&b, "| %s | `%s` | %s | %s |\n", s.Name, s.Table, askedBy(&s.Position), kept(s.Position.Retention))
