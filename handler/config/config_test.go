@@ -71,6 +71,8 @@ func TestMistakesNameThePlaceAndWhatToDo(t *testing.T) {
 		"credential":         {"  rules:", "  credential: defualt\n  rules:", `credential is "defualt", want default, managed_identity, client_secret, none (did you mean default?)`},
 		"no YAML":            {"workspace:", "workspace: [", "sluice.yaml:"},
 		"dir and container":  {"connections:", "store: {dir: x, container: y}\nconnections:", "not both"},
+		"quarantine":         {"connections:", "store: {dir: x, quarantine: https://a.example/q}\nconnections:", "goes with a container for checkpoints"},
+		"cloud":              {"  rules:", "  cloud: AzureGov\n  rules:", `cloud is "AzureGov", want AzureCloud, AzureUSGovernment, AzureChinaCloud`},
 		"required is absent": {"domain: contoso.okta.com, ", "", `the setting "domain" of okta is missing`},
 	} {
 		text := strings.Replace(good, c.old, c.new, 1)
@@ -113,5 +115,28 @@ func TestParseStart(t *testing.T) {
 		if got, err := ParseStart(in, now); err != nil || !got.Equal(want) {
 			t.Errorf("%q: %v, %v", in, got, err)
 		}
+	}
+}
+
+// TestRulesHaveEndpoints: a connector's own setting adds rules, each with its endpoint;
+// the cloud follows from these.
+func TestRulesHaveEndpoints(t *testing.T) {
+	all, err := connectors.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := env("OKTA_DOMAIN", "contoso.okta.com", "OKTA_API_TOKEN", "x", "SLUICE_RULES", `{"SluiceHealth_CL":{"id":"dcr-1","stream":"s","endpoint":"https://h.usgovvirginia-1.ingest.monitor.azure.us"}}`,
+		"OKTA_RULES", `{"OktaV2_CL":{"id":"dcr-2","stream":"Custom-OktaV2_CL","endpoint":"https://o.usgovvirginia-1.ingest.monitor.azure.us"}}`)
+	c, err := FromEnv(all, e, now, nil)
+	if err != nil || len(c.Workspace.Endpoints()) != 2 || c.Workspace.Cloud != "AzureUSGovernment" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	_, err = FromEnv(all, env("OKTA_DOMAIN", "contoso.okta.com", "OKTA_API_TOKEN", "x", "OKTA_RULES", "[]"), now, nil)
+	if err == nil || !strings.Contains(err.Error(), "app setting OKTA_RULES: want {") {
+		t.Error(err)
+	}
+	c, err = Served(all, env("OKTA_DOMAIN", "contoso.okta.com", "SLACK_TOKEN", "x", "SLUICE_RULES", `{"SlackAuditV2_CL":{"id":"dcr-1","stream":"s","endpoint":"https://x.example"}}`), now)
+	if err != nil || len(c.Connections) != 1 || c.Broken["okta"] == nil || !strings.Contains(c.Broken["okta"].Error(), "app setting OKTA_API_TOKEN") {
+		t.Errorf("%+v, %v", c, err)
 	}
 }

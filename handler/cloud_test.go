@@ -1,0 +1,101 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/sluice-connectors/sluice/connectors"
+	"github.com/sluice-connectors/sluice/handler/config"
+	"github.com/sluice-connectors/sluice/handler/connectortest"
+	"github.com/sluice-connectors/sluice/handler/dir"
+	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/spec"
+)
+
+// TestQuarantineApart: a store whose quarantine has a place of its own is a store like
+// any other; only records that could not be delivered are in that place.
+func TestQuarantineApart(t *testing.T) {
+	main, other := t.TempDir(), t.TempDir()
+	open := func(t *testing.T) engine.Store {
+		a, err := dir.Open(main)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := dir.Open(other)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return apart{a, b}
+	}
+	connectortest.StoreSuite(t, open, nil)
+	s := open(t)
+	name := engine.QuarantinePrefix + "okta/system_log/x.json"
+	if err := s.Put(t.Context(), name, []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Put(t.Context(), "health/okta/system_log.json", []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.(apart).Store.Get(t.Context(), name); !errors.Is(err, engine.ErrNotFound) {
+		t.Errorf("a record in quarantine is among the checkpoints: %v", err)
+	}
+	var names []string
+	for n, err := range s.List(t.Context(), engine.QuarantinePrefix) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, n)
+	}
+	if len(names) != 1 || names[0] != name {
+		t.Errorf("quarantine has %v", names)
+	}
+	if files, _ := filepath.Glob(filepath.Join(other, "*")); len(files) != 1 {
+		t.Errorf("quarantine's place has %v", files)
+	}
+}
+
+// TestEachRuleHasItsEndpoint: direct rules have an address each; rows of a table go to
+// that of its rule.
+func TestEachRuleHasItsEndpoint(t *testing.T) {
+	s := surround(t)
+	other, err := openWorkspace(filepath.Join(t.TempDir(), "other.db"), allConnectors(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	srv := httptest.NewServer(other.Handler())
+	defer srv.Close()
+	env := map[string]string{"OKTA_DOMAIN": "x.example", "OKTA_API_TOKEN": "x", "OKTA_BASE_URL": s.provider.URL, "OKTA_START": "-10m", "SLUICE_CREDENTIAL": "none", "SLUICE_STORE": t.TempDir(),
+		"SLUICE_ENDPOINT": s.endpoint, "SLUICE_RULES": s.rules,
+		"OKTA_RULES": `{"OktaV2_CL": {"id": "` + rulesOf(other)["OktaV2_CL"].ID + `", "stream": "Custom-OktaV2_CL", "endpoint": "` + srv.URL + `"}}`}
+	c, err := config.FromEnv(allConnectors(t), func(n string) (string, bool) { v, ok := env[n]; return v, ok }, time.Now(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := newApp(t.Context(), c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rep := a.collectAll(t.Context(), a.conns, time.Minute)[0]; rep.Outcome != engine.OK || rep.Counts.Acknowledged == 0 {
+		t.Fatalf("%+v", rep)
+	}
+	here, err1 := other.Count("OktaV2_CL")
+	there, err2 := s.ws.Count("OktaV2_CL")
+	health, err3 := s.ws.Count(healthTable)
+	if here == 0 || there != 0 || health != 1 || errors.Join(err1, err2, err3) != nil {
+		t.Errorf("%d rows at the rule's endpoint, %d elsewhere, %d of health: %v", here, there, health, errors.Join(err1, err2, err3))
+	}
+}
+
+func allConnectors(t *testing.T) []*spec.Connector {
+	t.Helper()
+	all, err := connectors.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
