@@ -175,8 +175,12 @@ func (r *resolver) named(path string, in *Connection, c *Config) *Resolved {
 		r.errorf(path, "the connection %q is there twice: give each a name", res.Name)
 	}
 	for _, s := range res.Streams() {
-		if _, ok := c.Workspace.Rules[s.Table]; !ok && r.rules {
+		switch rule, ok := c.Workspace.Rules[s.Table]; {
+		case !r.rules:
+		case !ok:
 			r.errorf("workspace.rules", "the table %s of %s has no rule: add %s: {id: dcr-…, stream: Custom-%s}", s.Table, res.Name, s.Table, s.Table)
+		case rule.Endpoint == "" && c.Workspace.Endpoint == "":
+			r.errorf("workspace.rules", "the rule of the table %s has no endpoint, and the workspace has none for all", s.Table)
 		}
 	}
 	return res

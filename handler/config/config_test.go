@@ -71,6 +71,7 @@ func TestMistakesNameThePlaceAndWhatToDo(t *testing.T) {
 		"credential":         {"  rules:", "  credential: defualt\n  rules:", `credential is "defualt", want default, managed_identity, client_secret, none (did you mean default?)`},
 		"no YAML":            {"workspace:", "workspace: [", "sluice.yaml:"},
 		"dir and container":  {"connections:", "store: {dir: x, container: y}\nconnections:", "not both"},
+		"rule's endpoint":    {"  endpoint: https://x.ingest.monitor.azure.com\n  rules: {", "  rules: {Other_CL: {id: dcr-2, stream: s, endpoint: https://x.example}, ", "the rule of the table OktaV2_CL has no endpoint"},
 		"quarantine":         {"connections:", "store: {dir: x, quarantine: https://a.example/q}\nconnections:", "goes with a container for checkpoints"},
 		"cloud":              {"  rules:", "  cloud: AzureGov\n  rules:", `cloud is "AzureGov", want AzureCloud, AzureUSGovernment, AzureChinaCloud`},
 		"required is absent": {"domain: contoso.okta.com, ", "", `the setting "domain" of okta is missing`},

@@ -47,13 +47,13 @@ var _ engine.Sink = (*Sink)(nil)
 // requests; nil is the usual one.
 func New(rules map[string]Rule, cred azcore.TokenCredential, in cloud.Configuration, transport policy.Transporter) (*Sink, error) {
 	clients := map[string]*azlogs.Client{}
-	for _, r := range rules {
+	for table, r := range rules {
 		if clients[r.Endpoint] != nil {
 			continue
 		}
 		c, err := newClient(r.Endpoint, cred, in, transport)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("rule of the table %s: %w", table, err)
 		}
 		clients[r.Endpoint] = c
 	}

@@ -323,10 +323,8 @@ func (c *compiler) arguments(s *statement, inner Object) (params Object) {
 		}
 	}
 	for _, p := range declared {
-		if p.Value.(Object).get("defaultValue") == nil && !given[p.Name] {
-			if _, ok := p.Value.(Object).find("defaultValue"); !ok {
-				c.errorf(s.pos, "the module %s needs the parameter %q", s.typ, p.Name)
-			}
+		if _, ok := p.Value.(Object).find("defaultValue"); !ok && !given[p.Name] {
+			c.errorf(s.pos, "the module %s needs the parameter %q", s.typ, p.Name)
 		}
 	}
 	return params

@@ -1,7 +1,7 @@
-// Command generate writes what repeats something else: of the connectors'
-// specs the functions of the Azure Functions host, the templates of tables and
-// data collection rules, and the tables in their READMEs; of the transformation
-// language the reference in its README. Run it as scripts/generate after a
+// Command generate writes what repeats something else: of the connectors' specs the
+// functions of the Azure Functions host, all of infra/ but the modules, and the tables
+// in their READMEs; of Bicep the compiled templates; of the transformation language and
+// of connector.yaml the references in their READMEs. Run it as scripts/generate after a
 // change to one of them; a test says when it was forgotten.
 package main
 
