@@ -20,7 +20,7 @@ param identityId string
 @description('Server of the registry that the identity pulls from, or empty for a public image.')
 param registry string = ''
 
-@description('Settings, such as [{"name": "OKTA_DOMAIN", "value": "contoso.okta.com"}, {"name": "SLUICE_STORE", "value": "https://ACCOUNT.blob.core.windows.net/sluice"}].')
+@description('Settings, such as [{"name": "AZURE_CLIENT_ID", "value": "the identity\'s"}, {"name": "OKTA_DOMAIN", "value": "contoso.okta.com"}, {"name": "SLUICE_STORE", "value": "https://ACCOUNT.blob.core.windows.net/sluice"}].')
 param settings array
 
 @description('Secrets in Key Vault by setting, such as [{"name": "OKTA_API_TOKEN", "secret": "okta-api-token", "uri": "https://VAULT.vault.azure.net/secrets/okta-api-token"}].')
