@@ -77,6 +77,12 @@ param assignRoles bool = true
 @description('Let the identity read the workspace (Log Analytics Reader), for sluice reconcile and sluice verify.')
 param readBack bool = false
 
+@description('Days that rows of the tables can be queried at full speed, 4 to 730. 0: as the workspace.')
+param retention int = 0
+
+@description('Days that rows of the tables are kept in all, up to 4383. 0: no longer than that.')
+param totalRetention int = 0
+
 @description('Cards in Sentinel\'s gallery, functions, alert rules and a workbook.')
 param sentinelContent bool = true
 
@@ -367,6 +373,8 @@ module health 'health/workspace.bicep' = {
     principalId: principalId
     endpointId: private ? link.outputs.endpointId : ''
     endpoint: private ? link.outputs.endpoint : ''
+    retention: retention
+    totalRetention: totalRetention
     sentinel: sentinelContent
   }
 }
@@ -382,6 +390,8 @@ module onepassword 'connectors/1password/workspace.bicep' = if (onepasswordOn) {
     principalId: principalId
     endpointId: private ? link.outputs.endpointId : ''
     endpoint: private ? link.outputs.endpoint : ''
+    retention: retention
+    totalRetention: totalRetention
     sentinel: sentinelContent
   }
 }
@@ -397,6 +407,8 @@ module auth0 'connectors/auth0/workspace.bicep' = if (auth0On) {
     principalId: principalId
     endpointId: private ? link.outputs.endpointId : ''
     endpoint: private ? link.outputs.endpoint : ''
+    retention: retention
+    totalRetention: totalRetention
     sentinel: sentinelContent
     legacyNames: legacyNames
   }
@@ -413,6 +425,8 @@ module ciscoDuo 'connectors/cisco-duo/workspace.bicep' = if (ciscoDuoOn) {
     principalId: principalId
     endpointId: private ? link.outputs.endpointId : ''
     endpoint: private ? link.outputs.endpoint : ''
+    retention: retention
+    totalRetention: totalRetention
     sentinel: sentinelContent
     legacyNames: legacyNames
   }
@@ -429,6 +443,8 @@ module cloudflare 'connectors/cloudflare/workspace.bicep' = if (cloudflareOn) {
     principalId: principalId
     endpointId: private ? link.outputs.endpointId : ''
     endpoint: private ? link.outputs.endpoint : ''
+    retention: retention
+    totalRetention: totalRetention
     sentinel: sentinelContent
     legacyNames: legacyNames
   }
@@ -445,6 +461,8 @@ module crowdstrike 'connectors/crowdstrike/workspace.bicep' = if (crowdstrikeOn)
     principalId: principalId
     endpointId: private ? link.outputs.endpointId : ''
     endpoint: private ? link.outputs.endpoint : ''
+    retention: retention
+    totalRetention: totalRetention
     sentinel: sentinelContent
   }
 }
@@ -460,6 +478,8 @@ module entraId 'connectors/entra-id/workspace.bicep' = if (entraIdOn) {
     principalId: principalId
     endpointId: private ? link.outputs.endpointId : ''
     endpoint: private ? link.outputs.endpoint : ''
+    retention: retention
+    totalRetention: totalRetention
     sentinel: sentinelContent
   }
 }
@@ -475,6 +495,8 @@ module github 'connectors/github/workspace.bicep' = if (githubOn) {
     principalId: principalId
     endpointId: private ? link.outputs.endpointId : ''
     endpoint: private ? link.outputs.endpoint : ''
+    retention: retention
+    totalRetention: totalRetention
     sentinel: sentinelContent
     legacyNames: legacyNames
   }
@@ -491,6 +513,8 @@ module googleWorkspace 'connectors/google-workspace/workspace.bicep' = if (googl
     principalId: principalId
     endpointId: private ? link.outputs.endpointId : ''
     endpoint: private ? link.outputs.endpoint : ''
+    retention: retention
+    totalRetention: totalRetention
     sentinel: sentinelContent
   }
 }
@@ -506,6 +530,8 @@ module netskope 'connectors/netskope/workspace.bicep' = if (netskopeOn) {
     principalId: principalId
     endpointId: private ? link.outputs.endpointId : ''
     endpoint: private ? link.outputs.endpoint : ''
+    retention: retention
+    totalRetention: totalRetention
     sentinel: sentinelContent
   }
 }
@@ -521,6 +547,8 @@ module office365 'connectors/office365/workspace.bicep' = if (office365On) {
     principalId: principalId
     endpointId: private ? link.outputs.endpointId : ''
     endpoint: private ? link.outputs.endpoint : ''
+    retention: retention
+    totalRetention: totalRetention
     sentinel: sentinelContent
   }
 }
@@ -536,6 +564,8 @@ module okta 'connectors/okta/workspace.bicep' = if (oktaOn) {
     principalId: principalId
     endpointId: private ? link.outputs.endpointId : ''
     endpoint: private ? link.outputs.endpoint : ''
+    retention: retention
+    totalRetention: totalRetention
     sentinel: sentinelContent
     legacyNames: legacyNames
   }
@@ -552,6 +582,8 @@ module qualys 'connectors/qualys/workspace.bicep' = if (qualysOn) {
     principalId: principalId
     endpointId: private ? link.outputs.endpointId : ''
     endpoint: private ? link.outputs.endpoint : ''
+    retention: retention
+    totalRetention: totalRetention
     sentinel: sentinelContent
     legacyNames: legacyNames
   }
@@ -568,6 +600,8 @@ module salesforce 'connectors/salesforce/workspace.bicep' = if (salesforceOn) {
     principalId: principalId
     endpointId: private ? link.outputs.endpointId : ''
     endpoint: private ? link.outputs.endpoint : ''
+    retention: retention
+    totalRetention: totalRetention
     sentinel: sentinelContent
     legacyNames: legacyNames
   }
@@ -584,6 +618,8 @@ module slack 'connectors/slack/workspace.bicep' = if (slackOn) {
     principalId: principalId
     endpointId: private ? link.outputs.endpointId : ''
     endpoint: private ? link.outputs.endpoint : ''
+    retention: retention
+    totalRetention: totalRetention
     sentinel: sentinelContent
     legacyNames: legacyNames
   }
@@ -600,6 +636,8 @@ module snowflake 'connectors/snowflake/workspace.bicep' = if (snowflakeOn) {
     principalId: principalId
     endpointId: private ? link.outputs.endpointId : ''
     endpoint: private ? link.outputs.endpoint : ''
+    retention: retention
+    totalRetention: totalRetention
     sentinel: sentinelContent
     legacyNames: legacyNames
   }
@@ -616,6 +654,8 @@ module tenableVm 'connectors/tenable-vm/workspace.bicep' = if (tenableVmOn) {
     principalId: principalId
     endpointId: private ? link.outputs.endpointId : ''
     endpoint: private ? link.outputs.endpoint : ''
+    retention: retention
+    totalRetention: totalRetention
     sentinel: sentinelContent
   }
 }
@@ -631,6 +671,8 @@ module wiz 'connectors/wiz/workspace.bicep' = if (wizOn) {
     principalId: principalId
     endpointId: private ? link.outputs.endpointId : ''
     endpoint: private ? link.outputs.endpoint : ''
+    retention: retention
+    totalRetention: totalRetention
     sentinel: sentinelContent
     legacyNames: legacyNames
   }

@@ -4,6 +4,12 @@
 @description('Name of the workspace, in this resource group.')
 param workspace string
 
+@description('Days that rows of the tables can be queried at full speed, 4 to 730. 0: as the workspace.')
+param retention int
+
+@description('Days that rows of the tables are kept in all, up to 4383. 0: no longer than that.')
+param totalRetention int
+
 resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
   name: workspace
 }
@@ -12,6 +18,8 @@ resource DuoAuthentication_CL 'Microsoft.OperationalInsights/workspaces/tables@2
   parent: sentinel
   name: 'DuoAuthentication_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'DuoAuthentication_CL'
       description: 'Authentications that Duo decided on.'
@@ -73,6 +81,8 @@ resource DuoSecurityAdministration_CL 'Microsoft.OperationalInsights/workspaces/
   parent: sentinel
   name: 'DuoSecurityAdministration_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'DuoSecurityAdministration_CL'
       description: 'What administrators did in the Admin Panel or by the Admin API.'
@@ -99,6 +109,8 @@ resource DuoTelephony_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-0
   parent: sentinel
   name: 'DuoTelephony_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'DuoTelephony_CL'
       description: 'Calls and text messages that Duo made.'
@@ -124,6 +136,8 @@ resource DuoActivity_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09
   parent: sentinel
   name: 'DuoActivity_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'DuoActivity_CL'
       description: 'What administrators and users did, with what they did it to.'
@@ -160,6 +174,8 @@ resource DuoSecurityTrustMonitor_CL 'Microsoft.OperationalInsights/workspaces/ta
   parent: sentinel
   name: 'DuoSecurityTrustMonitor_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'DuoSecurityTrustMonitor_CL'
       description: 'Events that Trust Monitor found risky.'
@@ -222,6 +238,8 @@ resource DuoSecurityOfflineEnrollment_CL 'Microsoft.OperationalInsights/workspac
   parent: sentinel
   name: 'DuoSecurityOfflineEnrollment_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'DuoSecurityOfflineEnrollment_CL'
       description: 'Devices that were enrolled for offline access, or removed.'

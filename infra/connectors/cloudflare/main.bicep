@@ -52,6 +52,12 @@ param assignRoles bool = true
 @description('Let the identity read the workspace (Log Analytics Reader), for sluice reconcile and sluice verify.')
 param readBack bool = false
 
+@description('Days that rows of the tables can be queried at full speed, 4 to 730. 0: as the workspace.')
+param retention int = 0
+
+@description('Days that rows of the tables are kept in all, up to 4383. 0: no longer than that.')
+param totalRetention int = 0
+
 @description('Cards in Sentinel\'s gallery, functions, alert rules and a workbook.')
 param sentinelContent bool = true
 
@@ -178,6 +184,8 @@ module health '../../health/workspace.bicep' = {
     principalId: principalId
     endpointId: private ? link.outputs.endpointId : ''
     endpoint: private ? link.outputs.endpoint : ''
+    retention: retention
+    totalRetention: totalRetention
     sentinel: sentinelContent
   }
 }
@@ -191,6 +199,8 @@ module cloudflare '../../connectors/cloudflare/workspace.bicep' = {
     principalId: principalId
     endpointId: private ? link.outputs.endpointId : ''
     endpoint: private ? link.outputs.endpoint : ''
+    retention: retention
+    totalRetention: totalRetention
     sentinel: sentinelContent
     legacyNames: legacyNames
   }

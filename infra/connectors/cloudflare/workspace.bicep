@@ -19,6 +19,12 @@ param endpointId string = ''
 @description('Address of that endpoint.')
 param endpoint string = ''
 
+@description('Days that rows of the tables can be queried at full speed, 4 to 730. 0: as the workspace.')
+param retention int = 0
+
+@description('Days that rows of the tables are kept in all, up to 4383. 0: no longer than that.')
+param totalRetention int = 0
+
 @description('What shows in Sentinel: the card in its gallery and functions, or for health alert rules and a workbook.')
 param sentinel bool = true
 
@@ -29,7 +35,7 @@ var place = split(workspaceId, '/')
 
 module tables 'tables.bicep' = {
   scope: resourceGroup(place[2], place[4])
-  params: { workspace: place[8] }
+  params: { workspace: place[8], retention: retention, totalRetention: totalRetention }
 }
 
 module rules 'rules.bicep' = {

@@ -4,6 +4,12 @@
 @description('Name of the workspace, in this resource group.')
 param workspace string
 
+@description('Days that rows of the tables can be queried at full speed, 4 to 730. 0: as the workspace.')
+param retention int
+
+@description('Days that rows of the tables are kept in all, up to 4383. 0: no longer than that.')
+param totalRetention int
+
 resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
   name: workspace
 }
@@ -12,6 +18,8 @@ resource CrowdStrikeAlerts_CL 'Microsoft.OperationalInsights/workspaces/tables@2
   parent: sentinel
   name: 'CrowdStrikeAlerts_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'CrowdStrikeAlerts_CL'
       description: 'Alerts of all products.'
@@ -134,6 +142,8 @@ resource CrowdStrikeDetections_CL 'Microsoft.OperationalInsights/workspaces/tabl
   parent: sentinel
   name: 'CrowdStrikeDetections_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'CrowdStrikeDetections_CL'
       description: 'Alerts of endpoint protection.'
@@ -257,6 +267,8 @@ resource CrowdStrikeCases_CL 'Microsoft.OperationalInsights/workspaces/tables@20
   parent: sentinel
   name: 'CrowdStrikeCases_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'CrowdStrikeCases_CL'
       description: 'Cases, a row each time that one changes.'
@@ -294,6 +306,8 @@ resource CrowdStrikeHosts_CL 'Microsoft.OperationalInsights/workspaces/tables@20
   parent: sentinel
   name: 'CrowdStrikeHosts_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'CrowdStrikeHosts_CL'
       description: 'Hosts, a row each time that one was seen.'
@@ -403,6 +417,8 @@ resource CrowdStrikeVulnerabilities_CL 'Microsoft.OperationalInsights/workspaces
   parent: sentinel
   name: 'CrowdStrikeVulnerabilities_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'CrowdStrikeVulnerabilities_CL'
       description: 'Vulnerabilities on hosts, a row each time that one changes.'

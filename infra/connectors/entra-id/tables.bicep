@@ -4,6 +4,12 @@
 @description('Name of the workspace, in this resource group.')
 param workspace string
 
+@description('Days that rows of the tables can be queried at full speed, 4 to 730. 0: as the workspace.')
+param retention int
+
+@description('Days that rows of the tables are kept in all, up to 4383. 0: no longer than that.')
+param totalRetention int
+
 resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
   name: workspace
 }
@@ -12,6 +18,8 @@ resource EntraSignIns_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-0
   parent: sentinel
   name: 'EntraSignIns_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'EntraSignIns_CL'
       description: 'Sign-ins to a Microsoft Entra tenant.'
@@ -58,6 +66,8 @@ resource EntraAudit_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-
   parent: sentinel
   name: 'EntraAudit_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'EntraAudit_CL'
       description: 'Changes to users, groups, applications and settings of a tenant.'
@@ -95,6 +105,8 @@ resource EntraProvisioning_CL 'Microsoft.OperationalInsights/workspaces/tables@2
   parent: sentinel
   name: 'EntraProvisioning_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'EntraProvisioning_CL'
       description: 'What the provisioning service did to users and groups in other systems.'
@@ -131,6 +143,8 @@ resource EntraRiskDetections_CL 'Microsoft.OperationalInsights/workspaces/tables
   parent: sentinel
   name: 'EntraRiskDetections_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'EntraRiskDetections_CL'
       description: 'Signs of risk that Identity Protection found.'
@@ -170,6 +184,8 @@ resource EntraRiskyUsers_CL 'Microsoft.OperationalInsights/workspaces/tables@202
   parent: sentinel
   name: 'EntraRiskyUsers_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'EntraRiskyUsers_CL'
       description: 'Users at risk, a row each time that their risk changes.'

@@ -4,6 +4,12 @@
 @description('Name of the workspace, in this resource group.')
 param workspace string
 
+@description('Days that rows of the tables can be queried at full speed, 4 to 730. 0: as the workspace.')
+param retention int
+
+@description('Days that rows of the tables are kept in all, up to 4383. 0: no longer than that.')
+param totalRetention int
+
 resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
   name: workspace
 }
@@ -12,6 +18,8 @@ resource NetskopeAlerts_CL 'Microsoft.OperationalInsights/workspaces/tables@2023
   parent: sentinel
   name: 'NetskopeAlerts_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'NetskopeAlerts_CL'
       description: 'Alerts of all kinds.'
@@ -231,6 +239,8 @@ resource NetskopeEventsApplication_CL 'Microsoft.OperationalInsights/workspaces/
   parent: sentinel
   name: 'NetskopeEventsApplication_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'NetskopeEventsApplication_CL'
       description: 'Application events.'
@@ -395,6 +405,8 @@ resource NetskopeEventsAudit_CL 'Microsoft.OperationalInsights/workspaces/tables
   parent: sentinel
   name: 'NetskopeEventsAudit_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'NetskopeEventsAudit_CL'
       description: 'Audit events.'
@@ -426,6 +438,8 @@ resource NetskopeEventsConnection_CL 'Microsoft.OperationalInsights/workspaces/t
   parent: sentinel
   name: 'NetskopeEventsConnection_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'NetskopeEventsConnection_CL'
       description: 'Connection events.'
@@ -530,6 +544,8 @@ resource NetskopeEventsEndpoint_CL 'Microsoft.OperationalInsights/workspaces/tab
   parent: sentinel
   name: 'NetskopeEventsEndpoint_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'NetskopeEventsEndpoint_CL'
       description: 'Endpoint events.'
@@ -607,6 +623,8 @@ resource NetskopeEventsDLP_CL 'Microsoft.OperationalInsights/workspaces/tables@2
   parent: sentinel
   name: 'NetskopeEventsDLP_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'NetskopeEventsDLP_CL'
       description: 'DLP incidents.'
@@ -674,6 +692,8 @@ resource NetskopeEventsInfrastructure_CL 'Microsoft.OperationalInsights/workspac
   parent: sentinel
   name: 'NetskopeEventsInfrastructure_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'NetskopeEventsInfrastructure_CL'
       description: 'Infrastructure events.'
@@ -702,6 +722,8 @@ resource NetskopeEventsNetwork_CL 'Microsoft.OperationalInsights/workspaces/tabl
   parent: sentinel
   name: 'NetskopeEventsNetwork_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'NetskopeEventsNetwork_CL'
       description: 'Network events.'
@@ -787,6 +809,8 @@ resource NetskopeEventsPage_CL 'Microsoft.OperationalInsights/workspaces/tables@
   parent: sentinel
   name: 'NetskopeEventsPage_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'NetskopeEventsPage_CL'
       description: 'Page events.'

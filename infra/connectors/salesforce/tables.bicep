@@ -4,6 +4,12 @@
 @description('Name of the workspace, in this resource group.')
 param workspace string
 
+@description('Days that rows of the tables can be queried at full speed, 4 to 730. 0: as the workspace.')
+param retention int
+
+@description('Days that rows of the tables are kept in all, up to 4383. 0: no longer than that.')
+param totalRetention int
+
 resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
   name: workspace
 }
@@ -12,6 +18,8 @@ resource SalesforceServiceCloudV3_CL 'Microsoft.OperationalInsights/workspaces/t
   parent: sentinel
   name: 'SalesforceServiceCloudV3_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'SalesforceServiceCloudV3_CL'
       description: 'Rows of event log files.'
@@ -486,6 +494,8 @@ resource SalesforceAuditTrail_CL 'Microsoft.OperationalInsights/workspaces/table
   parent: sentinel
   name: 'SalesforceAuditTrail_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'SalesforceAuditTrail_CL'
       description: 'Changes to the organization\'s setup.'
@@ -517,6 +527,8 @@ resource SalesforceLoginHistory_CL 'Microsoft.OperationalInsights/workspaces/tab
   parent: sentinel
   name: 'SalesforceLoginHistory_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'SalesforceLoginHistory_CL'
       description: 'Sign-ins to the organization.'
@@ -560,6 +572,8 @@ resource SalesForceRealTimeEventMonitoring_CL 'Microsoft.OperationalInsights/wor
   parent: sentinel
   name: 'SalesForceRealTimeEventMonitoring_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'SalesForceRealTimeEventMonitoring_CL'
       description: 'Real-time events of all kinds.'

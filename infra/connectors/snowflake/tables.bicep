@@ -4,6 +4,12 @@
 @description('Name of the workspace, in this resource group.')
 param workspace string
 
+@description('Days that rows of the tables can be queried at full speed, 4 to 730. 0: as the workspace.')
+param retention int
+
+@description('Days that rows of the tables are kept in all, up to 4383. 0: no longer than that.')
+param totalRetention int
+
 resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
   name: workspace
 }
@@ -12,6 +18,8 @@ resource SnowflakeLoginV2_CL 'Microsoft.OperationalInsights/workspaces/tables@20
   parent: sentinel
   name: 'SnowflakeLoginV2_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'SnowflakeLoginV2_CL'
       description: 'Sign-ins, successful and not.'
@@ -33,6 +41,8 @@ resource SnowflakeQueryV2_CL 'Microsoft.OperationalInsights/workspaces/tables@20
   parent: sentinel
   name: 'SnowflakeQueryV2_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'SnowflakeQueryV2_CL'
       description: 'Queries that were run.'
@@ -54,6 +64,8 @@ resource SnowflakeLoadV2_CL 'Microsoft.OperationalInsights/workspaces/tables@202
   parent: sentinel
   name: 'SnowflakeLoadV2_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'SnowflakeLoadV2_CL'
       description: 'Files that were loaded into tables.'
@@ -75,6 +87,8 @@ resource SnowflakeMaterializedViewV2_CL 'Microsoft.OperationalInsights/workspace
   parent: sentinel
   name: 'SnowflakeMaterializedViewV2_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'SnowflakeMaterializedViewV2_CL'
       description: 'Refreshes of materialized views.'
@@ -96,6 +110,8 @@ resource SnowflakeRoleGrantV2_CL 'Microsoft.OperationalInsights/workspaces/table
   parent: sentinel
   name: 'SnowflakeRoleGrantV2_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'SnowflakeRoleGrantV2_CL'
       description: 'Privileges that roles have.'
@@ -117,6 +133,8 @@ resource SnowflakeUserGrantV2_CL 'Microsoft.OperationalInsights/workspaces/table
   parent: sentinel
   name: 'SnowflakeUserGrantV2_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'SnowflakeUserGrantV2_CL'
       description: 'Roles that users have.'
@@ -138,6 +156,8 @@ resource SnowflakeRolesV2_CL 'Microsoft.OperationalInsights/workspaces/tables@20
   parent: sentinel
   name: 'SnowflakeRolesV2_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'SnowflakeRolesV2_CL'
       description: 'Roles.'
@@ -159,6 +179,8 @@ resource SnowflakeUsersV2_CL 'Microsoft.OperationalInsights/workspaces/tables@20
   parent: sentinel
   name: 'SnowflakeUsersV2_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'SnowflakeUsersV2_CL'
       description: 'Users.'
@@ -180,6 +202,8 @@ resource SnowflakeTablesV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2
   parent: sentinel
   name: 'SnowflakeTablesV2_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'SnowflakeTablesV2_CL'
       description: 'Tables.'
@@ -201,6 +225,8 @@ resource SnowflakeTableStorageMetricsV2_CL 'Microsoft.OperationalInsights/worksp
   parent: sentinel
   name: 'SnowflakeTableStorageMetricsV2_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'SnowflakeTableStorageMetricsV2_CL'
       description: 'How much storage tables take.'

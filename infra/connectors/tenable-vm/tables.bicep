@@ -4,6 +4,12 @@
 @description('Name of the workspace, in this resource group.')
 param workspace string
 
+@description('Days that rows of the tables can be queried at full speed, 4 to 730. 0: as the workspace.')
+param retention int
+
+@description('Days that rows of the tables are kept in all, up to 4383. 0: no longer than that.')
+param totalRetention int
+
 resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
   name: workspace
 }
@@ -12,6 +18,8 @@ resource Tenable_VM_Vuln_CL 'Microsoft.OperationalInsights/workspaces/tables@202
   parent: sentinel
   name: 'Tenable_VM_Vuln_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'Tenable_VM_Vuln_CL'
       description: 'Vulnerabilities on assets, a row each time that one is found, comes back or is fixed.'
@@ -157,6 +165,8 @@ resource Tenable_VM_Asset_CL 'Microsoft.OperationalInsights/workspaces/tables@20
   parent: sentinel
   name: 'Tenable_VM_Asset_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'Tenable_VM_Asset_CL'
       description: 'Assets, a row each time that one changes.'
@@ -251,6 +261,8 @@ resource Tenable_VM_Compliance_CL 'Microsoft.OperationalInsights/workspaces/tabl
   parent: sentinel
   name: 'Tenable_VM_Compliance_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'Tenable_VM_Compliance_CL'
       description: 'Results of compliance checks.'
@@ -316,6 +328,8 @@ resource Tenable_WAS_Vuln_CL 'Microsoft.OperationalInsights/workspaces/tables@20
   parent: sentinel
   name: 'Tenable_WAS_Vuln_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'Tenable_WAS_Vuln_CL'
       description: 'Findings in web applications.'

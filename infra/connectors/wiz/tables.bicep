@@ -4,6 +4,12 @@
 @description('Name of the workspace, in this resource group.')
 param workspace string
 
+@description('Days that rows of the tables can be queried at full speed, 4 to 730. 0: as the workspace.')
+param retention int
+
+@description('Days that rows of the tables are kept in all, up to 4383. 0: no longer than that.')
+param totalRetention int
+
 resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
   name: workspace
 }
@@ -12,6 +18,8 @@ resource WizIssuesV3_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09
   parent: sentinel
   name: 'WizIssuesV3_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'WizIssuesV3_CL'
       description: 'Issues, a row each time that the status of one changes.'
@@ -35,6 +43,8 @@ resource WizAuditLogsV3_CL 'Microsoft.OperationalInsights/workspaces/tables@2023
   parent: sentinel
   name: 'WizAuditLogsV3_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'WizAuditLogsV3_CL'
       description: 'What people and service accounts did in Wiz.'
@@ -57,6 +67,8 @@ resource WizVulnerabilitiesV2_CL 'Microsoft.OperationalInsights/workspaces/table
   parent: sentinel
   name: 'WizVulnerabilitiesV2_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'WizVulnerabilitiesV2_CL'
       description: 'Vulnerabilities on resources, when they are seen first.'
@@ -81,6 +93,8 @@ resource WizDetectionsV3_CL 'Microsoft.OperationalInsights/workspaces/tables@202
   parent: sentinel
   name: 'WizDetectionsV3_CL'
   properties: {
+    retentionInDays: retention == 0 ? null : retention
+    totalRetentionInDays: totalRetention == 0 ? null : totalRetention
     schema: {
       name: 'WizDetectionsV3_CL'
       description: 'Threats that Wiz Defend detected.'

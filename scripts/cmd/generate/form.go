@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"strings"
 
@@ -70,7 +71,8 @@ func formJSON(d deployment) (string, error) {
 	}
 	params = append(params,
 		with("insightsWorkspaceId", "[if(equals(steps('content').insights, 'none'), '', coalesce(steps('content').insightsWorkspace.id, ''))]"),
-		with("assignRoles", "[steps('content').assignRoles]"), with("readBack", "[steps('content').readBack]"), with("sentinelContent", "[steps('content').sentinelContent]"))
+		with("assignRoles", "[steps('content').assignRoles]"), with("readBack", "[steps('content').readBack]"), with("sentinelContent", "[steps('content').sentinelContent]"),
+		with("retention", "[steps('content').retention]"), with("totalRetention", "[steps('content').totalRetention]"))
 	if d.Legacy != "" {
 		params = append(params, with("legacyNames", "[steps('content').legacyNames]"))
 	}
@@ -152,6 +154,8 @@ func content(d deployment) object {
 		question("Yes", "sentinelContent", "Cards, functions, alert rules and a workbook", "What shows in Microsoft Sentinel."),
 		question("Yes", "assignRoles", "Assign roles to the app's identity", "It takes Owner, User Access Administrator or Role Based Access Control Administrator."),
 		question("No", "readBack", "Let the app read the workspace", "For sluice reconcile and sluice verify."),
+		days("retention", "Rows can be queried for", "As the workspace", 30, 90, 180, 365, 730),
+		days("totalRetention", "Rows are kept in all for", "No longer than that", 180, 365, 730, 1095, 1826, 2556, 4383),
 		control("insights", "Microsoft.Common.DropDown", "The app's own logs", with("defaultValue", "None: SluiceHealth_CL tells what runs do"), with("toolTip", "Application Insights on a workspace that bills them."),
 			with("constraints", object{with("allowedValues", choice("None: SluiceHealth_CL tells what runs do", "none", "Application Insights on a workspace", "workspace")), with("required", true)})),
 		control("insightsWorkspace", "Microsoft.Solutions.ResourceSelector", "Workspace for the app's own logs", with("resourceType", "Microsoft.OperationalInsights/workspaces"),
@@ -161,6 +165,15 @@ func content(d deployment) object {
 		elements = append(elements, question("No", "legacyNames", "Functions under the names of older tables", "Such as "+d.Legacy+": queries of these find the new rows too."))
 	}
 	return object{with("name", "content"), with("label", "Sentinel and access"), with("elements", elements)}
+}
+
+// days is a number of days, or 0 for what first says.
+func days(name, label, first string, more ...int) object {
+	values := list{object{with("label", first), with("value", 0)}}
+	for _, n := range more {
+		values = append(values, object{with("label", fmt.Sprintf("%d days", n)), with("value", n)})
+	}
+	return control(name, "Microsoft.Common.DropDown", label, with("defaultValue", first), with("constraints", object{with("allowedValues", values), with("required", true)}))
 }
 
 // question is answered with Yes or No.

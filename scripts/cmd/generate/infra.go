@@ -103,6 +103,8 @@ func symbol(parts ...string) string {
 func tablesBicep(s source) string {
 	f := newBicep(s, "Tables of "+s.title+".")
 	f.param("Name of the workspace, in this resource group.", "workspace", "string", "")
+	f.param(retentionText, "retention", "int", "")
+	f.param(totalRetentionText, "totalRetention", "int", "")
 	f.printf("\nresource sentinel 'Microsoft.OperationalInsights/workspaces@%s' existing = {\n  name: workspace\n}\n", workspaceVersion)
 	for i := range s.tables {
 		t := &s.tables[i]
@@ -120,13 +122,20 @@ func tablesBicep(s source) string {
 		f.resource(symbol(t.Name), "Microsoft.OperationalInsights/workspaces/tables@"+workspaceVersion, object{
 			{Name: "parent", Value: bicep.Code("sentinel")},
 			{Name: "name", Value: t.Name},
-			{Name: "properties", Value: object{{Name: "schema", Value: object{
+			{Name: "properties", Value: object{{Name: "retentionInDays", Value: bicep.Code("retention == 0 ? null : retention")}, {Name: "totalRetentionInDays", Value: bicep.Code("totalRetention == 0 ? null : totalRetention")}, {Name: "schema", Value: object{
 				{Name: "name", Value: t.Name}, {Name: "description", Value: t.Description}, {Name: "columns", Value: cols},
 			}}}},
 		})
 	}
 	return f.String()
 }
+
+// How long rows are kept. A deployment sets it anew each time, so that a table whose
+// retention was set by hand may lose it without these.
+const (
+	retentionText      = "Days that rows of the tables can be queried at full speed, 4 to 730. 0: as the workspace."
+	totalRetentionText = "Days that rows of the tables are kept in all, up to 4383. 0: no longer than that."
+)
 
 const rulesHead = `
 // Monitoring Metrics Publisher
@@ -224,6 +233,8 @@ func workspaceBicep(s source) string {
 	f.param("Object id of the identity that sends rows. Empty: the role is assigned elsewhere.", "principalId", "string", "''")
 	f.param("Resource id of a data collection endpoint, for private link. Empty: the rules have endpoints of their own.", "endpointId", "string", "''")
 	f.param("Address of that endpoint.", "endpoint", "string", "''")
+	f.param(retentionText, "retention", "int", "0")
+	f.param(totalRetentionText, "totalRetention", "int", "0")
 	f.param("What shows in Sentinel: the card in its gallery and functions, or for health alert rules and a workbook.", "sentinel", "bool", "true")
 	legacy := s.name != "health" && len(succeeded(s.tables)) > 0
 	if legacy {
@@ -234,7 +245,7 @@ var place = split(workspaceId, '/')
 
 module tables 'tables.bicep' = {
   scope: resourceGroup(place[2], place[4])
-  params: { workspace: place[8] }
+  params: { workspace: place[8], retention: retention, totalRetention: totalRetention }
 }
 
 module rules 'rules.bicep' = {

@@ -63,7 +63,7 @@ var allCases = sync.OnceValues(func() ([]deployedCase, error) {
 	}
 	private := map[string]any{"network": "private"}
 	list := []deployedCase{
-		{name: "all", params: map[string]any{"connectors": all, "insightsWorkspaceId": otherID, "readBack": true, "legacyNames": true}},
+		{name: "all", params: map[string]any{"connectors": all, "insightsWorkspaceId": otherID, "readBack": true, "legacyNames": true, "retention": 90, "totalRetention": 730}},
 		{name: "none yet", params: map[string]any{"connectors": []any{}}},
 		{name: "private", params: withParams(private, "connectors", []any{"okta", "cisco-duo"}, "insightsWorkspaceId", otherID, "name", longName)},
 		{name: "own network", params: withParams(private, "connectors", []any{"okta"}, "appSubnetId", otherNet+"/subnets/a", "endpointSubnetId", otherNet+"/subnets/e", "dnsZones", false, "privateLinkScopeId", otherScope)},
