@@ -1,9 +1,9 @@
 // Package bicep compiles the part of Bicep that infra/ is written in to the
 // ARM JSON that the portal's button and az take.
 //
-// Bicep's own compiler is not to be had from a package registry, and the
-// compiled form has to be in the project; a test keeps it fresh, and the release
-// compiles with Microsoft's too. The part: param, var, output, resource
+// Bicep's own compiler does not come with Go, npm or Debian, which is all that a
+// fresh machine has, and the compiled form has to be in the project; a test keeps
+// it fresh, and a workflow compiles with Microsoft's too. The part: param, var, output, resource
 // (existing, if, for, parent, scope), module (if, scope), metadata; decorators;
 // all operators, interpolation, lambdas, loadTextContent. Types of resources are
 // not checked here: the templates are validated against Azure's schemas.
