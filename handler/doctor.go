@@ -153,8 +153,8 @@ func (x *examination) references() {
 	for _, pair := range os.Environ() {
 		name, value, _ := strings.Cut(pair, "=")
 		if err := config.CheckKeyVault(name, value); err != nil {
-			x.add(doctor.Check{What: "secret", Subject: name, Status: doctor.Fail, Found: "its Key Vault reference is not resolved",
-				Do: "check that the secret exists, that the app's identity has the role Key Vault Secrets User, that the vault can be reached, and the site's keyVaultReferenceIdentity"})
+			_, do, _ := strings.Cut(err.Error(), ": ")
+			x.add(doctor.Check{What: "secret", Subject: name, Status: doctor.Fail, Found: "its Key Vault reference is not resolved", Do: do})
 		}
 	}
 }

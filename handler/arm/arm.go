@@ -33,7 +33,6 @@ type Resource struct {
 	Name       string         // with those of its parents: account/default/container
 	Scope      string         // id of the resource that it extends, or ""
 	Body       map[string]any // what is sent, but for name, type and apiVersion
-	DependsOn  []string       // ids
 }
 
 // Result is what a template makes.
@@ -190,9 +189,6 @@ func (d *deployment) one(r map[string]any) Resource {
 		out.Scope = str(d.value(s))
 	}
 	out.ID = d.resourceID(out.Scope, out.Type, strings.Split(out.Name, "/"))
-	for _, dep := range list(r["dependsOn"]) {
-		out.DependsOn = append(out.DependsOn, str(d.value(dep)))
-	}
 	for name, v := range r {
 		switch name {
 		case "type", "apiVersion", "name", "scope", "dependsOn", "condition", "copy":

@@ -2,7 +2,6 @@ package arm
 
 import (
 	"crypto/sha1"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -237,8 +236,7 @@ func empty(v any) bool {
 
 // fewest is how many arguments a function needs at least.
 var fewest = map[string]int{
-	"if": 3, "lambda": 2, "not": 1, "equals": 2, "less": 2, "lessOrEquals": 2, "greater": 2, "greaterOrEquals": 2, "add": 2, "sub": 2, "mul": 2, "empty": 1, "length": 1,
-	"toLower": 1, "toUpper": 1, "trim": 1, "base64": 1, "string": 1, "json": 1, "startsWith": 2, "endsWith": 2, "replace": 3, "split": 2, "take": 2, "format": 1, "concat": 1,
+	"if": 3, "lambda": 2, "not": 1, "equals": 2, "empty": 1, "length": 1, "toLower": 1, "string": 1, "json": 1, "replace": 3, "split": 2, "take": 2, "format": 1, "concat": 1,
 	"join": 2, "last": 1, "contains": 2, "tryGet": 2, "union": 1, "filter": 2, "map": 2, "parameters": 1, "variables": 1, "lambdaVariables": 1,
 	"resourceId": 2, "subscriptionResourceId": 2, "extensionResourceId": 3, "reference": 1,
 }
@@ -307,8 +305,6 @@ func (d *deployment) scoped(name string, a []any) any {
 		return map[string]any{"id": "/subscriptions/" + d.at.Subscription + "/resourceGroups/" + d.at.Group, "name": d.at.Group, "location": d.at.Location}
 	case "subscription":
 		return map[string]any{"id": "/subscriptions/" + d.at.Subscription, "subscriptionId": d.at.Subscription, "tenantId": d.at.Tenant}
-	case "tenant":
-		return map[string]any{"tenantId": d.at.Tenant}
 	case "environment":
 		return environment(d.at.Cloud)
 	case "uniqueString":
@@ -380,32 +376,16 @@ func environment(cloud string) any {
 var pure map[string]func(a []any) any
 
 func init() {
-	compare := func(ok func(x, y int) bool) func(a []any) any {
-		return func(a []any) any { return ok(number(a[0]), number(a[1])) }
-	}
-	apply := func(f func(s string) string) func(a []any) any {
-		return func(a []any) any { return f(str(a[0])) }
-	}
 	constant := func(v any) func(a []any) any { return func([]any) any { return v } }
 	pure = map[string]func(a []any) any{
 		"true": constant(true), "false": constant(false), "null": constant(nil),
-		"not":             func(a []any) any { return !truth(a[0]) },
-		"equals":          func(a []any) any { return str(a[0]) == str(a[1]) },
-		"less":            compare(func(x, y int) bool { return x < y }),
-		"lessOrEquals":    compare(func(x, y int) bool { return x <= y }),
-		"greater":         compare(func(x, y int) bool { return x > y }),
-		"greaterOrEquals": compare(func(x, y int) bool { return x >= y }),
-		"add":             func(a []any) any { return number(a[0]) + number(a[1]) },
-		"sub":             func(a []any) any { return number(a[0]) - number(a[1]) },
-		"mul":             func(a []any) any { return number(a[0]) * number(a[1]) },
-		"empty":           func(a []any) any { return empty(a[0]) },
-		"length":          length,
-		"toLower":         apply(strings.ToLower), "toUpper": apply(strings.ToUpper), "trim": apply(strings.TrimSpace),
-		"base64":       apply(func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }),
-		"string":       apply(func(s string) string { return s }),
+		"not":          func(a []any) any { return !truth(a[0]) },
+		"equals":       func(a []any) any { return str(a[0]) == str(a[1]) },
+		"empty":        func(a []any) any { return empty(a[0]) },
+		"length":       length,
+		"toLower":      func(a []any) any { return strings.ToLower(str(a[0])) },
+		"string":       func(a []any) any { return str(a[0]) },
 		"json":         fromJSON,
-		"startsWith":   func(a []any) any { return strings.HasPrefix(strings.ToLower(str(a[0])), strings.ToLower(str(a[1]))) },
-		"endsWith":     func(a []any) any { return strings.HasSuffix(strings.ToLower(str(a[0])), strings.ToLower(str(a[1]))) },
 		"replace":      func(a []any) any { return strings.ReplaceAll(str(a[0]), str(a[1]), str(a[2])) },
 		"split":        split,
 		"take":         take,

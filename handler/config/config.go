@@ -321,7 +321,7 @@ func (r *resolver) resolve(path, text string, secret bool) string {
 // leaves the text of the reference in the variable.
 func CheckKeyVault(name, value string) error {
 	if strings.HasPrefix(value, "@Microsoft.KeyVault(") {
-		return fmt.Errorf("%s holds an unresolved Key Vault reference: check that the secret exists, that the app's identity has the role Key Vault Secrets User, and, for a user-assigned identity, the site's keyVaultReferenceIdentity", name)
+		return fmt.Errorf("%s holds an unresolved Key Vault reference: check that the secret exists, that the app's identity has the role Key Vault Secrets User, that the vault can be reached, and, for a user-assigned identity, the site's keyVaultReferenceIdentity", name)
 	}
 	return nil
 }

@@ -216,17 +216,30 @@ const (
 	templateFile   = "azuredeploy.json"
 )
 
+// appName stands in a plan for the app's name, which the first step tells.
+const appName = "APP"
+
+// onTemplate is the call of az that does something with the template.
+func onTemplate(verb string, o Options) []string {
+	return []string{"deployment", "group", verb, "--resource-group", o.Group, "--name", o.Name,
+		"--template-file", templateFile, "--parameters", "@" + parametersFile, "--no-prompt", "true"}
+}
+
 func steps(o Options) []Step {
-	return []Step{{"make or renew the resources", []string{"deployment", "group", "create", "--resource-group", o.Group, "--name", o.Name,
-		"--template-file", templateFile, "--parameters", "@" + parametersFile, "--no-prompt", "true"}}}
+	list := []Step{{"make or renew the resources", onTemplate("create", o)}}
+	if plan := o.Parameters["plan"]; plan != nil && plan != "flex" {
+		// Plans without Flex learn of a new package's timers only when they are told.
+		list = append(list, Step{"tell the platform of the timers", []string{"rest", "--method", "post", "--uri",
+			"/subscriptions/{subscriptionId}/resourceGroups/" + o.Group + "/providers/Microsoft.Web/sites/" + appName + "/syncfunctiontriggers?api-version=2024-04-01"}})
+	}
+	return list
 }
 
 // WhatIf asks Azure itself what would change, and returns its text.
 func (c *CLI) WhatIf(ctx context.Context, template []byte, o Options) (string, error) {
 	var out []byte
 	err := withFiles(template, o, func(fill func([]string) []string) (err error) {
-		out, err = c.run(ctx, fill([]string{"deployment", "group", "what-if", "--resource-group", o.Group, "--name", o.Name,
-			"--template-file", templateFile, "--parameters", "@" + parametersFile, "--no-prompt", "true", "--no-pretty-print", "--output", "json"}))
+		out, err = c.run(ctx, append(fill(onTemplate("what-if", o)), "--no-pretty-print", "--output", "json"))
 		return err
 	})
 	return string(out), err
@@ -240,30 +253,41 @@ func (c *CLI) Apply(ctx context.Context, template []byte, o Options) (Outputs, e
 	outputs := Outputs{}
 	err := withFiles(template, o, func(fill func([]string) []string) error {
 		for _, s := range steps(o) {
-			fmt.Fprintf(c.Err, "az %s: to %s; this takes minutes\n", strings.Join(s.Args[:3], " "), s.Why)
-			var done struct {
-				Properties struct {
-					Outputs map[string]struct{ Value any }
-				}
+			fmt.Fprintf(c.Err, "az %s: to %s; this takes minutes\n", s.Args[0], s.Why)
+			args := fill(s.Args)
+			for i := range args {
+				args[i] = strings.ReplaceAll(args[i], "/sites/"+appName+"/", "/sites/"+outputs["app"]+"/")
 			}
-			if err := c.json(ctx, &done, fill(s.Args)...); err != nil {
+			out, err := c.run(ctx, append(args, "--output", "json"))
+			if err != nil {
 				return err
 			}
-			for name, v := range done.Properties.Outputs {
-				outputs[name] = fmt.Sprint(v.Value)
+			if err := outputs.read(out); err != nil {
+				return err
 			}
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	// Plans without Flex learn of a new package's timers only when they are told.
-	if plan := o.Parameters["plan"]; plan != nil && plan != "flex" {
-		fmt.Fprintln(c.Err, "az rest: to tell the platform of the timers")
-		_, err = c.run(ctx, []string{"rest", "--method", "post", "--uri", "/subscriptions/{subscriptionId}/resourceGroups/" + o.Group + "/providers/Microsoft.Web/sites/" + outputs["app"] + "/syncfunctiontriggers?api-version=2024-04-01"})
-	}
 	return outputs, err
+}
+
+// read takes the outputs of a deployment from what az prints; other steps print none.
+func (o Outputs) read(out []byte) error {
+	if len(bytes.TrimSpace(out)) == 0 {
+		return nil
+	}
+	var done struct {
+		Properties struct {
+			Outputs map[string]struct{ Value any }
+		}
+	}
+	if err := json.Unmarshal(out, &done); err != nil {
+		return fmt.Errorf("az: unexpected answer: %w", err)
+	}
+	for name, v := range done.Properties.Outputs {
+		o[name] = fmt.Sprint(v.Value)
+	}
+	return nil
 }
 
 // withFiles writes template and parameters to a folder that only this user can read,

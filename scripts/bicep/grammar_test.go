@@ -20,7 +20,7 @@ func TestAnotherGrammarReadsTheSame(t *testing.T) {
 		_, err = os.Stat(filepath.Join(packages, "tree-sitter-bicep"))
 	}
 	if err != nil {
-		if os.Getenv("SLUICE_NEED_KUSTO") != "" {
+		if os.Getenv("SLUICE_NEED_BICEP") != "" {
 			t.Fatal(err)
 		}
 		t.Skipf("the grammar is not installed; scripts/test does that (%v)", err)

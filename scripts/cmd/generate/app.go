@@ -17,6 +17,7 @@ var mainTemplate = template.Must(template.New("main.bicep").Funcs(template.FuncM
 // deployment is what main.bicep is made of: all connectors to choose from, or one.
 type deployment struct {
 	Choice      bool
+	Dir         string // from the file to infra/
 	Description string
 	Legacy      string // an older table that one of them succeeds
 	Connectors  []deployed
@@ -95,17 +96,11 @@ func legacyExample(cs []*spec.Connector) string {
 // mainBicep is the template with a choice of connectors, or with one.
 func mainBicep(d deployment) (string, error) {
 	var b strings.Builder
-	if err := mainTemplate.Execute(&b, d); err != nil {
-		return "", err
-	}
-	dir := "."
-	if !d.Choice {
-		dir = "../.."
-	}
-	return strings.ReplaceAll(strings.ReplaceAll(b.String(), "'PATH/", "'"+dir+"/"), "'./", "'"), nil
+	err := mainTemplate.Execute(&b, d)
+	return b.String(), err
 }
 
-// deployments are the template with all connectors, and that of each.
+// choiceOf is the deployment with all connectors to choose from.
 func choiceOf(cs []*spec.Connector) deployment {
 	d := deployment{Choice: true, Description: "Sluice: security data into Microsoft Sentinel, with any choice of connectors.", Legacy: legacyExample(cs)}
 	for _, c := range cs {
@@ -114,8 +109,9 @@ func choiceOf(cs []*spec.Connector) deployment {
 	return d
 }
 
+// singleOf is the deployment with one connector of all.
 func singleOf(c *spec.Connector, cs []*spec.Connector) deployment {
-	d := deployment{Description: "Sluice: " + c.Title + " into Microsoft Sentinel.", Legacy: legacyExample([]*spec.Connector{c}), Connectors: []deployed{deployedOf(c)}}
+	d := deployment{Dir: "../../", Description: "Sluice: " + c.Title + " into Microsoft Sentinel.", Legacy: legacyExample([]*spec.Connector{c}), Connectors: []deployed{deployedOf(c)}}
 	for _, other := range cs {
 		if other.Name != c.Name {
 			d.Others = append(d.Others, deployedOf(other))

@@ -63,6 +63,18 @@ func spelled(types map[string]string, t string) string {
 	return t
 }
 
+// columnList declares the columns of a table, or of the DCR stream that feeds it.
+func columnList(t *spec.Table, types map[string]string, described bool) (cols list) {
+	for _, c := range columns(t) {
+		col := object{{Name: "name", Value: c.Name}, {Name: "type", Value: spelled(types, c.Type)}}
+		if described && c.Description != "" {
+			col = append(col, bicep.Member{Name: "description", Value: c.Description})
+		}
+		cols = append(cols, col)
+	}
+	return cols
+}
+
 // bicepFile is a file of infra/ as it is put together.
 type bicepFile struct{ strings.Builder }
 
@@ -111,19 +123,11 @@ func tablesBicep(s source) string {
 		if !strings.HasSuffix(t.Name, "_CL") {
 			continue
 		}
-		var cols list
-		for _, c := range columns(t) {
-			col := object{{Name: "name", Value: c.Name}, {Name: "type", Value: spelled(tableTypes, c.Type)}}
-			if c.Description != "" {
-				col = append(col, bicep.Member{Name: "description", Value: c.Description})
-			}
-			cols = append(cols, col)
-		}
 		f.resource(symbol(t.Name), "Microsoft.OperationalInsights/workspaces/tables@"+workspaceVersion, object{
 			{Name: "parent", Value: bicep.Code("sentinel")},
 			{Name: "name", Value: t.Name},
 			{Name: "properties", Value: object{{Name: "retentionInDays", Value: bicep.Code("retention == 0 ? null : retention")}, {Name: "totalRetentionInDays", Value: bicep.Code("totalRetention == 0 ? null : totalRetention")}, {Name: "schema", Value: object{
-				{Name: "name", Value: t.Name}, {Name: "description", Value: t.Description}, {Name: "columns", Value: cols},
+				{Name: "name", Value: t.Name}, {Name: "description", Value: t.Description}, {Name: "columns", Value: columnList(t, tableTypes, true)},
 			}}}},
 		})
 	}
@@ -175,11 +179,7 @@ func (f *bicepFile) rule(s source, rule, suffix string, tables []spec.Table) {
 	streams := object{}
 	for i := range tables {
 		t := &tables[i]
-		var cols list
-		for _, c := range columns(t) {
-			cols = append(cols, object{{Name: "name", Value: c.Name}, {Name: "type", Value: spelled(streamTypes, c.Type)}})
-		}
-		streams = append(streams, bicep.Member{Name: "Custom-" + t.Name, Value: object{{Name: "columns", Value: cols}}})
+		streams = append(streams, bicep.Member{Name: "Custom-" + t.Name, Value: object{{Name: "columns", Value: columnList(t, streamTypes, false)}}})
 		out := "Custom-" + t.Name
 		if !strings.HasSuffix(t.Name, "_CL") {
 			out = "Microsoft-" + t.Name
