@@ -37,7 +37,8 @@ read, and that is gone afterwards.
 
 Deploying again renews everything. Name all connectors each time: one that is not
 named is switched off, and its positions stay. With --keep-secrets those secrets that
-the environment lacks stay as they are in the vault.`,
+the environment lacks stay as they are in the vault; one that is not required has to be
+named: --set 'keptSecrets=["entra-id-client-secret"]'.`,
 		Example: `  export OKTA_DOMAIN=contoso.okta.com OKTA_API_TOKEN=…
   sluice deploy plan  -g sluice --workspace soc-workspace --connector okta
   sluice deploy apply -g sluice --workspace soc-workspace --connector okta --package-uri https://…/sluice-functions.zip --package-sha256 …`,
@@ -81,7 +82,7 @@ compared first.`
 	cmd.Flags().StringArrayVar(&d.set, "set", nil, "another parameter of the template: network=private, plan=premium, lookback=-7d")
 	cmd.Flags().StringVar(&d.uri, "package-uri", "", "address of the package (default: that of this release)")
 	cmd.Flags().StringVar(&d.sum, "package-sha256", "", "SHA-256 of the package, as the release's checksums.txt has it")
-	cmd.Flags().BoolVar(&d.keep, "keep-secrets", false, "secrets that the environment lacks are in the vault already")
+	cmd.Flags().BoolVar(&d.keep, "keep-secrets", false, "required secrets that the environment lacks are in the vault already")
 	cmd.Flags().StringVarP(&d.output, "output", "o", "text", "text or json")
 	for _, f := range []string{"resource-group", "workspace", "connector"} {
 		_ = cmd.MarkFlagRequired(f)

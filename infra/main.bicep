@@ -89,6 +89,9 @@ param sentinelContent bool = true
 @description('Functions under the names of older tables, such as Auth0AM_CL, so that queries of these find the new rows too.')
 param legacyNames bool = false
 
+@description('Secrets that are not required, that an earlier deployment put into the vault, and that are to go on without being given again: ["entra-id-client-secret"]. Required ones go on by themselves.')
+param keptSecrets array = []
+
 @description('Address of the package: a release, never one that moves. Empty: it is deployed afterwards.')
 param packageUri string = ''
 
@@ -859,7 +862,7 @@ var settings = [
   { name: 'ENTRA_ID_RULES', value: entraIdOn ? string(entraId.outputs.rules) : '' }
   { name: 'ENTRA_ID_TENANT_ID', value: entraIdOn ? entraIdTenantId : '' }
   { name: 'ENTRA_ID_CLIENT_ID', value: entraIdOn ? entraIdClientId : '' }
-  { name: 'ENTRA_ID_CLIENT_SECRET', value: entraIdOn && !empty(entraIdClientSecret) ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/entra-id-client-secret)' : '' }
+  { name: 'ENTRA_ID_CLIENT_SECRET', value: entraIdOn && (!empty(entraIdClientSecret) || contains(keptSecrets, 'entra-id-client-secret')) ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/entra-id-client-secret)' : '' }
   { name: 'GITHUB_SCHEDULE', value: schedules[?'github'] ?? (empty(schedule) ? '0 */5 * * * *' : schedule) }
   { name: 'AzureWebJobs_github_Disabled', value: githubOn ? '' : 'true' }
   { name: 'GITHUB_RULES', value: githubOn ? string(github.outputs.rules) : '' }
@@ -885,7 +888,7 @@ var settings = [
   { name: 'OFFICE365_RULES', value: office365On ? string(office365.outputs.rules) : '' }
   { name: 'OFFICE365_TENANT_ID', value: office365On ? office365TenantId : '' }
   { name: 'OFFICE365_CLIENT_ID', value: office365On ? office365ClientId : '' }
-  { name: 'OFFICE365_CLIENT_SECRET', value: office365On && !empty(office365ClientSecret) ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/office365-client-secret)' : '' }
+  { name: 'OFFICE365_CLIENT_SECRET', value: office365On && (!empty(office365ClientSecret) || contains(keptSecrets, 'office365-client-secret')) ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/office365-client-secret)' : '' }
   { name: 'OFFICE365_CONTENT_TYPES', value: office365On ? office365ContentTypes : '' }
   { name: 'OKTA_SCHEDULE', value: schedules[?'okta'] ?? (empty(schedule) ? '0 */5 * * * *' : schedule) }
   { name: 'AzureWebJobs_okta_Disabled', value: oktaOn ? '' : 'true' }

@@ -61,6 +61,9 @@ param totalRetention int = 0
 @description('Cards in Sentinel\'s gallery, functions, alert rules and a workbook.')
 param sentinelContent bool = true
 
+@description('Secrets that are not required, that an earlier deployment put into the vault, and that are to go on without being given again: ["entra-id-client-secret"]. Required ones go on by themselves.')
+param keptSecrets array = []
+
 @description('Address of the package: a release, never one that moves. Empty: it is deployed afterwards.')
 param packageUri string = ''
 
@@ -266,7 +269,7 @@ var settings = [
   { name: 'ENTRA_ID_RULES', value: string(entraId.outputs.rules) }
   { name: 'ENTRA_ID_TENANT_ID', value: entraIdTenantId }
   { name: 'ENTRA_ID_CLIENT_ID', value: entraIdClientId }
-  { name: 'ENTRA_ID_CLIENT_SECRET', value: !empty(entraIdClientSecret) ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/entra-id-client-secret)' : '' }
+  { name: 'ENTRA_ID_CLIENT_SECRET', value: (!empty(entraIdClientSecret) || contains(keptSecrets, 'entra-id-client-secret')) ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/entra-id-client-secret)' : '' }
 ]
 
 module flex '../../modules/flex.bicep' = if (plan == 'flex') {

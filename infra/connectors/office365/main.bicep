@@ -61,6 +61,9 @@ param totalRetention int = 0
 @description('Cards in Sentinel\'s gallery, functions, alert rules and a workbook.')
 param sentinelContent bool = true
 
+@description('Secrets that are not required, that an earlier deployment put into the vault, and that are to go on without being given again: ["office365-client-secret"]. Required ones go on by themselves.')
+param keptSecrets array = []
+
 @description('Address of the package: a release, never one that moves. Empty: it is deployed afterwards.')
 param packageUri string = ''
 
@@ -269,7 +272,7 @@ var settings = [
   { name: 'OFFICE365_RULES', value: string(office365.outputs.rules) }
   { name: 'OFFICE365_TENANT_ID', value: office365TenantId }
   { name: 'OFFICE365_CLIENT_ID', value: office365ClientId }
-  { name: 'OFFICE365_CLIENT_SECRET', value: !empty(office365ClientSecret) ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/office365-client-secret)' : '' }
+  { name: 'OFFICE365_CLIENT_SECRET', value: (!empty(office365ClientSecret) || contains(keptSecrets, 'office365-client-secret')) ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/office365-client-secret)' : '' }
   { name: 'OFFICE365_CONTENT_TYPES', value: office365ContentTypes }
 ]
 

@@ -20,6 +20,7 @@ type deployment struct {
 	Dir         string // from the file to infra/
 	Description string
 	Legacy      string // an older table that one of them succeeds
+	Kept        string // a secret that is not required
 	Connectors  []deployed
 	Others      []deployed // functions of the package that stay off
 }
@@ -44,8 +45,8 @@ type setting struct {
 	Description string
 }
 
-// Value is the app setting's value. A required secret is always referred to: it
-// may have been given in an earlier deployment.
+// Value is the app setting's value. A required secret is always referred to: it may
+// have been given in an earlier deployment. Of another that has to be said.
 func (s setting) Value(choice bool, symbol string) string {
 	value := s.Name
 	var conds []string
@@ -55,7 +56,7 @@ func (s setting) Value(choice bool, symbol string) string {
 	if s.Secret {
 		value = "'@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/" + s.SecretName + ")'"
 		if !s.Required {
-			conds = append(conds, "!empty("+s.Name+")")
+			conds = append(conds, "(!empty("+s.Name+") || contains(keptSecrets, '"+s.SecretName+"'))")
 		}
 	}
 	if len(conds) == 0 {
@@ -93,6 +94,18 @@ func legacyExample(cs []*spec.Connector) string {
 	return ""
 }
 
+// optionalSecret is the name of a secret that a connector does not require, or "".
+func optionalSecret(cs []deployed) string {
+	for _, c := range cs {
+		for _, s := range c.Params {
+			if s.Secret && !s.Required {
+				return s.SecretName
+			}
+		}
+	}
+	return ""
+}
+
 // mainBicep is the template with a choice of connectors, or with one.
 func mainBicep(d deployment) (string, error) {
 	var b strings.Builder
@@ -106,6 +119,7 @@ func choiceOf(cs []*spec.Connector) deployment {
 	for _, c := range cs {
 		d.Connectors = append(d.Connectors, deployedOf(c))
 	}
+	d.Kept = optionalSecret(d.Connectors)
 	return d
 }
 
@@ -117,5 +131,6 @@ func singleOf(c *spec.Connector, cs []*spec.Connector) deployment {
 			d.Others = append(d.Others, deployedOf(other))
 		}
 	}
+	d.Kept = optionalSecret(d.Connectors)
 	return d
 }

@@ -611,6 +611,23 @@ func TestSettingsStartTheConnectors(t *testing.T) {
 	})
 }
 
+// TestASecretThatIsNotGivenStays: a later deployment without a secret makes none, and
+// still refers to the one in the vault; one that is not required has to be named.
+func TestASecretThatIsNotGivenStays(t *testing.T) {
+	params := map[string]any{"workspaceId": workspaceID, "connectors": []any{"okta", "entra-id"}, "oktaDomain": "contoso.okta.com"}
+	for kept, want := range map[string]bool{"": false, "entra-id-client-secret": true} {
+		d := deployedCase{name: "again " + kept, cloud: "AzureCloud", params: withParams(params, "keptSecrets", []any{kept})}
+		res := expand(t, d)
+		_, settings := site(t, res)
+		if !vaultReference.MatchString(settings["OKTA_API_TOKEN"]) || vaultReference.MatchString(settings["ENTRA_ID_CLIENT_SECRET"]) != want {
+			t.Errorf("%q is kept: %s, %s", kept, settings["OKTA_API_TOKEN"], settings["ENTRA_ID_CLIENT_SECRET"])
+		}
+		if slices.ContainsFunc(res.Resources, func(r arm.Resource) bool { return r.Type == "Microsoft.KeyVault/vaults/secrets" }) {
+			t.Error("a secret is written, though none was given")
+		}
+	}
+}
+
 var vaultReference = regexp.MustCompile(`^@Microsoft\.KeyVault\(SecretUri=https://([^/]+)/secrets/([^/)]+)\)$`)
 
 // resolve puts secrets in the place of references to them.
