@@ -42,6 +42,10 @@ func TestMicrosoftsParserReadsAllQueries(t *testing.T) {
 					t.Errorf("%s, %s: %s\n%s", r.Name, what, e.Message, query)
 				}
 			}
+			if watches := r.Type == "Microsoft.SecurityInsights/alertRules" || r.Type == "Microsoft.Insights/workbooks"; watches && strings.Contains(query, "SluiceHealth_CL\n") &&
+				!strings.Contains(query, `Stream !contains "@"`) && !strings.Contains(query, `Connection != "sluice-verify"`) {
+				t.Errorf("%s, %s: the rows of sluice verify would alarm somebody", r.Name, what)
+			}
 			details, _ := dig(r.Body, "properties", "customDetails").(map[string]any)
 			for _, col := range details { // of an alert
 				if !strings.Contains(answer.String(), col.(string)+":") {

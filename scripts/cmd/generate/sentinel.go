@@ -89,7 +89,7 @@ func succeeded(tables []spec.Table) map[string][]string {
 // silent for good reasons. A schedule of one's own may be slower than the connector's,
 // so a day passes at least; the alert rule on silence goes by the real one.
 func connectedQuery(c *spec.Connector) string {
-	return fmt.Sprintf("SluiceHealth_CL\n| where Connector == \"%s\" and Stream !has \"@\" and Outcome in (\"ok\", \"partial\")\n"+
+	return fmt.Sprintf("SluiceHealth_CL\n| where Connector == \"%s\" and Stream !contains \"@\" and Outcome in (\"ok\", \"partial\")\n"+
 		"| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(%s)", c.Name, kqlTime(max(24*time.Hour, 3*interval(c.Schedule))))
 }
 

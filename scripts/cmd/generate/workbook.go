@@ -28,21 +28,23 @@ func tiles(cs []*spec.Connector) []tile {
 	ours := strings.Join(append(tables, `"SluiceHealth_CL"`), ", ")
 	return []tile{
 		{"How each stream is", `SluiceHealth_CL
-| where Stream !has "@"
+| where Stream !contains "@"
 | summarize arg_max(TimeGenerated, *) by Connection, Stream
 | project Connection, Stream, Outcome, Reason, Behind = BacklogSeconds * 1s, CompleteTo = Position, LastEventTime, LastRun = TimeGenerated, StalledRuns, Message, Version
 | order by StalledRuns desc, Behind desc`, "table", "100"},
 		{"Lag: how far behind, in minutes", `SluiceHealth_CL
-| where Stream !has "@"
+| where Stream !contains "@"
 | summarize Minutes = max(BacklogSeconds) / 60.0 by bin(TimeGenerated, 15m), Series = strcat(Connection, "/", Stream)
 | project TimeGenerated, Series, Minutes`, "linechart", "50"},
 		{"Volume: rows acknowledged", `SluiceHealth_CL
+| where Connection != "sluice-verify"
 | summarize Rows = sum(Acknowledged) by bin(TimeGenerated, 15m), Connection`, "barchart", "50"},
 		{"Errors, by reason", `SluiceHealth_CL
-| where Outcome in ("failed", "stalled") or isnotempty(Reason)
+| where Connection != "sluice-verify" and (Outcome in ("failed", "stalled") or isnotempty(Reason))
 | summarize Runs = count(), Last = max(TimeGenerated), Example = take_any(Message) by Connection, Stream, Reason
 | order by Runs desc`, "table", "50"},
 		{"What was not delivered as it came", `SluiceHealth_CL
+| where Connection != "sluice-verify"
 | summarize Filtered = sum(Filtered), InQuarantine = sum(Quarantined), Truncated = sum(Truncated), ListedAgain = sum(Repeated) by Connection, Stream
 | where Filtered + InQuarantine + Truncated > 0`, "table", "50"},
 		{"Cost: GB and US dollars a day, by table", `Usage
