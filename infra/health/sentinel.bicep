@@ -23,7 +23,7 @@ resource silent 'Microsoft.SecurityInsights/alertRules@2025-09-01' = {
   kind: 'Scheduled'
   properties: {
     displayName: 'Sluice: a stream is silent'
-    description: 'No heartbeat in three intervals: the function app is stopped, cannot start, or cannot send. Run sluice doctor.'
+    description: 'No heartbeat in three intervals: the function app is stopped, cannot start, or cannot send. Run sluice doctor. One that was switched off on purpose is named for a week.'
     severity: 'High'
     enabled: true
     query: loadTextContent('silent.kql')
