@@ -25,6 +25,11 @@ type Page struct {
 	// after the other (NDJSON, a single object). It is not changed after
 	// Fetch returned it, and may be kept.
 	Records []byte
+	// Lines says that Records has one value a line, so that one that cannot be
+	// read ends with its line.
+	Lines bool
+	// Bad is what of this page is no record, or could not be had.
+	Bad []Bad
 	// Next is the token of the page that follows; "" on a window's last page.
 	// It holds no secret: it is stored.
 	Next string
@@ -37,6 +42,24 @@ type Page struct {
 	// Commit has what was read so far delivered and committed before anything else
 	// is fetched: this page cannot be had again, or its token must not be lost.
 	Commit bool
+}
+
+// Bad is one record, line, row or request that cannot be read, found or asked.
+// It goes to quarantine, counted as fetched; what came beside it goes on.
+type Bad struct {
+	Body   []byte // as the provider sent it; of a request, the record that led to it
+	Reason string // a code: "malformed_record", "item_not_found"
+	Detail string // what is wrong, and where: line, byte, status; no secret
+	// Again, when set, is what a Refetcher asks by; then Body is no record, and
+	// replaying means to ask.
+	Again string
+}
+
+// A Refetcher can ask again for what could not be had.
+type Refetcher interface {
+	// Refetch returns the page that Bad.Again stands for, or the one after it
+	// that token names.
+	Refetch(ctx context.Context, again, token string) (*Page, error)
 }
 
 // Source lists the records of one stream.
@@ -63,7 +86,8 @@ type Mapper interface {
 	// Map reads the JSON value at or after src[0], appends its row to dst as
 	// an object without the closing brace, and returns the bytes read. Without
 	// the column TimeGenerated: the engine writes that. An error means that
-	// src is no JSON.
+	// src is no JSON; n is then where the value ends all the same, such as one
+	// with a control character in a text, or 0 where that cannot be told.
 	Map(src, dst []byte) (n int, row []byte, err error)
 	IsObject() bool                    // the record is a JSON object
 	Kept() bool                        // false: a filter the user wrote dropped it, there is no row

@@ -12,11 +12,27 @@ import (
 func (r *run) mapPage(ctx context.Context, page *Page) error {
 	r.tail.now(r.e.Clock.Now())
 	r.pageStart, r.reached = r.known(), r.work.Reached
+	for i := range page.Bad {
+		if err := r.bad(ctx, &page.Bad[i]); err != nil {
+			return err
+		}
+	}
 	err := eachRecord(page.Records, func(src []byte) (int, error) { return r.record(ctx, src) })
 	if errors.Is(err, errNotClosed) {
 		return r.malformed(err)
 	}
 	return err
+}
+
+// bad puts what could not be read or had into quarantine, once.
+func (r *run) bad(ctx context.Context, b *Bad) error {
+	hash := hashID(append([]byte(b.Reason+"\x00"+b.Again+"\x00"), b.Body...))
+	if !r.isNew(hash, time.Time{}, false) {
+		r.work.Counts.Repeated++
+		return nil
+	}
+	r.work.Counts.Fetched++
+	return r.quarantine(ctx, b.Body, hash, b.Reason, b.Detail)
 }
 
 var errNotClosed = errors.New("the list of records is not closed")
