@@ -211,6 +211,18 @@ func TestInvalidUTF8BecomesAReplacementCharacter(t *testing.T) {
 	}
 }
 
+func TestMapSaysWhereADamagedRecordEnds(t *testing.T) {
+	p, err := Compile(`source | project a`, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for src, want := range map[string]int{"{\"a\":\"\x01\"},{}]": 9, `{"a":NaN}`: 9, `{"a":1`: 0} {
+		if n, _, err := p.Runner().Map([]byte(src), nil); err == nil || n != want {
+			t.Errorf("%q: %d, %v, want %d", src, n, err, want)
+		}
+	}
+}
+
 func TestDatetimeForms(t *testing.T) {
 	for in, want := range map[string]string{
 		"2020-02-21": "2020-02-21T00:00:00Z", "2020-02-21T17:34": "2020-02-21T17:34:00Z", "2020-02-21 17:34:18": "2020-02-21T17:34:18Z",

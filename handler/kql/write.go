@@ -54,14 +54,15 @@ func (p *Program) Runner() *Runner {
 // Map reads the record at or after src[0] and appends its row to dst: a JSON
 // object without its closing brace, so that the caller can add columns of its
 // own. Null values and empty texts are left out; both read as absent. n is the
-// number of bytes read. An error means that src is no JSON text; anything odd
-// inside a record only makes a column null.
+// number of bytes read. An error means that src is no JSON text, and n is where it
+// ends all the same, or 0; anything odd inside a record only makes a column null.
 func (m *Runner) Map(src, dst []byte) (n int, row []byte, err error) {
 	if m.p.Multiplies() {
 		return 0, dst, errors.New("kql: the query makes several rows of a record: use Each")
 	}
 	if n, err = m.read(src); err != nil {
-		return 0, dst, err
+		n, _ = scan.SkipDamaged(src, 0)
+		return n, dst, err
 	}
 	p := m.p
 	if p.table != nil {
