@@ -51,8 +51,9 @@ var imports = map[string][]string{
 	"handler/engine":        {}, // the vocabulary; standard library only
 	"handler/kql":           {"handler/scan", "handler/nearest"},
 	"handler/spec":          {"handler/kql", "handler/nearest", "handler/scan"},
-	"handler/config":        {"handler/spec", "handler/nearest"},
-	"handler/rest":          {"handler/engine", "handler/scan", "handler/spec"},
+	"handler/netguard":      {},
+	"handler/config":        {"handler/local", "handler/nearest", "handler/netguard", "handler/spec"},
+	"handler/rest":          {"handler/engine", "handler/netguard", "handler/scan", "handler/spec"},
 	"handler/dir":           {"handler/engine"},
 	"handler/azblob":        {"handler/engine"},
 	"handler/logsingest":    {"handler/engine"},

@@ -19,6 +19,7 @@ import (
 
 	"github.com/sluice-connectors/sluice/handler/author"
 	"github.com/sluice-connectors/sluice/handler/cases"
+	"github.com/sluice-connectors/sluice/handler/netguard"
 	"github.com/sluice-connectors/sluice/handler/rest"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
@@ -153,7 +154,7 @@ func (d *draft) ask(std *streams) error {
 	if err := oneOf("auth", d.Auth.Type, "none", "bearer", "api_key", "basic"); err != nil {
 		return err
 	}
-	if _, err := rest.ParseBase(d.BaseURL); err != nil {
+	if _, err := netguard.ParseBase(d.BaseURL); err != nil {
 		return usageError("--base-url: %v", err)
 	}
 	if !strings.HasPrefix(d.Path, "/") {

@@ -30,6 +30,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/local"
 	"github.com/sluice-connectors/sluice/handler/logsingest"
 	"github.com/sluice-connectors/sluice/handler/logsquery"
+	"github.com/sluice-connectors/sluice/handler/netguard"
 	"github.com/sluice-connectors/sluice/handler/rest"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
@@ -96,11 +97,11 @@ func openApp(ctx context.Context, c *config.Config, log *slog.Logger) (*app, err
 		return nil, err
 	}
 	for _, at := range c.Workspace.Endpoints() {
-		u, err := rest.ParseBase(at)
+		u, err := netguard.ParseBase(at)
 		if err != nil {
 			return nil, fmt.Errorf("workspace endpoint: %w", err)
 		}
-		if c.Workspace.Credential == "none" && !rest.Loopback(u.Hostname()) {
+		if c.Workspace.Credential == "none" && !netguard.Loopback(u.Hostname()) {
 			return nil, errors.New("credential: none is for a workspace on this machine only")
 		}
 	}
@@ -145,7 +146,7 @@ func openQuery(w config.Workspace) (*logsquery.Client, error) {
 	case endpoint == "":
 		endpoint = clouds[w.Cloud].query
 	}
-	if _, err := rest.ParseBase(endpoint); err != nil {
+	if _, err := netguard.ParseBase(endpoint); err != nil {
 		return nil, fmt.Errorf("workspace query: %w", err)
 	}
 	cred, err := credential(w)

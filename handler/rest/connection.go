@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/netguard"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
@@ -73,7 +74,7 @@ func Open(c *spec.Connector, opt Options) (*Connection, error) {
 		base = r.setting(c.BaseURL)
 	}
 	var err error
-	if r.base, err = ParseBase(base); err != nil {
+	if r.base, err = netguard.ParseBase(base); err != nil {
 		return nil, fmt.Errorf("base_url of %s: %w", c.Name, err)
 	}
 	if err := r.openClient(); err != nil {
@@ -171,30 +172,6 @@ func Facts(s *spec.Stream) engine.Position {
 		Retention: time.Duration(p.Retention), Ascending: p.Order == "ascending" && !indirect, FromExclusive: strings.HasPrefix(p.Bounds, "("),
 		ToInclusive: strings.HasSuffix(p.Bounds, "]"),
 	}
-}
-
-// ParseBase checks an address to send requests to: https, or http to this machine.
-func ParseBase(s string) (*url.URL, error) {
-	u, err := url.Parse(strings.TrimSuffix(s, "/"))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%q is no URL", s)
-	case u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return nil, fmt.Errorf("%q has to be a scheme, a host and perhaps a path", s)
-	case u.Scheme == "https":
-		return u, nil
-	case u.Scheme == "http" && Loopback(u.Hostname()):
-		return u, nil
-	case u.Scheme == "http":
-		return nil, fmt.Errorf("%q would send credentials unencrypted: write https://, http:// is for 127.0.0.1 only", s)
-	}
-	return nil, fmt.Errorf("%q has to begin with https://", s)
-}
-
-// Loopback reports whether host names this machine.
-func Loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func (r *Connection) sameOrigin(u *url.URL) bool {

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"syscall"
 	"time"
+
+	"github.com/sluice-connectors/sluice/handler/netguard"
 )
 
 // privateAddress is the error of a connection to where no provider is.
@@ -47,7 +49,7 @@ func (r *Connection) checkAddress(ip netip.Addr) error {
 	case ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified():
 		return &privateAddress{ip}
 	case ip.IsLoopback():
-		if !Loopback(host) {
+		if !netguard.Loopback(host) {
 			return &privateAddress{ip}
 		}
 	case ip.IsPrivate() || sharedSpace.Contains(ip):

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/netguard"
 )
 
 // AzureToken gives a token of Microsoft Entra ID for Sluice's own identity.
@@ -118,7 +119,7 @@ func (r *Connection) endpoint(text string) (*url.URL, error) {
 	if strings.HasPrefix(text, "/") {
 		text = r.base.String() + text
 	}
-	u, err := ParseBase(text)
+	u, err := netguard.ParseBase(text)
 	if err != nil {
 		return nil, r.fail(engine.Permanent, "bad_request", "check token_url", err, 0)
 	}

@@ -1,0 +1,15 @@
+package netguard
+
+import "testing"
+
+func TestParseBase(t *testing.T) {
+	for base, ok := range map[string]bool{
+		"https://a.example": true, "https://a.example/x/": true, "http://127.0.0.1:80": true, "http://localhost": true, "http://[::1]:8": true, "https://a-b.c_d.example.:8443": true,
+		"http://a.example": false, "ftp://a.example": false, "https://u:p@a.example": false, "a.example": false, "https://a.example?x=1": false, "http://127.0.0.1.evil.example": false,
+		"https://….ingest.monitor.azure.com": false, "https://*.example": false, "https://": false, "": false, "https://a.example#x": false,
+	} {
+		if _, err := ParseBase(base); (err == nil) != ok {
+			t.Errorf("%s: %v", base, err)
+		}
+	}
+}
