@@ -174,10 +174,6 @@ func Facts(s *spec.Stream) engine.Position {
 	}
 }
 
-func (r *Connection) sameOrigin(u *url.URL) bool {
-	return u.Scheme == r.base.Scheme && strings.EqualFold(u.Host, r.base.Host)
-}
-
 func (r *Connection) checkRedirect(req *http.Request, via []*http.Request) error {
 	if !r.sameOrigin(req.URL) {
 		return fmt.Errorf("redirected to another origin: %s", r.foreign(req.URL.Host, 100))

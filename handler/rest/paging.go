@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -266,17 +266,25 @@ func (p *pager) next(resp *http.Response, body, records []byte, token string) (s
 	d := p.paging
 	switch d.Type {
 	case "link_header":
-		return p.follow(resp, linkTo(cmp.Or(d.Rel, "next"), resp.Header.Values("Link")))
+		link, err := linkTo(cmp.Or(d.Rel, "next"), resp.Header.Values("Link"))
+		if err != nil {
+			return "", p.src.fail(engine.Transient, "unexpected_answer", "the API may have changed", errors.New("the header Link cannot be followed: "+p.src.foreign(err.Error(), 200)), 0)
+		}
+		return p.follow(resp, link)
 	case "next_url":
 		if d.URLHeader != "" {
 			return p.follow(resp, resp.Header.Get(d.URLHeader))
 		}
-		return p.follow(resp, p.tokenIn(body))
+		link, err := p.linkIn(body)
+		if err != nil {
+			return "", err
+		}
+		return p.follow(resp, link)
 	case "token":
 		if d.TokenHeader != "" {
-			return resp.Header.Get(d.TokenHeader), nil
+			return unlessEnd(resp.Header.Get(d.TokenHeader)), nil
 		}
-		return p.tokenIn(body), nil
+		return unlessEnd(p.tokenIn(body)), nil
 	case "offset", "page":
 		return p.counted(body, records, token)
 	case "iterator":
@@ -306,6 +314,25 @@ func (p *pager) tokenIn(body []byte) string {
 	var parts []string
 	p.tokens.Select(body, func(start, end int) { parts = append(parts, plainText(body[start:end])) })
 	return strings.Join(parts, ",")
+}
+
+// linkIn is the address in a body. A path with a filter may lead to several values;
+// they have to be the same, or there is no telling which one leads on.
+func (p *pager) linkIn(body []byte) (string, error) {
+	if p.tokens.String() == "" {
+		return textOf(p.reader.Spans[p.token], body), nil
+	}
+	var link string
+	several := false
+	p.tokens.Select(body, func(start, end int) {
+		text := unlessEnd(plainText(body[start:end]))
+		several = several || link != "" && text != "" && text != link
+		link = cmp.Or(text, link)
+	})
+	if several {
+		return "", p.src.fail(engine.Transient, "unexpected_answer", "the API may have changed", fmt.Errorf("%s leads to several addresses", p.paging.URL), 0)
+	}
+	return link, nil
 }
 
 // iterated is the token of an iterator's next page; it counts, to tell one from the
@@ -370,25 +397,6 @@ func (r *Connection) count(records []byte) (n int, last []byte, err error) {
 	}
 }
 
-// follow makes a page token of a URL: its path and query. It has to be at the
-// origin that the connection is configured for.
-func (p *pager) follow(resp *http.Response, link string) (string, error) {
-	if link == "" {
-		return "", nil
-	}
-	u, err := resp.Request.URL.Parse(link)
-	if err != nil || !p.src.sameOrigin(u) {
-		return "", p.src.fail(engine.Permanent, "foreign_link", "nothing was sent there; the position stays",
-			fmt.Errorf("the provider's next page is at another origin: %s", p.src.foreign(link, 100)), 0)
-	}
-	return u.RequestURI(), nil
-}
-
-// byURL reports whether page tokens are URLs.
-func (p *pager) byURL() bool {
-	return p.paging.Type == "link_header" || p.paging.Type == "next_url"
-}
-
 // textOf is the text of a value in a response, "" when there is none.
 func textOf(sp scan.Span, body []byte) string {
 	switch sp.Kind {
@@ -416,33 +424,3 @@ func empty(records []byte) bool {
 	}
 	return p == len(records)
 }
-
-// linkTo finds the target of a relation in Link headers (RFC 8288).
-func linkTo(rel string, headers []string) string {
-	for _, h := range headers {
-		for h != "" {
-			start := strings.IndexByte(h, '<')
-			end := strings.IndexByte(h, '>')
-			if start < 0 || end < start {
-				break
-			}
-			target, rest := h[start+1:end], h[end+1:]
-			params := rest
-			if i := strings.IndexByte(rest, '<'); i >= 0 {
-				params, h = rest[:i], rest[i:]
-			} else {
-				h = ""
-			}
-			for _, m := range relation.FindAllStringSubmatch(params, -1) {
-				for _, name := range strings.Fields(m[1]) {
-					if strings.EqualFold(name, rel) {
-						return target
-					}
-				}
-			}
-		}
-	}
-	return ""
-}
-
-var relation = regexp.MustCompile(`(?i);\s*rel\s*=\s*"?([^",;]*)`)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -132,8 +131,11 @@ func (l *listing) url(sc *scope, token string) (*url.URL, error) {
 		if text == "" {
 			return nil, fmt.Errorf("there is no %s to go to", l.req.URL)
 		}
-		link, err := l.src.base.Parse(text)
-		if err != nil || !l.src.sameOrigin(link) && !l.allows(link) {
+		link, err := l.src.base.Parse(escapeLink(text))
+		switch {
+		case err == nil && l.src.sameOrigin(link):
+			link.Host, link.User = u.Host, nil
+		case err != nil || !l.allows(link):
 			return nil, &foreignLink{l.src.foreign(text, 100)}
 		}
 		u = *link
@@ -192,19 +194,9 @@ func (e *foreignLink) Error() string {
 // credentials.
 func (l *listing) allows(u *url.URL) bool {
 	return u.Scheme == "https" && u.User == nil && slices.ContainsFunc(l.origins, func(o string) bool {
-		domain, any := strings.CutPrefix(o, "*")
-		return !any && strings.EqualFold(u.Host, o) || any && strings.HasSuffix(strings.ToLower(u.Host), domain)
+		domain, any := strings.CutPrefix(o+":443", "*")
+		return !any && hostPort(u) == domain || any && strings.HasSuffix(hostPort(u), domain)
 	})
-}
-
-// followed is the URL that a page token of follow stands for.
-func (r *Connection) followed(token string) (*url.URL, error) {
-	ref, err := url.ParseRequestURI(token)
-	if err != nil || !strings.HasPrefix(token, "/") || strings.HasPrefix(token, "//") {
-		return nil, errors.New("the stored page link is not a path")
-	}
-	ref.Scheme, ref.Host, ref.User = r.base.Scheme, r.base.Host, nil
-	return ref, nil
 }
 
 // encode writes a body and returns its type.

@@ -313,11 +313,14 @@ func (v *validator) paging(l *listing, path string, known []string) {
 		"stop": p.Stop != "", "max_pages": p.MaxPages != 0, "first": p.First != "", "next": p.Next != ""}
 	keys := pagingKeys[p.Type]
 	v.keys(path, "paging of type "+p.Type, given, keys)
-	for k, text := range map[string]string{"url": p.URL, "more": p.More, "total": p.Total} {
+	for k, text := range map[string]string{"more": p.More, "total": p.Total} {
 		v.path(path+"."+k, text, true)
 	}
+	v.path(path+".url", p.URL, false)
 	v.path(path+".token", p.Token, p.Type == "last_record")
 	switch {
+	case p.URL == "$" || p.Token == "$":
+		v.errorf(path, "$ is the whole response: write where in it the next page is, such as $.next")
 	case p.Type == "token" && given["token"] == given["token_header"]:
 		v.errorf(path, "paging by token needs token: a path such as $.cursor, or token_header: the name of a header")
 	case p.Type == "next_url" && given["url"] == given["url_header"]:
