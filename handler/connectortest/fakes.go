@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
 )
@@ -53,7 +54,8 @@ func (s *ListSource) Fetch(_ context.Context, w engine.Window, token string) (*e
 }
 
 // LineMapper maps a JSON string to a row {"id":…}. Strings that begin with "!"
-// are filtered, with "#" no objects; "id@2026-…" carries its event time.
+// are filtered, with "#" no objects; "id@2026-…" carries its event time. One with
+// a control character in it cannot be read.
 type LineMapper struct {
 	id      string
 	at      time.Time
@@ -70,6 +72,9 @@ func (m *LineMapper) Map(src, dst []byte) (int, []byte, error) {
 		return 0, dst, fmt.Errorf("string is not closed")
 	}
 	m.id = string(src[1 : end+1])
+	if strings.ContainsFunc(m.id, unicode.IsControl) {
+		return end + 2, dst, fmt.Errorf("control character in a string")
+	}
 	_, at, _ := strings.Cut(m.id, "@")
 	var err error
 	m.at, err = time.Parse(time.RFC3339, at)

@@ -150,7 +150,7 @@ func (e *Engine) deliver(ctx context.Context, s *Stream, f *flight, i, j int, de
 		f.rejected = make([]bool, len(f.ends))
 	}
 	f.rejected[i] = true
-	return e.putQuarantine(whole, s, f.recs[i], f.ids[i], reasonOf(err), err.Error(), false)
+	return e.putQuarantine(whole, s, &Bad{Body: f.recs[i], Reason: reasonOf(err), Detail: err.Error()}, f.ids[i], false)
 }
 
 // rows returns the text of rows [i, j), with the commas between them.

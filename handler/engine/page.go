@@ -17,29 +17,38 @@ func (r *run) mapPage(ctx context.Context, page *Page) error {
 			return err
 		}
 	}
-	err := eachRecord(page.Records, func(src []byte) (int, error) { return r.record(ctx, src) })
-	if errors.Is(err, errNotClosed) {
+	d := newDamages(page)
+	err := eachRecord(page.Records, func(at int) (int, error) { return r.record(ctx, d, at) })
+	switch {
+	case errors.Is(err, errNotClosed):
 		return r.malformed(err)
+	case err != nil:
+		return err
 	}
-	return err
+	return r.settleDamaged(ctx, d)
+}
+
+// hash is what a Bad is remembered by, and its name in quarantine.
+func (b *Bad) hash() idHash {
+	return hashID(append([]byte(b.Reason+"\x00"+b.Again+"\x00"), b.Body...))
 }
 
 // bad puts what could not be read or had into quarantine, once.
 func (r *run) bad(ctx context.Context, b *Bad) error {
-	hash := hashID(append([]byte(b.Reason+"\x00"+b.Again+"\x00"), b.Body...))
+	hash := b.hash()
 	if !r.isNew(hash, time.Time{}, false) {
 		r.work.Counts.Repeated++
 		return nil
 	}
 	r.work.Counts.Fetched++
-	return r.quarantine(ctx, b.Body, hash, b.Reason, b.Detail)
+	return r.quarantine(ctx, b, hash)
 }
 
 var errNotClosed = errors.New("the list of records is not closed")
 
-// eachRecord calls f with the rest of a page from each of its records on; f
-// returns how long that one is.
-func eachRecord(src []byte, f func(src []byte) (int, error)) error {
+// eachRecord calls f with the place of each record of a page; f returns how long
+// it is.
+func eachRecord(src []byte, f func(at int) (int, error)) error {
 	p := skipSpace(src, 0)
 	isArray := p < len(src) && src[p] == '['
 	if isArray {
@@ -55,7 +64,7 @@ func eachRecord(src []byte, f func(src []byte) (int, error)) error {
 		if isArray && src[p] == ']' {
 			return nil
 		}
-		n, err := f(src[p:])
+		n, err := f(p)
 		if err != nil {
 			return err
 		}
@@ -84,24 +93,36 @@ func (r *run) malformed(err error) error {
 		Hint: "the position stays; the page is asked for again in the next run", Err: err}
 }
 
-// record deals with the record at src[0]: its row is in the batch afterwards,
-// or it was filtered, known already, or quarantined.
-func (r *run) record(ctx context.Context, src []byte) (int, error) {
+// record deals with the record at byte at of the page: its row is in the batch
+// afterwards, or it was filtered, known already, or quarantined.
+func (r *run) record(ctx context.Context, d *damages, at int) (int, error) {
+	src := d.page.Records[at:]
 	m, b := r.s.Mapper, r.out
 	start := b.begin()
 	n, buf, err := m.Map(src, b.buf)
 	b.buf = buf
 	if err != nil {
 		b.undo(start)
-		return 0, r.malformed(err)
+		return r.damaged(ctx, d, at, n, err)
 	}
-	rec := src[:n]
+	if !d.read {
+		d.read = true
+		if err := r.settleDamaged(ctx, d); err != nil {
+			return n, err
+		}
+	}
+	return n, r.mapped(ctx, start, src[:n])
+}
+
+// mapped deals with a record whose row begins at start in the batch.
+func (r *run) mapped(ctx context.Context, start int, rec []byte) error {
+	m, b := r.s.Mapper, r.out
 	id, hash := r.s.identify(rec)
 	at, hasTime := m.EventTime()
 	if !r.isNew(hash, at, hasTime) {
 		r.work.Counts.Repeated++
 		b.undo(start)
-		return n, nil
+		return nil
 	}
 	c := &r.work.Counts
 	c.Fetched++
@@ -111,20 +132,21 @@ func (r *run) record(ctx context.Context, src []byte) (int, error) {
 	switch {
 	case !m.IsObject():
 		b.undo(start)
-		return n, r.quarantine(ctx, rec, hash, "not_an_object", "the record is no JSON object")
+		return r.quarantine(ctx, &Bad{Body: rec, Reason: "not_an_object", Detail: "the record is no JSON object"}, hash)
 	case !m.Kept():
 		c.Filtered++
 		b.undo(start)
-		return n, nil
+		return nil
 	}
 	if m.Truncated() {
 		c.Truncated++
-		if err := r.e.putQuarantine(ctx, r.s, rec, hash, "truncated", "a text is longer than the service stores; the row was sent with it cut", true); err != nil {
-			return n, err
+		cut := Bad{Body: rec, Reason: "truncated", Detail: "a text is longer than the service stores; the row was sent with it cut"}
+		if err := r.e.putQuarantine(ctx, r.s, &cut, hash, true); err != nil {
+			return err
 		}
 	}
 	b.buf = r.tail.seal(b.buf, start, id, m)
-	return n, r.place(ctx, start, rec, hash)
+	return r.place(ctx, start, rec, hash)
 }
 
 // isNew reports whether a record has not come before, and remembers it.
@@ -161,7 +183,7 @@ func (r *run) place(ctx context.Context, start int, rec []byte, hash idHash) err
 	b := r.out
 	if size := len(b.buf) - start; size+2 > r.e.BatchBytes {
 		b.undo(start)
-		return r.quarantine(ctx, rec, hash, "row_too_large", fmt.Sprintf("the row has %d bytes, one upload at most %d", size, r.e.BatchBytes))
+		return r.quarantine(ctx, &Bad{Body: rec, Reason: "row_too_large", Detail: fmt.Sprintf("the row has %d bytes, one upload at most %d", size, r.e.BatchBytes)}, hash)
 	}
 	if len(b.buf)+1 > r.e.BatchBytes {
 		r.out = r.split(b, start)
@@ -174,9 +196,9 @@ func (r *run) place(ctx context.Context, start int, rec []byte, hash idHash) err
 	return nil
 }
 
-func (r *run) quarantine(ctx context.Context, rec []byte, h idHash, reason, detail string) error {
+func (r *run) quarantine(ctx context.Context, b *Bad, h idHash) error {
 	r.work.Counts.Quarantined++
-	return r.e.putQuarantine(ctx, r.s, rec, h, reason, detail, false)
+	return r.e.putQuarantine(ctx, r.s, b, h, false)
 }
 
 // known counts the ids seen so far, the forgotten ones included.

@@ -168,12 +168,21 @@ func (e *Engine) listAgain(ctx context.Context, s *Stream, w Window) (*listed, e
 		if err != nil {
 			return nil, err
 		}
-		err = eachRecord(page.Records, func(src []byte) (int, error) {
-			n, _, err := s.Mapper.Map(src, nil)
+		for i := range page.Bad {
+			l.noteBad(&page.Bad[i])
+		}
+		err = eachRecord(page.Records, func(at int) (int, error) {
+			n, _, err := s.Mapper.Map(page.Records[at:], nil)
 			if err == nil {
-				l.note(s, src[:n])
+				l.note(s, page.Records[at:at+n])
+				return n, nil
 			}
-			return n, err
+			rec := page.extent(at, n)
+			if len(rec) == 0 {
+				return 0, err
+			}
+			l.noteBad(&Bad{Body: rec, Reason: malformedRecord})
+			return len(rec), nil
 		})
 		if err != nil {
 			return nil, fmt.Errorf("read a page of %s: %w", s.Key(), err)
@@ -200,4 +209,10 @@ func (l *listed) note(s *Stream, rec []byte) {
 	}
 	l.events[uid], _ = m.EventTime()
 	l.hashes[uid] = hash
+}
+
+// noteBad notes what a run would put into quarantine: no row can have its name.
+func (l *listed) noteBad(b *Bad) {
+	hash := b.hash()
+	l.events[hash.String()], l.hashes[hash.String()] = time.Time{}, hash
 }

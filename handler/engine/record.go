@@ -52,6 +52,9 @@ type Quarantined struct {
 	Sent       bool            `json:"sent,omitempty"` // a row was sent nevertheless, with a text cut
 	Record     json.RawMessage `json:"record,omitempty"`
 	Raw        []byte          `json:"raw,omitempty"` // the record, when writing it as JSON would change a byte of it
+	// Again is what a Refetcher asks by, of what could not be had; then the
+	// record, if there is one, is what led to it.
+	Again string `json:"again,omitempty"`
 }
 
 // Original returns the record as the provider sent it.
@@ -67,13 +70,13 @@ const QuarantinePrefix = "quarantine/"
 
 // putQuarantine keeps a record. The name follows from the record, so that a
 // repeated one is kept once.
-func (e *Engine) putQuarantine(ctx context.Context, s *Stream, rec []byte, h idHash, reason, detail string, sent bool) error {
+func (e *Engine) putQuarantine(ctx context.Context, s *Stream, b *Bad, h idHash, sent bool) error {
 	q := Quarantined{ID: s.Key() + "/" + h.String(), Connection: s.Connection, Stream: s.Name, Table: s.Table,
-		Reason: reason, Detail: detail, At: e.Clock.Now(), Sent: sent}
-	if same, err := json.Marshal(json.RawMessage(rec)); err == nil && bytes.Equal(same, rec) {
-		q.Record = rec
+		Reason: b.Reason, Detail: b.Detail, At: e.Clock.Now(), Sent: sent, Again: b.Again}
+	if same, err := json.Marshal(json.RawMessage(b.Body)); err == nil && bytes.Equal(same, b.Body) {
+		q.Record = b.Body
 	} else { // blanks, <, invalid UTF-8: package json does not keep them as they are
-		q.Raw = rec
+		q.Raw = b.Body
 	}
 	data, err := json.Marshal(q)
 	if err == nil {

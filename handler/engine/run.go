@@ -39,6 +39,7 @@ type run struct {
 	rep     Report
 	tail    tail
 	logged  time.Time
+	cutLine idHash // the last line of a page that may have been cut on its way
 }
 
 // Run brings the stream up to date, or as far as budget allows, and reports
@@ -279,6 +280,9 @@ func (r *run) fetch(ctx context.Context) (page *Page, err error) {
 		page, err = r.s.Source.Fetch(ctx, w, r.work.Token)
 		if kind := kindOf(err); err != nil && kind != Throttled && kind != Auth {
 			r.astray = true // it may have been sent
+		}
+		if err == nil {
+			err = r.whole(page)
 		}
 		return err
 	})
