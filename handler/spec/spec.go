@@ -7,6 +7,7 @@ package spec
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 )
@@ -91,22 +92,6 @@ type Request struct {
 
 // Values are one value or several.
 type Values []string
-
-// UnmarshalYAML implements yaml.InterfaceUnmarshaler.
-func (v *Values) UnmarshalYAML(unmarshal func(any) error) error {
-	var x any
-	if err := unmarshal(&x); err != nil {
-		return err
-	}
-	list, ok := x.([]any)
-	if !ok {
-		list = []any{x}
-	}
-	for _, item := range list {
-		*v = append(*v, fmt.Sprint(item))
-	}
-	return nil
-}
 
 // Response says how responses are written.
 type Response struct {
@@ -272,17 +257,13 @@ func ParseDuration(s string) (Duration, error) {
 		text, unit = days+"h", 24
 	}
 	d, err := time.ParseDuration(text)
-	if err != nil {
+	switch {
+	case err != nil:
 		return 0, fmt.Errorf("%q is no duration: write 60s, 5m, 6h or 90d", s)
+	case d.Abs() > math.MaxInt64/unit:
+		return 0, fmt.Errorf("%q is longer than 292 years", s)
 	}
 	return Duration(d * unit), nil
-}
-
-// UnmarshalYAML implements yaml.BytesUnmarshaler.
-func (d *Duration) UnmarshalYAML(b []byte) error {
-	v, err := ParseDuration(strings.Trim(strings.TrimSpace(string(b)), `"'`))
-	*d = v
-	return err
 }
 
 // Table returns the table called name, or nil.

@@ -13,14 +13,19 @@ import (
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
-// TestFixtures parses testdata/*.yaml. A file that ends in .bad.yaml begins with
-// comments "# want: …", each a part of the error that it has to cause.
-func TestFixtures(t *testing.T) {
+func fixtures(t *testing.T) []string {
+	t.Helper()
 	paths, err := filepath.Glob("testdata/*.yaml")
 	if err != nil || len(paths) < 10 {
 		t.Fatalf("%d fixtures, %v", len(paths), err)
 	}
-	for _, path := range paths {
+	return paths
+}
+
+// TestFixtures parses testdata/*.yaml. A file that ends in .bad.yaml begins with
+// comments "# want: …", each a part of the error that it has to cause.
+func TestFixtures(t *testing.T) {
+	for _, path := range fixtures(t) {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
