@@ -29,6 +29,9 @@ type pager struct {
 	lastAt int
 	who    string // of iterator: the reader
 	unsure bool   // of iterator: the provider may have sent a page that has not come
+
+	at     string // with total: before the page that this token names
+	listed int    // so many records were listed
 }
 
 // newPager collects the paths that are looked up in each response.
@@ -141,16 +144,19 @@ func (p *pager) page(resp *http.Response, body []byte, token string) (*engine.Pa
 	if page.Records, err = p.found(body); err != nil {
 		return nil, err
 	}
-	next, err := p.next(resp, body, page.Records, token)
+	n, last, err := p.size(page.Records)
 	if err != nil {
 		return nil, err
 	}
-	stop := next == ""
-	if !stop {
-		if stop, err = p.stops(body, page.Records); err != nil {
-			return nil, err
-		}
+	next, err := p.next(resp, body, n, last, token)
+	if err != nil {
+		return nil, err
 	}
+	stop, err := p.ends(body, n, token, next)
+	if err != nil {
+		return nil, err
+	}
+	p.note(n, token, next)
 	p.lead(page, token, next, stop)
 	page.Records, err = p.shape(body, page.Records)
 	return page, err
@@ -242,27 +248,8 @@ func (p *pager) collect(body []byte) []byte {
 	return append(out, ']')
 }
 
-// stops reports whether the page is the last one, whatever it names as the next.
-func (p *pager) stops(body, records []byte) (bool, error) {
-	d := p.paging
-	if d.Type == "iterator" {
-		return empty(records), nil
-	}
-	if p.more >= 0 && !truthy(p.reader.Spans[p.more], body) {
-		return true, nil
-	}
-	switch d.Stop {
-	case "empty_page":
-		return empty(records), nil
-	case "short_page":
-		n, _, err := p.src.count(records)
-		return n < d.Size, err
-	}
-	return false, nil
-}
-
-// next returns the token of the next page, or "".
-func (p *pager) next(resp *http.Response, body, records []byte, token string) (string, error) {
+// next returns the token of the page after one with n records, or "".
+func (p *pager) next(resp *http.Response, body []byte, n int, last []byte, token string) (string, error) {
 	d := p.paging
 	switch d.Type {
 	case "link_header":
@@ -286,13 +273,12 @@ func (p *pager) next(resp *http.Response, body, records []byte, token string) (s
 		}
 		return unlessEnd(p.tokenIn(body)), nil
 	case "offset", "page":
-		return p.counted(body, records, token)
+		return p.counted(body, n, token)
 	case "iterator":
 		return iterated(p.who, token), nil
 	case "last_record":
-		_, last, err := p.src.count(records)
-		if err != nil || last == nil {
-			return "", err
+		if last == nil {
+			return "", nil
 		}
 		if _, err := p.last.Read(last, 0); err != nil {
 			return "", p.src.fail(engine.Transient, "malformed_page", "", err, 0)
@@ -335,68 +321,6 @@ func (p *pager) linkIn(body []byte) (string, error) {
 	return link, nil
 }
 
-// iterated is the token of an iterator's next page; it counts, to tell one from the
-// next.
-func iterated(reader, token string) string {
-	_, count, _ := strings.Cut(token, ".")
-	n, _ := strconv.Atoi(count)
-	return reader + "." + strconv.Itoa(n+1)
-}
-
-// counted is the token of the page after the one that token, a number, names. A
-// page without records is the last.
-func (p *pager) counted(body, records []byte, token string) (string, error) {
-	at, err := strconv.Atoi(token)
-	if err != nil {
-		return "", p.src.fail(engine.Permanent, "bad_request", "", fmt.Errorf("the stored page %q is no number", token), 0)
-	}
-	n, _, err := p.src.count(records)
-	if err != nil || n == 0 {
-		return "", err
-	}
-	done := at + n // records so far
-	if p.paging.Type == "page" {
-		at++
-		if done = at; !p.paging.ZeroBased {
-			done-- // pages so far
-		}
-	} else {
-		at = done
-	}
-	if p.total >= 0 {
-		total, err := strconv.Atoi(textOf(p.reader.Spans[p.total], body))
-		if err != nil {
-			return "", p.src.fail(engine.Transient, "unexpected_answer", "the API may have changed", fmt.Errorf("%s is no number", p.paging.Total), 0)
-		}
-		if done >= total {
-			return "", nil
-		}
-	}
-	return strconv.Itoa(at), nil
-}
-
-// count counts the records of a page and returns the last of them.
-func (r *Connection) count(records []byte) (n int, last []byte, err error) {
-	at := scan.Space(records, 0)
-	list := at < len(records) && records[at] == '['
-	if list {
-		at++
-	}
-	for {
-		for at < len(records) && (records[at] <= ' ' || records[at] == ',') {
-			at++
-		}
-		if at >= len(records) || list && records[at] == ']' {
-			return n, last, nil
-		}
-		end, _, err := scan.Skip(records, at)
-		if err != nil {
-			return 0, nil, r.fail(engine.Transient, "malformed_page", "", err, 0)
-		}
-		n, last, at = n+1, records[at:end], end
-	}
-}
-
 // textOf is the text of a value in a response, "" when there is none.
 func textOf(sp scan.Span, body []byte) string {
 	switch sp.Kind {
@@ -406,21 +330,4 @@ func textOf(sp scan.Span, body []byte) string {
 		return string(sp.Text(body))
 	}
 	return plainText(body[sp.Start:sp.End])
-}
-
-// truthy is what a response means by "there is more": true, a number that is
-// not 0, a text that is neither empty nor false.
-func truthy(sp scan.Span, body []byte) bool {
-	text := textOf(sp, body)
-	f, err := strconv.ParseFloat(text, 64)
-	return text != "" && text != "false" && (err != nil || f != 0)
-}
-
-func empty(records []byte) bool {
-	p := scan.Space(records, 0)
-	if p < len(records) && records[p] == '[' {
-		p = scan.Space(records, p+1)
-		return p < len(records) && records[p] == ']'
-	}
-	return p == len(records)
 }

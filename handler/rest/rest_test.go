@@ -244,7 +244,7 @@ func FuzzSameOrigin(f *testing.F) {
 			t.Fatal(err)
 		}
 		resp := &http.Response{Header: http.Header{"Link": {"<" + link + `>; rel="next"`}}, Request: first}
-		next, err := src.levels[0].pager.next(resp, nil, nil, "")
+		next, err := src.levels[0].pager.next(resp, nil, 0, nil, "")
 		if err != nil || next == "" {
 			return
 		}

@@ -128,14 +128,14 @@ type Paging struct {
 	Token       string            `yaml:"token" doc:"token: where the token is in the response, such as $.cursor; last_record: where the value is in the record, such as $.id."`
 	TokenHeader string            `yaml:"token_header" doc:"token: the response header that has the token."`
 	More        string            `yaml:"more" doc:"Where the response says whether there is more, such as $.has_more."`
-	Total       string            `yaml:"total" doc:"offset, page: where the response says how many records, or pages, there are in all."`
+	Total       string            `yaml:"total" doc:"Where the response says how many records there are in all; page: how many pages. A listing that ends before has to be asked for again."`
 	Size        int               `yaml:"size" doc:"How many records a full page has: {page.size} in parameters, and for stop: short_page."`
 	ZeroBased   bool              `yaml:"zero_based" doc:"page: the first page is 0, not 1."`
 	Query       map[string]Values `yaml:"query" doc:"Query parameters of the next request, with {page.token}. offset, page: of the first one too."`
 	Headers     map[string]string `yaml:"headers" doc:"Headers of the next request, with {page.token}."`
 	Body        any               `yaml:"body" doc:"Body of the next request, with {page.token}; it replaces the first one's, but for keys such as $.variables.after, which set one place in that. offset, page: of the first one too."`
 	Only        bool              `yaml:"only" doc:"The next request has the query parameters of paging only, not those of request."`
-	Stop        string            `yaml:"stop" enum:"empty_page|short_page" doc:"empty_page: a page without records is the last, whatever it says; short_page: one with fewer than size."`
+	Stop        string            `yaml:"stop" enum:"empty_page|short_page" doc:"empty_page: a page without records is the last, whatever next one it names; short_page: one with fewer than size. When more or total says that there is more, it is not believed."`
 	MaxPages    int               `yaml:"max_pages" doc:"How many pages the provider lists of one window; a window that has more is listed in parts."`
 }
 

@@ -296,13 +296,13 @@ func (v *validator) rules(rules []Rule, path string) {
 
 // pagingKeys are the keys that each type of paging needs, and may have.
 var pagingKeys = map[string]keySet{
-	"none":        {},
-	"link_header": {may: []string{"rel", "stop", "more", "max_pages", "size"}},
-	"next_url":    {may: []string{"url", "url_header", "stop", "more", "max_pages", "size"}},
-	"token":       {may: []string{"token", "token_header", "query", "headers", "body", "only", "stop", "more", "max_pages", "size"}},
+	"none":        {may: []string{"total"}},
+	"link_header": {may: []string{"rel", "stop", "more", "max_pages", "size", "total"}},
+	"next_url":    {may: []string{"url", "url_header", "stop", "more", "max_pages", "size", "total"}},
+	"token":       {may: []string{"token", "token_header", "query", "headers", "body", "only", "stop", "more", "max_pages", "size", "total"}},
 	"offset":      {may: []string{"query", "headers", "body", "only", "stop", "more", "max_pages", "size", "total"}},
 	"page":        {may: []string{"query", "headers", "body", "only", "stop", "more", "max_pages", "size", "total", "zero_based"}},
-	"last_record": {needs: []string{"token"}, may: []string{"query", "headers", "body", "only", "stop", "more", "max_pages", "size"}},
+	"last_record": {needs: []string{"token"}, may: []string{"query", "headers", "body", "only", "stop", "more", "max_pages", "size", "total"}},
 	"iterator":    {needs: []string{"first", "next"}, may: []string{"query", "headers", "body", "more", "size", "stop"}},
 }
 
