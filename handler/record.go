@@ -125,7 +125,8 @@ func (r *recording) recorder(res *config.Resolved) (*author.Recorder, map[string
 			settings[set.Name] = value
 		}
 	}
-	tokens := strings.Trim(spec.Placeholder.ReplaceAllString(res.Connector.Auth.TokenURL, ""), "/")
+	tokens, _, _ := strings.Cut(spec.Placeholder.ReplaceAllString(res.Connector.Auth.TokenURL, ""), "?")
+	tokens = strings.Trim(tokens, "/")
 	skip := func(req *http.Request) bool {
 		return res.Connector.Auth.Type == "azure" && req.URL.Host == "login.microsoftonline.com" || tokens != "" && strings.HasSuffix(req.URL.Host+req.URL.Path, tokens[strings.LastIndex(tokens, "//")+1:])
 	}

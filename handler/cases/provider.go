@@ -57,7 +57,8 @@ func (p *provider) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // isLogin reports whether a request is one for a token.
 func (p *provider) isLogin(req *http.Request) bool {
-	path, host := p.auth.TokenURL, ""
+	path, _, _ := strings.Cut(p.auth.TokenURL, "?")
+	host := ""
 	switch {
 	case p.auth.Type == "azure":
 		return req.URL.Host == "login.microsoftonline.com"

@@ -15,11 +15,20 @@ var hostname = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?
 
 // ParseBase checks an address to send requests to: https, or http to this machine.
 func ParseBase(s string) (*url.URL, error) {
-	u, err := url.Parse(strings.TrimSuffix(s, "/"))
+	u, err := ParseEndpoint(strings.TrimSuffix(s, "/"))
+	if err == nil && (u.RawQuery != "" || u.ForceQuery) {
+		return nil, fmt.Errorf("%q has to be a scheme, a host and perhaps a path", s)
+	}
+	return u, err
+}
+
+// ParseEndpoint is ParseBase for the address of one request, which may have a query.
+func ParseEndpoint(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%q is no URL", s)
-	case u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+	case u.Host == "" || u.User != nil || u.Fragment != "":
 		return nil, fmt.Errorf("%q has to be a scheme, a host and perhaps a path", s)
 	case !hostname.MatchString(u.Hostname()) && net.ParseIP(u.Hostname()) == nil:
 		return nil, fmt.Errorf("%q: %q is no name of a host", s, u.Hostname())

@@ -13,3 +13,14 @@ func TestParseBase(t *testing.T) {
 		}
 	}
 }
+
+func TestParseEndpoint(t *testing.T) {
+	for at, ok := range map[string]bool{
+		"https://a.example/token?type=api": true, "https://a.example/token/": true, "http://127.0.0.1:80/t?x": true,
+		"http://a.example/t?x": false, "https://u:p@a.example/t": false, "https://a.example/t?x#y": false, "https://*.example/t": false, "/token?type=api": false,
+	} {
+		if u, err := ParseEndpoint(at); (err == nil) != ok || ok && u.String() != at {
+			t.Errorf("%s: %v, %v", at, u, err)
+		}
+	}
+}

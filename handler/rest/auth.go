@@ -3,10 +3,11 @@ package rest
 import (
 	"context"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
-	"github.com/sluice-connectors/sluice/handler/spec"
+	"github.com/sluice-connectors/sluice/handler/engine"
 )
 
 // authenticator proves to the provider who asks.
@@ -24,17 +25,20 @@ func newAuthenticator(r *Connection) authenticator {
 	case "basic":
 		user, password := r.setting(a.Username), r.setting(a.Password)
 		r.secrets.set(r.label+"basic", user+":"+password)
-		return fixed(func(req *http.Request) { req.SetBasicAuth(user, password) })
+		return fixed(func(req *http.Request) error { req.SetBasicAuth(user, password); return nil })
 	case "digest":
 		return &digest{r: r}
 	case "bearer":
-		return fixed(func(req *http.Request) { req.Header.Set("Authorization", "Bearer "+r.setting(a.Value)) })
+		return fixed(func(req *http.Request) error {
+			req.Header.Set("Authorization", "Bearer "+r.setting(a.Value))
+			return nil
+		})
 	case "api_key":
 		r.secrets.set(r.label+"api_key", r.setting(a.Value)) // which may have several settings in it
 		if a.Body != "" {                                    // goes in when the body is written
-			return fixed(func(*http.Request) {})
+			return none
 		}
-		return fixed(func(req *http.Request) { putKey(req, a, r.setting(a.Value)) })
+		return fixed(func(req *http.Request) error { return r.putKey(req, r.setting(a.Value)) })
 	case "oauth2":
 		return &tokenAuth{r: r, issue: (&oauth{Connection: r}).token}
 	case "azure":
@@ -46,11 +50,12 @@ func newAuthenticator(r *Connection) authenticator {
 	case "signature":
 		return newSigner(r)
 	}
-	return fixed(func(*http.Request) {})
+	return none
 }
 
 // putKey puts a key or token where auth says: a header, a query parameter or a cookie.
-func putKey(req *http.Request, a *spec.Auth, value string) {
+func (r *Connection) putKey(req *http.Request, value string) error {
+	a := &r.c.Auth
 	if a.Prefix != "" {
 		value = a.Prefix + " " + value
 	}
@@ -60,23 +65,34 @@ func putKey(req *http.Request, a *spec.Auth, value string) {
 		q.Set(a.Query, value)
 		req.URL.RawQuery = q.Encode()
 	case a.Cookie != "":
-		req.AddCookie(&http.Cookie{Name: a.Cookie, Value: value})
+		if err := setCookie(req, a.Cookie, value); err != nil {
+			return r.fail(engine.Auth, "wrong_credentials", "check "+r.settingIn(a.Value, "what the login answers"), err, 0)
+		}
 	default:
 		req.Header.Set(a.Header, value)
 	}
+	return nil
+}
+
+// carries reports whether putKey has put value into a request.
+func (r *Connection) carries(req *http.Request, value string) bool {
+	a := &r.c.Auth
+	switch {
+	case a.Query != "":
+		return strings.HasSuffix(req.URL.Query().Get(a.Query), value)
+	case a.Cookie != "":
+		return strings.HasSuffix(req.Header.Get("Cookie"), value)
+	}
+	return strings.HasSuffix(req.Header.Get(a.Header), value)
 }
 
 // fixed credentials are always the same.
-type fixed func(*http.Request)
+type fixed func(*http.Request) error
 
-func (f fixed) apply(_ context.Context, req *http.Request) error { f(req); return nil }
+func (f fixed) apply(_ context.Context, req *http.Request) error { return f(req) }
 func (f fixed) refused(*http.Response) bool                      { return false }
 
-// token is what an issuer has answered; a life of 0 says that it did not say.
-type token struct {
-	value string
-	life  time.Duration
-}
+var none = fixed(func(*http.Request) error { return nil })
 
 // tokenAuth asks for a token, uses it until shortly before it ends, and replaces
 // it when it is refused.
@@ -88,6 +104,7 @@ type tokenAuth struct {
 	value string
 	until time.Time
 	used  bool // for a request before
+	known bool // 403 has come for a new token too: it is no matter of the token
 }
 
 const (
@@ -99,10 +116,10 @@ const (
 
 func (t *tokenAuth) apply(ctx context.Context, req *http.Request) error {
 	value, err := t.get(ctx)
-	if err == nil {
-		putKey(req, &t.r.c.Auth, value)
+	if err != nil {
+		return err
 	}
-	return err
+	return t.r.putKey(req, value)
 }
 
 // get returns a token that is valid now.
@@ -121,16 +138,24 @@ func (t *tokenAuth) get(ctx context.Context) (string, error) {
 	if life <= 0 {
 		life = time.Duration(t.r.c.Auth.Lifetime)
 	}
-	t.value, t.used, t.until = issued.value, false, t.r.opt.Now().Add(max(life-tokenMargin, life/2))
+	t.value, t.used, t.known, t.until = issued.value, false, false, t.r.opt.Now().Add(max(life-tokenMargin, life/2))
 	t.r.secrets.set(t.r.label+tokenName, t.value)
 	return t.value, nil
 }
 
 // refused drops the token, and reports whether it had been good for a while: the
-// provider may accept a new one.
-func (t *tokenAuth) refused(*http.Response) bool {
+// provider may accept a new one. Some say 403 of a token that has ended, but as a
+// rule that is about what may be read, and then a new token changes nothing.
+func (t *tokenAuth) refused(resp *http.Response) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.value == "" || !t.r.carries(resp.Request, t.value) { // replaced meanwhile
+		return true
+	}
+	if resp.StatusCode == http.StatusForbidden && (t.known || !t.used) {
+		t.known = true
+		return false
+	}
 	t.value = ""
 	return t.used
 }

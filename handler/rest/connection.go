@@ -49,6 +49,7 @@ type Connection struct {
 	base    *url.URL
 	opt     Options
 	client  *http.Client
+	tokens  *http.Client // sends requests for tokens, which are never sent on
 	dialer  *net.Dialer
 	secrets *secrets
 	label   string // before the names of what becomes of credentials, to tell a step's own
@@ -91,7 +92,7 @@ func (r *Connection) Origin() string { return r.base.Scheme + "://" + r.base.Hos
 func (r *Connection) as(a *spec.Auth, label string) *Connection {
 	c, opt := *r.c, r.opt
 	c.Auth, opt.Keep = *a, nil // what is kept is the connection's
-	return &Connection{c: &c, base: r.base, opt: opt, client: r.client, dialer: r.dialer, secrets: r.secrets, label: label + " "}
+	return &Connection{c: &c, base: r.base, opt: opt, client: r.client, tokens: r.tokens, dialer: r.dialer, secrets: r.secrets, label: label + " "}
 }
 
 // openClient makes the client that sends requests, with the certificate that it
@@ -113,8 +114,11 @@ func (r *Connection) openClient() error {
 		transport = r.opt.Through(transport)
 	}
 	r.client = &http.Client{Timeout: 5 * time.Minute, CheckRedirect: r.checkRedirect, Transport: transport}
+	r.tokens = &http.Client{Timeout: time.Minute, CheckRedirect: sentOn, Transport: transport}
 	return nil
 }
+
+func sentOn(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // setting expands the settings in a text.
 func (r *Connection) setting(text string) string {

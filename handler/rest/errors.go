@@ -5,11 +5,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"math"
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -22,9 +20,14 @@ func (r *Connection) fail(kind engine.Kind, reason, hint string, err error, wait
 	return &engine.Error{Kind: kind, Op: "ask " + r.c.Name, Reason: reason, Hint: hint, Err: err, Wait: wait}
 }
 
-// networkError classifies an error that came instead of a response.
+// networkError classifies an error that came instead of a response of the provider.
 func (r *Connection) networkError(err error) error {
-	host := r.base.Host
+	return r.unreachable(r.base.Host, r.hostSetting(), err)
+}
+
+// unreachable classifies an error that came instead of a response of host, which
+// setting names.
+func (r *Connection) unreachable(host, setting string, err error) error {
 	var dns *net.DNSError
 	var cert *x509.CertificateInvalidError
 	var unknown x509.UnknownAuthorityError
@@ -35,15 +38,17 @@ func (r *Connection) networkError(err error) error {
 	case errors.Is(err, context.Canceled):
 		return err
 	case errors.As(err, &dns) && dns.IsNotFound:
-		reason, hint = "host_not_found", "check "+r.hostSetting()
+		reason, hint = "host_not_found", "check "+setting
 	case errors.As(err, &cert) && cert.Reason == x509.Expired:
 		reason, hint = "clock_or_certificate", "the certificate is not valid at this machine's time, "+r.opt.Now().UTC().Format(time.RFC3339)+": check the clock"
 	case errors.As(err, &unknown), errors.As(err, &name), errors.As(err, &cert):
-		reason, hint = "untrusted_certificate", "check "+r.hostSetting()+", and whether a proxy inspects TLS"
+		reason, hint = "untrusted_certificate", "check "+setting+", and whether a proxy inspects TLS"
 	case errors.As(err, &private):
 		return r.fail(engine.Permanent, "private_address", "nothing was sent there; if the provider is in your own network, write private_network: true in the connection", fmt.Errorf("%s: %w", host, private), 0)
 	case strings.Contains(err.Error(), "redirected"):
-		return r.fail(engine.Permanent, "foreign_link", "nothing was sent there; check base_url", r.scrub(err), 0)
+		return r.fail(engine.Permanent, "foreign_link", "nothing was sent there; check "+setting, r.scrub(err), 0)
+	case host != r.base.Host:
+		hint += "; and check " + setting
 	}
 	var ue *url.Error
 	if errors.As(err, &ue) { // its text is the whole URL once more
@@ -54,27 +59,38 @@ func (r *Connection) networkError(err error) error {
 
 // hostSetting says where the host's name comes from.
 func (r *Connection) hostSetting() string {
-	if m := spec.Placeholder.FindStringSubmatch(r.c.BaseURL); m != nil && r.opt.BaseURL == "" {
+	if r.opt.BaseURL != "" {
+		return "base_url"
+	}
+	return r.settingIn(r.c.BaseURL, "base_url")
+}
+
+// settingIn names the first setting in a text of the connector's, or what the text
+// is for when there is none.
+func (r *Connection) settingIn(text, otherwise string) string {
+	if m := spec.Placeholder.FindStringSubmatch(text); m != nil {
 		return "the setting " + m[1] + " (" + r.c.EnvName(m[1]) + ")"
 	}
-	return "base_url"
+	return otherwise
+}
+
+// answer says in words what came instead of what was asked for.
+func (r *Connection) answer(who string, resp *http.Response, body []byte) error {
+	text := r.after(body)
+	if isHTML(resp.Header.Get("Content-Type"), body) {
+		text = " with a web page"
+	}
+	return fmt.Errorf("%s answered %d %s%s", who, resp.StatusCode, http.StatusText(resp.StatusCode), text)
 }
 
 // statusError classifies a response that is no success. paged says that the
 // request carried a page token.
 func (r *Connection) statusError(resp *http.Response, body []byte, paged bool) error {
 	code := resp.StatusCode
-	cause := fmt.Errorf("%s answered %d %s", r.base.Host, code, http.StatusText(code))
-	if text := r.snippet(body); text != "" {
-		cause = fmt.Errorf("%w: %s", cause, text)
-	}
-	wait := retryAfter(resp.Header, r.opt.Now())
-	exhausted := firstHeader(resp.Header, "Remaining") == "0"
+	cause := r.answer(r.base.Host, resp, body)
 	switch {
-	case code == http.StatusTooManyRequests, // 403 is GitHub's and others' way to say it
-		code == http.StatusForbidden && (exhausted || resp.Header.Get("Retry-After") != ""),
-		code == http.StatusServiceUnavailable && wait > 0:
-		return r.fail(engine.Throttled, "throttled", "", cause, wait)
+	case tooOften(resp, body):
+		return r.throttled(resp, cause)
 	case code == http.StatusUnauthorized:
 		return r.fail(engine.Auth, "wrong_credentials", "check "+r.secretSettings()+": it may be wrong, expired or revoked", cause, 0)
 	case code == http.StatusForbidden:
@@ -132,56 +148,6 @@ func clean(text string, most int) string {
 		text = string(runes[:most]) + "…"
 	}
 	return text
-}
-
-// retryAfter reads how long to wait: Retry-After in seconds or as a date, or
-// the time at which the rate limit is reset.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	if v := h.Get("Retry-After"); v != "" {
-		if sec, err := strconv.ParseFloat(v, 64); err == nil && sec >= 0 {
-			return time.Duration(math.Min(sec, maxWait.Seconds()) * float64(time.Second))
-		}
-		if t, err := http.ParseTime(v); err == nil {
-			return untilAfter(t, now)
-		}
-	}
-	for _, name := range []string{"RetryAfter", "Reset"} { // X-RateLimit-RetryAfter: CrowdStrike
-		if t, ok := resetTime(h, name, now); ok {
-			return untilAfter(t, now)
-		}
-	}
-	return 0
-}
-
-// maxWait is the longest wait that is believed in: a header that asks for more
-// is a mistake, and the stream must not stand still for it.
-const maxWait = 7 * 24 * time.Hour
-
-// untilAfter is how long to wait for t to be over; headers have whole seconds.
-func untilAfter(t, now time.Time) time.Duration {
-	return min(max(t.Sub(now), 0), maxWait) + time.Second
-}
-
-// firstHeader reads a rate-limit header in the spellings that are in use.
-func firstHeader(h http.Header, what string) string {
-	for _, prefix := range []string{"X-Rate-Limit-", "X-Ratelimit-", "Ratelimit-"} {
-		if v := h.Get(prefix + what); v != "" {
-			return v
-		}
-	}
-	return ""
-}
-
-// resetTime reads …-Reset and the like: seconds since 1970, or seconds from now.
-func resetTime(h http.Header, name string, now time.Time) (time.Time, bool) {
-	n, err := strconv.ParseInt(firstHeader(h, name), 10, 64)
-	switch {
-	case err != nil || n < 0:
-		return time.Time{}, false
-	case n < 1e8:
-		return now.Add(time.Duration(n) * time.Second), true
-	}
-	return time.Unix(n, 0), true
 }
 
 // maxSkew is how far this machine's clock may be ahead of the provider's. A

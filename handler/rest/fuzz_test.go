@@ -64,7 +64,7 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// FuzzRetryAfter: no header makes a wait negative, or longer than a week.
+// FuzzRetryAfter: no header makes a wait negative, or longer than a day.
 func FuzzRetryAfter(f *testing.F) {
 	for _, s := range []string{"", "30", "1.5", "-1", "NaN", "Inf", "1e300", "Sun, 22 Nov 2026 12:00:30 GMT", "Mon, 01 Jan 0001 00:00:00 GMT", "soon"} {
 		f.Add(s, s)

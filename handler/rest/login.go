@@ -3,10 +3,7 @@ package rest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"strconv"
-	"time"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/spec"
@@ -21,6 +18,9 @@ func (r *Connection) login(ctx context.Context) (token, error) {
 	if err != nil {
 		return token{}, r.fail(engine.Permanent, "bad_request", "", err, 0)
 	}
+	if err := r.sendable(req); err != nil {
+		return token{}, err
+	}
 	resp, err := r.client.Do(req)
 	if err != nil {
 		return token{}, r.networkError(err)
@@ -31,11 +31,11 @@ func (r *Connection) login(ctx context.Context) (token, error) {
 		return token{}, err
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return token{}, r.noToken(resp, fmt.Errorf("the login answered %d %s%s", resp.StatusCode, http.StatusText(resp.StatusCode), r.after(body)))
+		return token{}, r.noToken(resp, body, r.hostSetting(), r.answer("the login", resp, body))
 	}
 	t, err := pickToken(d, resp, body)
 	if err != nil { // the body may hold a part of a credential: say nothing of it
-		return token{}, r.noToken(resp, err)
+		return token{}, r.noToken(resp, body, r.hostSetting(), err)
 	}
 	return t, nil
 }
@@ -48,11 +48,7 @@ func pickToken(d *spec.Login, resp *http.Response, body []byte) (t token, err er
 		where, t.value = "header "+d.TokenHeader, resp.Header.Get(d.TokenHeader)
 	case d.TokenCookie != "":
 		where = "cookie " + d.TokenCookie
-		for _, c := range resp.Cookies() {
-			if c.Name == d.TokenCookie {
-				t.value = c.Value
-			}
-		}
+		t.value = cookieIn(resp.Header, d.TokenCookie)
 	default:
 		if t.value, err = textAt(d.Token, body); err != nil {
 			return t, err
@@ -66,9 +62,7 @@ func pickToken(d *spec.Login, resp *http.Response, body []byte) (t token, err er
 		if err != nil {
 			return t, err
 		}
-		if seconds, err := strconv.ParseFloat(text, 64); err == nil && seconds < maxWait.Seconds() {
-			t.life = time.Duration(seconds * float64(time.Second))
-		}
+		t.life = lifeOf(text)
 	}
 	return t, nil
 }

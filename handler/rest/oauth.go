@@ -3,19 +3,12 @@ package rest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
-	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
-	"golang.org/x/oauth2"
-	"golang.org/x/oauth2/clientcredentials"
-
 	"github.com/sluice-connectors/sluice/handler/engine"
-	"github.com/sluice-connectors/sluice/handler/netguard"
 )
 
 // AzureToken gives a token of Microsoft Entra ID for Sluice's own identity.
@@ -51,7 +44,7 @@ func (o *oauth) token(ctx context.Context) (token, error) {
 		params.Set("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")
 		params.Set("assertion", statement)
 	}
-	endpoint, err := o.endpoint(a.TokenURL)
+	endpoint, err := o.endpoint()
 	if err != nil {
 		return token{}, err
 	}
@@ -85,47 +78,6 @@ func (o *oauth) clientSecret() string {
 	return o.setting(o.c.Auth.ClientSecret)
 }
 
-// ask makes a request for a token that client credentials allow.
-func (r *Connection) ask(ctx context.Context, endpoint *url.URL, id, secret, scope string, params url.Values) (token, error) {
-	config := clientcredentials.Config{ClientID: id, ClientSecret: secret, TokenURL: endpoint.String(), Scopes: strings.Fields(scope), EndpointParams: params, AuthStyle: r.authStyle()}
-	t, err := config.Token(r.tokenContext(ctx))
-	if err != nil {
-		return token{}, r.tokenError(err)
-	}
-	return tokenOf(t), nil
-}
-
-func tokenOf(t *oauth2.Token) token {
-	return token{t.AccessToken, time.Duration(t.ExpiresIn) * time.Second}
-}
-
-func (r *Connection) authStyle() oauth2.AuthStyle {
-	if r.c.Auth.CredentialsIn == "header" {
-		return oauth2.AuthStyleInHeader
-	}
-	return oauth2.AuthStyleInParams
-}
-
-// tokenContext has requests for tokens sent by our transport, and never sent on.
-func (r *Connection) tokenContext(ctx context.Context) context.Context {
-	return context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Timeout: time.Minute, Transport: r.client.Transport, CheckRedirect: func(*http.Request, []*http.Request) error {
-		return http.ErrUseLastResponse
-	}})
-}
-
-// endpoint is where tokens are issued: below base_url, or at an address of its own.
-func (r *Connection) endpoint(text string) (*url.URL, error) {
-	text = r.setting(text)
-	if strings.HasPrefix(text, "/") {
-		text = r.base.String() + text
-	}
-	u, err := netguard.ParseBase(text)
-	if err != nil {
-		return nil, r.fail(engine.Permanent, "bad_request", "check token_url", err, 0)
-	}
-	return u, nil
-}
-
 // authority is where Microsoft Entra ID issues tokens.
 const authority = "https://login.microsoftonline.com/"
 
@@ -142,10 +94,11 @@ func (r *Connection) azureToken(ctx context.Context) (token, error) {
 	if tenant == "" {
 		return token{}, r.fail(engine.Auth, "wrong_credentials", "give the tenant's id to the connection", errors.New("a client without a tenant"), 0)
 	}
-	endpoint, err := url.Parse(authority + url.PathEscape(tenant) + "/oauth2/v2.0/token")
+	u, err := url.Parse(authority + url.PathEscape(tenant) + "/oauth2/v2.0/token")
 	if err != nil {
 		return token{}, err
 	}
+	endpoint := &endpoint{u, "the network: Microsoft Entra ID issues tokens there"}
 	params := url.Values{}
 	if secret == "" {
 		own, err := r.identity(ctx, "api://AzureADTokenExchange/.default")
@@ -169,34 +122,4 @@ func (r *Connection) identity(ctx context.Context, scope string) (token, error) 
 		return token{}, r.fail(engine.Auth, "wrong_credentials", hint, errors.New(r.foreign(err.Error(), 300)), 0)
 	}
 	return token{value, expires.Sub(r.opt.Now())}, nil
-}
-
-// tokenError classifies why there is no token.
-func (r *Connection) tokenError(err error) error {
-	var re *oauth2.RetrieveError
-	var ue *url.Error
-	switch {
-	case errors.As(err, &re):
-	case errors.As(err, &ue):
-		return r.networkError(err)
-	default:
-		return r.fail(engine.Transient, "unexpected_answer", "check token_url", errors.New(r.foreign(err.Error(), 300)), 0)
-	}
-	code := re.Response.StatusCode
-	cause := fmt.Errorf("the token endpoint answered %d %s", code, http.StatusText(code))
-	if text := re.ErrorCode + " " + re.ErrorDescription; text != " " {
-		cause = fmt.Errorf("%w: %s", cause, r.foreign(strings.TrimSpace(text), 300))
-	}
-	return r.noToken(re.Response, cause)
-}
-
-// noToken classifies an answer that is no token.
-func (r *Connection) noToken(resp *http.Response, cause error) error {
-	switch code := resp.StatusCode; {
-	case code == http.StatusTooManyRequests:
-		return r.fail(engine.Throttled, "throttled", "", cause, retryAfter(resp.Header, r.opt.Now()))
-	case code >= 500:
-		return r.fail(engine.Transient, "provider_error", "", cause, 0)
-	}
-	return r.fail(engine.Auth, "wrong_credentials", "check "+r.secretSettings()+": it may be wrong, expired or revoked", cause, 0)
 }

@@ -1,7 +1,9 @@
 package rest
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -139,28 +141,179 @@ func TestARefusedTokenIsReplacedOnce(t *testing.T) {
 }
 
 func TestWhyThereIsNoToken(t *testing.T) {
-	for want, answer := range map[string]struct {
-		status int
-		body   string
+	for name, x := range map[string]struct {
+		status       int
+		kind, body   string // kind: the Content-Type
+		reason, text string
 	}{
-		"wrong_credentials": {401, `{"error":"invalid_client","error_description":"secret ` + secret + ` is wrong"}`},
-		"throttled":         {429, `{}`},
-		"provider_error":    {503, `down`},
-		"unexpected_answer": {200, `{"token_type":"bearer"}`},
+		"a wrong secret, echoed":  {401, "", `{"error":"invalid_client","error_description":"secret ` + secret + ` is wrong"}`, "wrong_credentials", "check key (ACME_KEY)"},
+		"an error with 200":       {200, "", `{"error":"bad_verification_code","error_description":"it is wrong"}`, "wrong_credentials", "bad_verification_code it is wrong"},
+		"an error that is a tree": {400, "", `{"error":{"code":"x1"}}`, "wrong_credentials", "x1"},
+		"too often":               {429, "", `{}`, "throttled", ""},
+		"too often, as 403":       {403, "", `{"error":{"errors":[{"reason":"userRateLimitExceeded"}]}}`, "throttled", ""},
+		"down, and until when":    {503, "", `down`, "throttled", ""},
+		"down":                    {502, "", `down`, "provider_error", ""},
+		"no token":                {200, "", `{"token_type":"bearer","id_token":"eyJ"}`, "unexpected_answer", "without an access_token"},
+		"a page of a portal":      {200, "text/html", `<html>sign in</html>`, "not_json", "check token_url"},
+		"a page of a firewall":    {403, "text/html; charset=utf-8", "\n<!DOCTYPE html><p>blocked", "not_json", "403 Forbidden with a web page"},
+		"another address":         {307, "", ``, "foreign_link", "it leads to https://elsewhere.example/"},
+		"nothing there":           {404, "", `{}`, "not_found", "check token_url"},
 	} {
 		s := newIssuer(t)
 		s.fail = func(w http.ResponseWriter) bool {
 			w.Header().Set("Retry-After", "30")
-			w.WriteHeader(answer.status)
-			fmt.Fprint(w, answer.body)
+			w.Header().Set("Location", "https://elsewhere.example/")
+			if x.status < 400 || x.kind != "" {
+				w.Header().Del("Retry-After")
+			}
+			if x.kind != "" {
+				w.Header().Set("Content-Type", x.kind)
+			}
+			if x.status != 307 {
+				w.Header().Del("Location")
+			}
+			w.WriteHeader(x.status)
+			fmt.Fprint(w, x.body)
 			return true
 		}
 		_, err := s.source(t, clientAuth, time.Now).Fetch(t.Context(), window, "")
-		if reason(err) != want || strings.Contains(err.Error(), secret) || s.asked > 0 {
-			t.Errorf("%d: %v (%s), want %s", answer.status, err, reason(err), want)
+		if reason(err) != x.reason || !strings.Contains(err.Error(), x.text) || strings.Contains(err.Error(), secret) || strings.Contains(err.Error(), "eyJ") || s.asked > 0 {
+			t.Errorf("%s: %v (%s), want %s", name, err, reason(err), x.reason)
 		}
-		if e, ok := err.(*engine.Error); ok && want == "throttled" && e.Wait != 30*time.Second {
-			t.Errorf("it waits %s", e.Wait)
+		if e := new(engine.Error); errors.As(err, &e) && x.reason == "throttled" && e.Wait != 30*time.Second {
+			t.Errorf("%s: it waits %s", name, e.Wait)
+		}
+	}
+}
+
+// TestHowLongATokenLives: for each grant, in each form that issuers write.
+func TestHowLongATokenLives(t *testing.T) {
+	grants := map[string]string{
+		"client": clientAuth, "password": strings.Replace(clientAuth, "scope:", `grant: password, username: "{host}", password: "{key}", scope:`, 1),
+		"refresh": `{type: oauth2, grant: refresh_token, token_url: /issuer/token, client_id: "{host}", client_secret: "{key}", refresh_token: "{key}"}`,
+	}
+	for expires, life := range map[string]time.Duration{
+		`3600`: time.Hour, `3599.98`: time.Hour, `"3600"`: time.Hour, `"3599.98"`: time.Hour, `" 3600 "`: time.Hour, `3`: 3 * time.Second, `"3"`: 3 * time.Second, `5184000`: 60 * 24 * time.Hour,
+		``: 10 * time.Minute, `null`: 10 * time.Minute, `0`: 10 * time.Minute, `-1`: 10 * time.Minute, `"NaN"`: 10 * time.Minute, `"soon"`: 10 * time.Minute, `1795348860`: 10 * time.Minute, `1e300`: 10 * time.Minute,
+	} {
+		for grant, auth := range grants {
+			s, now := newIssuer(t), noon
+			s.now, s.expires = func() time.Time { return now }, expires
+			src := s.source(t, auth, s.now)
+			for i, want := range []int{1, 1, 2} {
+				if _, err := src.Fetch(t.Context(), window, ""); err != nil || s.issued != want {
+					t.Errorf("%s, expires_in %s: request %d with token %d, %v", grant, expires, i+1, s.issued, err)
+				}
+				now = now.Add([]time.Duration{life / 4, life}[min(i, 1)])
+			}
+		}
+	}
+}
+
+// TestATokenThatEndsUnannounced, which some answer with 403, is replaced. Where 403
+// is about what may be read, it is not replaced again and again.
+func TestATokenThatEndsUnannounced(t *testing.T) {
+	for _, status := range []int{401, 403} {
+		tokens, asked, ended, barred := 0, 0, false, false
+		s := authSource(t, `{type: oauth2, token_url: /token, client_id: "{host}", client_secret: "{key}"}`, func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.URL.Path == "/token":
+				tokens, ended = tokens+1, false
+				fmt.Fprintf(w, `{"access_token":"token-%d"}`, tokens)
+			case ended || barred:
+				asked++
+				w.WriteHeader(status)
+			default:
+				fmt.Fprint(w, `[]`)
+			}
+		}, nil)
+		fetchOK(t, s)
+		ended = true
+		fetchOK(t, s)
+		if tokens != 2 || asked != 1 {
+			t.Errorf("%d: %d tokens, %d refusals", status, tokens, asked)
+		}
+		if barred = true; status == 401 {
+			continue
+		}
+		for range 5 {
+			if _, err := s.Fetch(t.Context(), window, ""); reason(err) != "forbidden" {
+				t.Errorf("%d: %v", status, err)
+			}
+		}
+		if tokens != 3 {
+			t.Errorf("%d tokens for what may not be read", tokens)
+		}
+	}
+}
+
+// TestOneTokenForAllThatWereRefused: requests at the same time are refused together.
+func TestOneTokenForAllThatWereRefused(t *testing.T) {
+	s := newIssuer(t)
+	src := s.source(t, clientAuth, time.Now)
+	auth := src.auth.(*tokenAuth)
+	old, err := auth.get(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	refusal := func() *http.Response {
+		req := httptest.NewRequest("GET", "/", nil)
+		req.Header.Set("Authorization", "Bearer "+old)
+		return &http.Response{StatusCode: 401, Request: req}
+	}
+	for range 3 {
+		auth.refused(refusal())
+		if _, err := auth.get(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s.issued != 2 {
+		t.Errorf("%d tokens", s.issued)
+	}
+}
+
+// TestRequestsForTokens say who asks, go to an address as it is written, and take
+// answers in the form that they were asked in.
+func TestRequestsForTokens(t *testing.T) {
+	for _, url := range []string{"/token?type=api", "/token/", "https://id.example/token?type=api&x=%2F"} {
+		asked := ""
+		s := authSource(t, `{type: oauth2, token_url: "`+url+`", client_id: "{host}", client_secret: "{key}"}`, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/data" {
+				if r.Header.Get("Authorization") != "Bearer a&b" {
+					t.Errorf("%s: Authorization: %s", url, r.Header.Get("Authorization"))
+				}
+				fmt.Fprint(w, `[]`)
+				return
+			}
+			asked = r.URL.RequestURI()
+			if r.UserAgent() != "Sluice/1" || r.Header.Get("Accept") != "application/json" {
+				t.Errorf("%s: headers %v", url, r.Header)
+			}
+			w.Header().Set("Content-Type", "application/x-www-form-urlencoded")
+			fmt.Fprint(w, "access_token=a%26b&scope=&expires_in=3600\n")
+		}, func(o *Options) { o.UserAgent = "Sluice/1" })
+		fetchOK(t, s)
+		if !strings.HasSuffix(url, asked) || asked == "" {
+			t.Errorf("%s: asked for %s", url, asked)
+		}
+	}
+}
+
+func TestWhatCannotBeReachedIsNamed(t *testing.T) {
+	for url, want := range map[string]string{
+		"https://id.acme.invalid/token": "check token_url", "https://{host}.invalid/token": "check the setting host (ACME_HOST)",
+	} {
+		c := declared(t, `{type: oauth2, token_url: "`+url+`", client_id: "{host}", client_secret: "{key}"}`, listStream)
+		s, err := open(c, &c.Streams[0], Options{BaseURL: "https://api.acme.example", Settings: map[string]string{"host": "me", "key": secret},
+			Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
+				return nil, &net.DNSError{Err: "no such host", Name: req.URL.Host, IsNotFound: true}
+			})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.Fetch(t.Context(), window, "")
+		if text := fmt.Sprint(err); !strings.Contains(text, want) || !strings.Contains(text, ".invalid") || strings.Contains(text, "base_url") || strings.Contains(text, "api.acme.example") {
+			t.Errorf("%s: %v", url, err)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"net/url"
 
 	"golang.org/x/oauth2"
 
@@ -29,35 +30,32 @@ type Keeper interface {
 
 // refreshed asks for a token with the newest refresh token.
 func (o *oauth) refreshed(ctx context.Context) (token, error) {
-	a := &o.c.Auth
 	if o.refresh == "" {
 		if err := o.loadRefresh(ctx); err != nil {
 			return token{}, err
 		}
 	}
-	endpoint, err := o.endpoint(a.TokenURL)
-	if err != nil {
-		return token{}, err
-	}
-	config := o.config(endpoint.String())
-	t, err := config.TokenSource(o.tokenContext(ctx), &oauth2.Token{RefreshToken: o.refresh}).Token()
+	g, err := o.trade(ctx, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {o.refresh}})
 	if err != nil {
 		o.refresh = "" // another process may have a newer one
-		return token{}, o.tokenError(err)
+		return token{}, err
 	}
-	if t.RefreshToken != "" && t.RefreshToken != o.refresh {
+	if g.refresh != "" && g.refresh != o.refresh {
 		// Saved before it is used: the old one may be worth nothing already.
-		if err := o.saveRefresh(ctx, t.RefreshToken); err != nil {
+		if err := o.saveRefresh(ctx, g.refresh); err != nil {
 			return token{}, err
 		}
 	}
-	return tokenOf(t), nil
+	return g.token, nil
 }
 
-func (r *Connection) config(tokenURL string) *oauth2.Config {
-	a := &r.c.Auth
-	return &oauth2.Config{ClientID: r.setting(a.ClientID), ClientSecret: r.setting(a.ClientSecret),
-		Endpoint: oauth2.Endpoint{AuthURL: r.setting(a.AuthorizeURL), TokenURL: tokenURL, AuthStyle: r.authStyle()}}
+// trade asks for a token with what a person's consent has led to.
+func (r *Connection) trade(ctx context.Context, form url.Values) (grant, error) {
+	endpoint, err := r.endpoint()
+	if err != nil {
+		return grant{}, err
+	}
+	return r.askToken(ctx, endpoint, r.setting(r.c.Auth.ClientID), r.setting(r.c.Auth.ClientSecret), form)
 }
 
 func (o *oauth) loadRefresh(ctx context.Context) error {
@@ -150,12 +148,11 @@ type Login struct {
 
 // BeginLogin prepares a login after which the browser comes back to redirect.
 func (r *Connection) BeginLogin(redirect string) *Login {
+	a := &r.c.Auth
 	l := &Login{r: r, redirect: redirect, State: oauth2.GenerateVerifier(), verifier: oauth2.GenerateVerifier()}
-	config := r.config("")
-	config.RedirectURL = redirect
-	config.Scopes = []string{r.setting(r.c.Auth.Scope)}
+	config := oauth2.Config{ClientID: r.setting(a.ClientID), RedirectURL: redirect, Scopes: []string{r.setting(a.Scope)}, Endpoint: oauth2.Endpoint{AuthURL: r.setting(a.AuthorizeURL)}}
 	opts := []oauth2.AuthCodeOption{oauth2.AccessTypeOffline, oauth2.S256ChallengeOption(l.verifier)}
-	for k, v := range r.c.Auth.Params {
+	for k, v := range a.Params {
 		opts = append(opts, oauth2.SetAuthURLParam(k, r.setting(v)))
 	}
 	l.URL = config.AuthCodeURL(l.State, opts...)
@@ -166,18 +163,12 @@ func (r *Connection) BeginLogin(redirect string) *Login {
 // that.
 func (l *Login) Finish(ctx context.Context, code string) error {
 	r := l.r
-	endpoint, err := r.endpoint(r.c.Auth.TokenURL)
+	g, err := r.trade(ctx, url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {l.redirect}, "code_verifier": {l.verifier}})
 	if err != nil {
 		return err
 	}
-	config := r.config(endpoint.String())
-	config.RedirectURL = l.redirect
-	t, err := config.Exchange(r.tokenContext(ctx), code, oauth2.VerifierOption(l.verifier))
-	if err != nil {
-		return r.tokenError(err)
-	}
-	if t.RefreshToken == "" {
+	if g.refresh == "" {
 		return r.fail(engine.Auth, "wrong_credentials", "the app has to be allowed offline access", errors.New("the provider gave no refresh token"), 0)
 	}
-	return (&oauth{Connection: r}).saveRefresh(ctx, t.RefreshToken)
+	return (&oauth{Connection: r}).saveRefresh(ctx, g.refresh)
 }

@@ -161,7 +161,7 @@ func TestHalfOfTheRateLimitIsLeftToOthers(t *testing.T) {
 	}
 	_, err := s.Fetch(t.Context(), window, "")
 	var e *engine.Error
-	if !errors.As(err, &e) || e.Kind != engine.Throttled || e.Reason != "rate_share" || e.Wait != 31*time.Second {
+	if !errors.As(err, &e) || e.Kind != engine.Throttled || e.Reason != "rate_share" || e.Wait != 30*time.Second {
 		t.Errorf("error: %v (%+v)", err, e)
 	}
 }

@@ -31,7 +31,7 @@ func (l *listing) answered(resp *http.Response, body []byte, usual error) (*engi
 	case "retry":
 		return nil, r.fail(engine.Transient, "provider_error", "", cause, 0)
 	case "throttled":
-		return nil, r.fail(engine.Throttled, "throttled", "", cause, retryAfter(resp.Header, r.opt.Now()))
+		return nil, r.throttled(resp, cause)
 	case "new_token":
 		l.auth.refused(resp)
 		if l.renewed { // for nothing, it seems

@@ -196,23 +196,37 @@ func (l *listing) exchange(ctx context.Context, sc *scope, token string) (*http.
 				return nil, nil, err
 			}
 		}
+		if err := r.sendable(req); err != nil {
+			return nil, nil, err
+		}
 		l.pager.unsure = true
 		resp, err := r.client.Do(req)
 		if err != nil {
 			return nil, nil, r.networkError(err)
 		}
-		if resp.StatusCode == http.StatusUnauthorized && tries == 0 && r.sameOrigin(req.URL) && l.auth.refused(resp) {
-			resp.Body.Close()
-			continue
-		}
 		body, err := l.read(resp)
 		resp.Body.Close()
+		if l.refused(resp, body) && tries == 0 {
+			continue
+		}
 		if err == nil {
 			err = r.checkClock(resp)
 		}
 		r.pace(resp.Header)
 		return resp, body, err
 	}
+}
+
+// refused reports whether an answer refuses credentials that may be replaced by
+// better ones.
+func (l *listing) refused(resp *http.Response, body []byte) bool {
+	switch resp.StatusCode {
+	case http.StatusUnauthorized:
+		return l.src.sameOrigin(resp.Request.URL) && l.auth.refused(resp)
+	case http.StatusForbidden: // which some say when they are asked too often
+		return l.src.sameOrigin(resp.Request.URL) && !tooOften(resp, body) && l.auth.refused(resp)
+	}
+	return false
 }
 
 // maxBody is the largest response that is read.

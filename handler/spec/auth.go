@@ -11,7 +11,7 @@ type Auth struct {
 	Value         string            `yaml:"value" doc:"api_key, bearer: the key, as a {placeholder}."`
 	Username      string            `yaml:"username" doc:"basic, digest, oauth2 with grant: password, signature: the user, as a {placeholder}."`
 	Password      string            `yaml:"password" doc:"basic, digest, oauth2 with grant: password: the password, as a {placeholder}."`
-	TokenURL      string            `yaml:"token_url" doc:"oauth2: where tokens are issued: a path below base_url, or an https:// address."`
+	TokenURL      string            `yaml:"token_url" doc:"oauth2: where tokens are issued: a path below base_url, or an https:// address; both may have a query."`
 	Grant         string            `yaml:"grant" enum:"client_credentials|password|refresh_token|authorization_code|jwt_bearer" doc:"oauth2: how a token is asked for. refresh_token: with one that a person has; authorization_code: with one that sluice login gets in a browser; jwt_bearer: with a signed statement (RFC 7523). A refresh token that the provider replaces is kept, sealed. Default: client_credentials."`
 	AuthorizeURL  string            `yaml:"authorize_url" doc:"oauth2 with grant: authorization_code: the page on which a person agrees."`
 	RefreshToken  string            `yaml:"refresh_token" doc:"oauth2 with grant: refresh_token: the first one, as a {placeholder}."`
