@@ -267,10 +267,7 @@ func (r *run) commit(ctx context.Context, f *flight) error {
 	for i := range steps {
 		r.advance(&steps[i], &f.marks[i])
 	}
-	last := &f.marks[len(f.marks)-1]
-	n := r.seen.forget(last.seen-r.forgotten, last.page-r.forgotten, r.s.Position.horizon(&last.progress, last.closes))
-	r.forgotten = last.seen - n
-	r.c.Seen = seenIDs(r.seen.list[:n])
+	r.forget(f.marks)
 	if err := r.save(ctx); err != nil {
 		return err
 	}

@@ -52,10 +52,20 @@ type Progress struct {
 	Window
 	Token string `json:"token,omitempty"` // the page to fetch next
 	Pages int64  `json:"pages"`
-	// Reached is the newest event seen; an ascending window can be listed
-	// again from there when the provider forgets the token.
-	Reached time.Time `json:"reached,omitzero"`
-	Cursor  string    `json:"cursor,omitempty"` // the next window's, as far as is known
+	// Reached is the newest event of the listing that claims to be before the
+	// window's end; an ascending window can be listed again from there when the
+	// provider forgets the token, unless Disorder says that a record contradicted
+	// the order.
+	Reached  time.Time `json:"reached,omitzero"`
+	Disorder bool      `json:"disorder,omitempty"`
+	// Again, when set, is the time inside the window from which it is listed again.
+	// Proof, the newest event then, is set until a record comes that the window had
+	// before: so long it may be that the provider goes by other times than its
+	// records tell, and that something before Again is missing.
+	Again  time.Time `json:"again,omitzero"`
+	Proof  time.Time `json:"proof,omitzero"`
+	Cut    time.Time `json:"cut,omitzero"`     // where the window ended first, and has been listed up to
+	Cursor string    `json:"cursor,omitempty"` // the next window's, as far as is known
 	// Listing counts the pages since the listing began, Restarts how often it
 	// began anew.
 	Listing  int    `json:"listing,omitempty"`
@@ -200,9 +210,30 @@ func (e *Engine) claim(ctx context.Context, s *Stream) (c *Checkpoint, gen int64
 func (c *Checkpoint) forgetTokens() {
 	c.Cursor = ""
 	if c.Window != nil {
-		c.Window.Token, c.Window.Cursor = "", ""
-		c.Window.Restarts++
+		c.Window.beginAnew()
 	}
+}
+
+// asked is what the present listing of the window covers.
+func (w *Progress) asked() Window {
+	if w.Again.IsZero() {
+		return w.Window
+	}
+	return Window{w.Again, w.To}
+}
+
+// beginAnew has the whole window listed again.
+func (w *Progress) beginAnew() {
+	w.Token, w.Cursor, w.Listing = "", "", 0
+	w.Reached, w.Again, w.Proof = time.Time{}, time.Time{}, time.Time{}
+	w.Restarts++
+}
+
+// resume has the window listed again from a time inside it.
+func (w *Progress) resume(from time.Time) {
+	reached := w.Reached
+	w.beginAnew()
+	w.Reached, w.Again, w.Proof = reached, from, reached
 }
 
 // save writes c as the generation after gen, with the lease renewed.

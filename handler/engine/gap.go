@@ -77,7 +77,9 @@ func (r *run) mind(ctx context.Context) error {
 	}
 	r.e.Log.Warn("far behind: new records come first, the older ones in a lane of their own", "stream", lane.Key(), "from", gap.From, "to", gap.To)
 	c.Gaps = append(c.Gaps, gap)
-	c.Position, c.Since, c.Window, c.Seen, c.Behind = to, to, nil, nil, 0
+	// A window that was cut may have listed what is from now on the live lane's: the
+	// ids are for both.
+	c.Position, c.Since, c.Window, c.Behind = to, to, nil, 0
 	return nil
 }
 

@@ -11,7 +11,8 @@ import (
 // mapPage turns the records of a page into rows.
 func (r *run) mapPage(ctx context.Context, page *Page) error {
 	r.tail.now(r.e.Clock.Now())
-	r.pageStart, r.reached = r.known(), r.work.Reached
+	r.pageStart, r.reached, r.doubt = r.known(), r.work.Reached, false
+	r.span()
 	for i := range page.Bad {
 		if err := r.bad(ctx, &page.Bad[i]); err != nil {
 			return err
@@ -119,6 +120,9 @@ func (r *run) mapped(ctx context.Context, start int, rec []byte) error {
 	m, b := r.s.Mapper, r.out
 	id, hash := r.s.identify(rec)
 	at, hasTime := m.EventTime()
+	if hasTime {
+		r.noteTime(at)
+	}
 	if !r.isNew(hash, at, hasTime) {
 		r.work.Counts.Repeated++
 		b.undo(start)
@@ -127,7 +131,7 @@ func (r *run) mapped(ctx context.Context, start int, rec []byte) error {
 	c := &r.work.Counts
 	c.Fetched++
 	if hasTime {
-		r.noteTime(at)
+		r.noteLate(at)
 	}
 	switch {
 	case !m.IsObject():
@@ -149,27 +153,65 @@ func (r *run) mapped(ctx context.Context, start int, rec []byte) error {
 	return r.place(ctx, start, rec, hash)
 }
 
-// isNew reports whether a record has not come before, and remembers it.
-func (r *run) isNew(hash idHash, at time.Time, hasTime bool) bool {
-	switch kind := r.s.Position.Kind; {
-	case kind == Snapshot:
-		return r.seen.again(hash, r.work.To)
-	case hasTime:
-	case kind == Cursor: // a window that is listed on later has what came since
-		at = r.e.Clock.Now()
-	default:
-		at = r.work.To
-	}
-	return r.seen.add(hash, at)
+// span notes what the records of the next page are held against.
+func (r *run) span() {
+	f := r.s.Position.fading(&r.work, true, r.e.Clock.Now())
+	r.until, r.floor = f.settle, f.windows
 }
 
-// noteTime notes when a new record happened. One from before the time that has
-// been listed already is late, by its age at most.
-func (r *run) noteTime(at time.Time) {
-	if at.After(r.work.Reached) {
-		r.work.Reached = at
+// forget drops the ids that no listing after these marks can bring again.
+func (r *run) forget(marks []mark) {
+	for i := range marks {
+		m := &marks[i]
+		if last := i == len(marks)-1; last || m.closes {
+			f := r.s.Position.fading(&m.progress, m.closes, r.e.Clock.Now())
+			n := r.seen.forget(m.seen-r.forgotten, m.page-r.forgotten, f)
+			r.forgotten = m.seen - n
+			if last {
+				r.c.Seen = seenIDs(r.seen.list[:n])
+			}
+		}
 	}
-	if p := &r.s.Position; p.Kind == Windows && !p.Indirect && at.Before(r.listed) {
+}
+
+// isNew reports whether a record has not come before, and remembers it.
+func (r *run) isNew(hash idHash, at time.Time, hasTime bool) bool {
+	w, p := &r.work, &r.s.Position
+	if !w.Proof.IsZero() { // see Progress.Again
+		if r.seen.since(hash, w.To) {
+			w.Proof = time.Time{}
+		} else if hasTime && at.After(w.Proof) {
+			r.doubt = true
+		}
+	}
+	ordered := p.Kind == Windows && p.Ascending && !w.Disorder || p.Kind == Cursor
+	if hasTime && ordered && !at.Before(w.From) && at.Before(w.To) {
+		return r.seen.claim(hash, at, r.until, r.floor)
+	}
+	return r.seen.add(hash, r.until, r.floor)
+}
+
+// noteTime notes how far the listing has come. What claims to be outside the window
+// says nothing about that; what is out of order says that no record's time does.
+func (r *run) noteTime(at time.Time) {
+	w, p := &r.work, &r.s.Position
+	end := w.To
+	if p.Kind == Cursor {
+		end = r.until
+	}
+	switch {
+	case !at.Before(end):
+	case at.After(w.Reached):
+		w.Reached = at
+	case p.Ascending && !at.Before(w.From) && at.Before(w.Reached.Add(-p.Overlap-p.Granularity)):
+		w.Disorder = true
+	}
+}
+
+// noteLate counts a new record from the part of the window that had been listed
+// before, by its age at most.
+func (r *run) noteLate(at time.Time) {
+	if p := &r.s.Position; p.Kind == Windows && !p.Indirect && at.Before(r.listed) && !at.Before(r.work.From) {
 		if r.rep.Late == nil {
 			r.rep.Late = map[string]int64{}
 		}

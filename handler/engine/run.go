@@ -25,6 +25,9 @@ type run struct {
 	forgotten int             // ids dropped from the front of seen so far
 	pageStart int             // ids known when the page being read began, counting the forgotten ones
 	reached   time.Time       // the newest event then
+	until     time.Time       // what the page lists is from before, as far as the provider's filter is right
+	floor     time.Time       // ids of windows that ended before are forgotten when the present one ends
+	doubt     bool            // the page has a record from after Progress.Proof
 	asked     map[idHash]bool // page tokens of the listing so far
 	listed    time.Time       // windows before the present one have been listed up to here
 	cursor    string          // the page token that the next window begins with
@@ -89,7 +92,10 @@ func (r *run) do(ctx context.Context) error {
 func (r *run) list(ctx context.Context) error {
 	r.seen = newMemory(r.c.Seen)
 	if k, ok := r.s.Source.(Knowing); ok {
-		k.Know(func(key []byte) bool { return r.seen.has(hashID(key)) })
+		k.Know(func(key []byte) bool {
+			h := hashID(key)
+			return r.seen.has(h) && !r.seen.add(h, r.until, r.floor)
+		})
 	}
 	r.tail = newTail(r.s)
 	r.out = r.newBatch()
@@ -145,6 +151,7 @@ func (r *run) windows(ctx context.Context) error {
 func (r *run) window(ctx context.Context) error {
 	restarted := false
 	r.asked = map[idHash]bool{}
+	r.span()
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -162,72 +169,88 @@ func (r *run) window(ctx context.Context) error {
 			return err
 		}
 		r.astray = true
-		if err := r.take(ctx, page); err != nil {
+		closed, err := r.take(ctx, page)
+		if err != nil {
 			return err
 		}
 		r.astray = false
-		if page.Next == "" {
+		if closed {
 			r.listed, r.cursor = r.work.To, r.work.Cursor // not the end planned: a lost page token may have cut it
 			return nil
 		}
 	}
 }
 
-// take deals with a page of the window and notes which one is the next.
-func (r *run) take(ctx context.Context, page *Page) error {
+// take deals with a page of the window and notes which one is the next. closed says
+// that it was the last.
+func (r *run) take(ctx context.Context, page *Page) (closed bool, err error) {
 	r.asked[hashID([]byte(r.work.Token))] = true
 	if page.Next != "" && r.asked[hashID([]byte(page.Next))] {
-		return pagingLoop(r.s)
+		return false, pagingLoop(r.s)
 	}
 	if err := r.mapPage(ctx, page); err != nil {
-		return err
+		return false, err
 	}
 	for _, key := range page.Done {
-		r.seen.add(hashID(key), r.work.To)
+		r.seen.add(hashID(key), r.until, r.floor)
 	}
-	r.work.Token = page.Next
+	w := &r.work
+	w.Token = page.Next
 	if page.Cursor != "" {
-		r.work.Cursor = page.Cursor
+		w.Cursor = page.Cursor
 	}
-	r.work.Pages++
-	r.work.Listing++
-	if full := r.s.MaxPages > 0 && r.work.Listing >= r.s.MaxPages; full && page.Next != "" && !r.relist(true) {
-		return &Error{Kind: Permanent, Op: "list " + r.s.Key(), Reason: "page_limit",
-			Err: fmt.Errorf("the provider lists %d pages of a window, and the one from %s has more and cannot be cut", r.s.MaxPages, r.work.From.Format(time.RFC3339))}
+	w.Pages++
+	w.Listing++
+	closed = page.Next == ""
+	switch full := r.s.MaxPages > 0 && w.Listing >= r.s.MaxPages; {
+	case !w.Proof.IsZero() && (closed || r.doubt):
+		closed = false
+		r.relist(false)
+	case full && !closed && !r.relist(true):
+		return false, &Error{Kind: Permanent, Op: "list " + r.s.Key(), Reason: "page_limit",
+			Err: fmt.Errorf("the provider lists %d pages of a window, and the one from %s has more and cannot be cut", r.s.MaxPages, w.From.Format(time.RFC3339))}
 	}
-	r.mark(page.Next == "")
+	r.mark(closed)
 	if page.Commit {
-		return r.commitAll(ctx)
+		return closed, r.commitAll(ctx)
 	}
-	return r.flush(ctx)
+	return closed, r.flush(ctx)
 }
 
-// relist has the window listed again from where it cannot be complete. If that is
-// its beginning and cutting is set, the window is cut in half: else a listing
-// that takes longer than its page tokens live, or more pages than the provider
-// lists, would never come to an end. It reports whether anything has changed.
+// relist has the window listed again from where it cannot be complete. If that
+// gets nowhere and cutting is set, the window is cut in half: else a listing that
+// takes longer than its page tokens live, or more pages than the provider lists,
+// would never come to an end. It reports whether anything has changed.
 func (r *run) relist(cutting bool) bool {
 	p, w := r.s.Position, &r.work
-	before := *w
-	if from := p.restart(w); from.After(w.From) {
-		w.From = from
-	} else if cutting && p.Kind == Windows {
-		done := r.listed
-		if p.Ascending { // of what is known only the ids close to it are remembered
-			done = later(done, w.Reached)
-		}
-		half := done.Add(w.To.Sub(done) / 2)
-		if p.Granularity > 0 {
-			half = half.Truncate(p.Granularity)
-		}
-		if half.After(done) {
-			w.To = half
-		}
+	before := w.asked()
+	if !w.Proof.IsZero() { // what the last listing began by has not been found true
+		w.Disorder = true
 	}
-	w.Token, w.Cursor, w.Listing = "", "", 0
-	w.Restarts++
+	from := p.restart(w)
+	if cutting && p.Kind == Windows && !from.After(before.From) {
+		r.cut()
+	}
+	if from.After(w.From) {
+		w.resume(from)
+	} else {
+		w.beginAnew()
+	}
 	r.asked = map[idHash]bool{}
-	return w.From != before.From || w.To != before.To
+	return w.asked() != before
+}
+
+// cut halves what is left of the window.
+func (r *run) cut() {
+	p, w := r.s.Position, &r.work
+	done := r.listed
+	if p.Ascending && !w.Disorder { // of what is known only the ids close to it are remembered
+		done = later(done, w.Reached)
+	}
+	if half := p.align(done.Add(w.To.Sub(done) / 2)); half.After(done) {
+		w.Cut = later(w.Cut, w.To)
+		w.To = half
+	}
 }
 
 func later(a, b time.Time) time.Time {
@@ -275,7 +298,7 @@ func (r *run) fetch(ctx context.Context) (page *Page, err error) {
 	if err := r.renew(ctx); err != nil {
 		return nil, err
 	}
-	w := r.s.Position.request(r.work.Window)
+	w := r.s.Position.request(r.work.asked())
 	err = r.e.retry(ctx, r.deadline, r.wait, func() error {
 		page, err = r.s.Source.Fetch(ctx, w, r.work.Token)
 		if kind := kindOf(err); err != nil && kind != Throttled && kind != Auth {

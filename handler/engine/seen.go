@@ -17,11 +17,29 @@ func hashID(id []byte) idHash {
 	return idHash(sum[:16])
 }
 
-// seenID is an id and when its record happened.
+// seenID is an id and how long it is remembered. It is never forgotten while a
+// window can list it again, if only the provider's filter does what it says:
+//
+// A record that a window lists is, by the time that the provider filters by, before
+// the window's end. So the id is remembered as of that end, and forgotten when no
+// window to come begins before it. When the record says that it happened does not
+// count: it may say so in local time, by a clock that is wrong, or the provider may
+// file it by another time.
+//
+// In a long window that would be too many ids. Where the pages come oldest first,
+// those of the window in progress are kept by the times that their records claim, as
+// long as these are inside the window and in order; but the last ones to arrive are
+// kept whatever they claim. Once the window is closed, those that are left are
+// remembered as of its end, as all others.
 type seenID struct {
 	hash idHash
-	at   int64 // Unix milliseconds
+	at   int64 // Unix milliseconds; with claimed set, what a record of the window in progress claims
 }
+
+const (
+	claimed = 1 << 62
+	spare   = 4096 // ids that are kept whatever their records claim
+)
 
 // seenIDs is stored as base64 of 24 bytes an id, in the order of their arrival.
 type seenIDs []seenID
@@ -61,7 +79,7 @@ func (s *seenIDs) UnmarshalText(text []byte) error {
 // id of a page that was not acknowledged must not be remembered.
 type memory struct {
 	list []seenID
-	set  map[idHash]int64 // when it happened; of an id that is there twice, the later time
+	set  map[idHash]int64 // its at; of an id that is there twice, the later one
 }
 
 func newMemory(ids seenIDs) *memory {
@@ -77,13 +95,31 @@ func (m *memory) has(h idHash) bool {
 	return ok
 }
 
-// add remembers an id and reports whether it is new.
-func (m *memory) add(h idHash, at time.Time) bool {
-	if m.has(h) {
-		return false
+// since reports whether an id is known of the window in progress, which ends at to,
+// or of a later one.
+func (m *memory) since(h idHash, to time.Time) bool {
+	at, ok := m.set[h]
+	return ok && at >= to.UnixMilli()
+}
+
+// add remembers an id that a window lists which ends at to, and reports whether it
+// is new. One that is known, and would be forgotten with what was listed before
+// floor, is remembered anew.
+func (m *memory) add(h idHash, to, floor time.Time) bool {
+	at, known := m.set[h]
+	if !known || at < floor.UnixMilli() {
+		m.put(h, to.UnixMilli())
 	}
-	m.put(h, at.UnixMilli())
-	return true
+	return !known
+}
+
+// claim is add for an id whose record says that it happened at a time in the window.
+func (m *memory) claim(h idHash, at, to, floor time.Time) bool {
+	if ms := at.UnixMilli(); ms > 0 && !m.has(h) {
+		m.put(h, ms|claimed)
+		return true
+	}
+	return m.add(h, to, floor)
 }
 
 func (m *memory) put(h idHash, at int64) {
@@ -91,30 +127,34 @@ func (m *memory) put(h idHash, at int64) {
 	m.list = append(m.list, seenID{h, at})
 }
 
-// again is add for an id that is there as of a time, known or not: it is
-// remembered for as long as one of that time.
-func (m *memory) again(h idHash, at time.Time) bool {
-	old, known := m.set[h]
-	if ms := at.UnixMilli(); !known || old < ms {
-		m.put(h, ms)
-	}
-	return !known
+// fading says which ids are forgotten.
+type fading struct {
+	windows time.Time // of windows that ended before
+	claims  time.Time // of the window in progress, whose records claim to be from before
+	settle  time.Time // when the window is closed: what is left of it is remembered as of then
 }
 
-// forget drops, among the first keep ids, those of records before horizon, and
-// returns how many of the first n remain. n is not less than keep.
-func (m *memory) forget(n, keep int, horizon time.Time) int {
-	h := horizon.UnixMilli()
+// forget drops what fades among the first keep ids, and returns how many of the
+// first n, which are committed, remain. n is not less than keep.
+func (m *memory) forget(n, keep int, f fading) int {
+	windows, claims := f.windows.UnixMilli(), f.claims.UnixMilli()|claimed
+	if f.claims.IsZero() {
+		claims = 0
+	}
 	kept := 0
 	for i, id := range m.list {
-		if i >= keep || id.at >= h {
-			m.list[kept] = id
-			kept++
-		} else {
+		switch ours := id.at&claimed != 0 && id.at > 0; {
+		case i < keep && !ours && id.at < windows, i < keep && ours && id.at < claims && i < n-spare:
 			if m.set[id.hash] == id.at {
 				delete(m.set, id.hash)
 			}
+			continue
+		case ours && i < n && !f.settle.IsZero():
+			id.at = f.settle.UnixMilli()
+			m.set[id.hash] = id.at
 		}
+		m.list[kept] = id
+		kept++
 	}
 	removed := len(m.list) - kept
 	m.list = m.list[:kept]
