@@ -15,7 +15,6 @@ import (
 	"github.com/sluice-connectors/sluice/handler/doctor"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/logsquery"
-	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
 func verifyCommand(std *streams) *cobra.Command {
@@ -98,7 +97,7 @@ type sentRow struct {
 // newSentRow makes a row with a value in each column.
 func newSentRow(table string, columns []doctor.Column, now time.Time) *sentRow {
 	now = now.UTC().Truncate(time.Millisecond)
-	c := &sentRow{Table: table, UID: fmt.Sprintf("%s%d", spec.CanaryPrefix, now.UnixMilli()), columns: columns, row: map[string]any{}}
+	c := &sentRow{Table: table, UID: fmt.Sprintf("%s%d", engine.CanaryPrefix, now.UnixMilli()), columns: columns, row: map[string]any{}}
 	for i, col := range columns {
 		c.row[col.Name] = map[string]any{
 			"string": "canary " + col.Name, "int": i, "long": int64(1)<<53 + int64(i), "real": float64(i) + 0.5, "bool": i%2 == 0,
@@ -108,9 +107,9 @@ func newSentRow(table string, columns []doctor.Column, now time.Time) *sentRow {
 	}
 	c.row["TimeGenerated"] = now.Format("2006-01-02T15:04:05.000Z")
 	if _, ok := c.row["EventUid"]; ok {
-		c.row["EventUid"], c.row["Connection"] = c.UID, "sluice-verify"
+		c.row["EventUid"], c.row["Connection"] = c.UID, engine.CanaryConnection
 	} else {
-		c.row["Connection"], c.row["Stream"] = "sluice-verify", c.healthStream() // the health table
+		c.row["Connection"], c.row["Stream"] = engine.CanaryConnection, c.healthStream() // the health table
 	}
 	return c
 }

@@ -69,90 +69,6 @@ func (r *run) split(b *batch, start int) *batch {
 	return next
 }
 
-// flight is a batch on its way.
-type flight struct {
-	*batch
-	done     chan struct{}
-	waits    chan struct{} // a sign now and then that the upload has to wait
-	rejected []bool        // by row; nil: none
-	err      error
-}
-
-// dispatch uploads b in the background. It waits while too many are under way.
-func (r *run) dispatch(ctx context.Context, b *batch) error {
-	for len(r.flights) >= max(r.e.InFlight, 1) {
-		if err := r.reap(ctx); err != nil {
-			return err
-		}
-	}
-	f := &flight{batch: b, done: make(chan struct{}), waits: make(chan struct{}, 1)}
-	r.flights = append(r.flights, f)
-	if len(b.ends) == 0 {
-		close(f.done)
-		return nil
-	}
-	go func() {
-		defer close(f.done)
-		b.buf = append(b.buf, ']')
-		f.err = r.e.deliver(ctx, r.s, f, 0, len(b.ends), r.deadline)
-	}()
-	return nil
-}
-
-// ended reports whether the upload is over, one way or the other.
-func (f *flight) ended() bool {
-	select {
-	case <-f.done:
-		return true
-	default:
-		return false
-	}
-}
-
-// wait sleeps and lets the run renew its lease meanwhile.
-func (f *flight) wait(e *Engine) func(context.Context, time.Duration) error {
-	return func(ctx context.Context, d time.Duration) error {
-		return e.inSteps(ctx, d, func() error {
-			select {
-			case f.waits <- struct{}{}:
-			default:
-			}
-			return nil
-		})
-	}
-}
-
-// deliver uploads rows [i, j) of a batch. A batch whose content is rejected is
-// halved until the one bad row is alone; that goes to quarantine. When ctx ends,
-// the upload under way is still completed, so that it need not be repeated.
-func (e *Engine) deliver(ctx context.Context, s *Stream, f *flight, i, j int, deadline time.Time) error {
-	rows := f.buf
-	if i > 0 || j < len(f.ends) {
-		rows = append(append([]byte{'['}, f.rows(i, j)...), ']')
-	}
-	whole := context.WithoutCancel(ctx)
-	err := e.retry(ctx, deadline, f.wait(e), func() error {
-		return e.Sink.Upload(whole, Batch{Table: s.Table, Rows: rows, Count: j - i})
-	})
-	switch {
-	case err == nil:
-		return nil
-	case kindOf(err) != Rejected:
-		return err
-	case j-i > 1:
-		mid := (i + j) / 2
-		if err := e.deliver(ctx, s, f, i, mid, deadline); err != nil {
-			return err
-		}
-		return e.deliver(ctx, s, f, mid, j, deadline)
-	}
-	if f.rejected == nil {
-		f.rejected = make([]bool, len(f.ends))
-	}
-	f.rejected[i] = true
-	return e.putQuarantine(whole, s, &Bad{Body: f.recs[i], Reason: reasonOf(err), Detail: err.Error()}, f.ids[i], false)
-}
-
 // rows returns the text of rows [i, j), with the commas between them.
 func (b *batch) rows(i, j int) []byte {
 	start := 1
@@ -160,60 +76,6 @@ func (b *batch) rows(i, j int) []byte {
 		start = b.ends[i-1] + 1
 	}
 	return b.buf[start:b.ends[j-1]]
-}
-
-// reapReady commits what has been acknowledged, without waiting.
-func (r *run) reapReady(ctx context.Context) error {
-	for len(r.flights) > 0 && r.flights[0].ended() {
-		if err := r.reap(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// reap waits for the oldest upload and commits the pages that it completes.
-func (r *run) reap(ctx context.Context) error {
-	f := r.flights[0]
-	for !f.ended() {
-		select {
-		case <-f.done:
-		case <-f.waits:
-			if err := r.renew(ctx); err != nil {
-				return err
-			}
-		}
-	}
-	err := f.err
-	if err == nil {
-		r.flights = r.flights[1:]
-		r.free = append(r.free, f.buf)
-		err = r.commit(ctx, f)
-	}
-	r.failed = err != nil
-	return err
-}
-
-// drain ends the run: it waits for what is under way, and then sends and commits
-// the rest of the complete pages. Nothing is sent after an upload has failed.
-func (r *run) drain(ctx context.Context) error {
-	err := r.reapAll(ctx)
-	r.out.trim()
-	if err == nil && len(r.out.marks) > 0 {
-		if err = r.dispatch(ctx, r.out); err == nil {
-			err = r.reapAll(ctx)
-		}
-	}
-	return err
-}
-
-func (r *run) reapAll(ctx context.Context) error {
-	for len(r.flights) > 0 {
-		if err := r.reap(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // trim drops the rows of a page that is not complete.
@@ -230,15 +92,6 @@ func (b *batch) trim() {
 		end = b.ends[n-1]
 	}
 	b.buf, b.ends, b.recs, b.ids = b.buf[:end], b.ends[:n], b.recs[:n], b.ids[:n]
-}
-
-// settle waits for the uploads that are still under way, so that none outlives
-// the run. Nothing after the failed one is committed: order is the promise.
-func (r *run) settle() {
-	for _, f := range r.flights {
-		<-f.done
-	}
-	r.flights = nil
 }
 
 // commit moves the checkpoint over the marks of an acknowledged batch: first

@@ -36,7 +36,8 @@ type run struct {
 	failed     bool // an upload or its commit failed: nothing more is committed
 	progressed bool // something was committed
 
-	out     *batch    // being filled
+	out     *batch // being filled
+	sends   *delivery
 	flights []*flight // being uploaded, oldest first
 	free    [][]byte  // buffers to fill again
 	rep     Report
@@ -51,12 +52,17 @@ func (e *Engine) Run(ctx context.Context, s *Stream, budget time.Duration) Repor
 	r := &run{e: e, s: s}
 	started := e.Clock.Now()
 	r.deadline = started.Add(budget)
+	r.sends = &delivery{e: e, s: s, deadline: r.deadline}
 	r.rep = Report{Connection: s.Connection, Connector: s.Connector, Stream: s.Label(), Table: s.Table, Started: started, Version: e.Version}
-	err := r.do(ctx)
+	inTime, cancel := e.until(ctx, r.deadline, uploadGrace)
+	defer cancel()
+	err := r.do(inTime)
 	r.finish(err)
 	r.noteDrift(s.Mapper.Oddities())
 	if r.rep.Outcome != Skipped {
-		e.recordHealth(context.WithoutCancel(ctx), &r.rep)
+		last, cancel := r.closing(ctx)
+		defer cancel()
+		e.recordHealth(last, &r.rep)
 	}
 	return r.rep
 }
@@ -82,7 +88,9 @@ func (r *run) do(ctx context.Context) error {
 		r.c.forgetTokens()
 	}
 	r.countStall(err)
-	if _, rerr := r.e.release(context.WithoutCancel(ctx), r.s.Key(), r.c, r.gen); rerr != nil {
+	last, cancel := r.closing(ctx)
+	defer cancel()
+	if _, rerr := r.e.release(last, r.s.Key(), r.c, r.gen); rerr != nil {
 		err = join(err, rerr)
 	}
 	return err
@@ -121,9 +129,6 @@ func join(a, b error) error {
 	}
 	return errors.Join(a, b)
 }
-
-// errBudget ends a run whose time is up; it is no failure.
-var errBudget = errors.New("the run's time is up")
 
 // windows lists one window after the other until the run's end is reached. They
 // are planned ahead of what is committed.
@@ -300,7 +305,7 @@ func (r *run) fetch(ctx context.Context) (page *Page, err error) {
 	}
 	w := r.s.Position.request(r.work.asked())
 	err = r.e.retry(ctx, r.deadline, r.wait, func() error {
-		page, err = r.s.Source.Fetch(ctx, w, r.work.Token)
+		page, err = r.ask(ctx, w)
 		if kind := kindOf(err); err != nil && kind != Throttled && kind != Auth {
 			r.astray = true // it may have been sent
 		}

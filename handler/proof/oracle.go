@@ -86,8 +86,12 @@ func (o *oracle) accepted(table string, rows []map[string]any) {
 	defer o.mu.Unlock()
 	forgotten := o.w.Forgotten > 0 && o.w.rng.Float64() < o.w.Forgotten
 	for _, row := range rows {
+		uid, _ := row["EventUid"].(string)
+		if strings.HasPrefix(uid, engine.CanaryPrefix) {
+			continue
+		}
 		o.rows++
-		if uid, _ := row["EventUid"].(string); !forgotten {
+		if !forgotten {
 			o.stored[uid]++
 		}
 		name := o.w.API.name(row)

@@ -325,10 +325,6 @@ func camel(name string) string {
 	return b.String()
 }
 
-// CanaryPrefix begins the EventUid of the rows that sluice verify sends; functions that
-// return each event once leave them out.
-const CanaryPrefix = "sluice-canary-"
-
 // Columns that the engine adds to every table, so that each row can be told
 // apart and traced.
 var EngineColumns = []Column{

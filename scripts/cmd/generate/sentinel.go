@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/spec"
 	"github.com/sluice-connectors/sluice/scripts/bicep"
 )
@@ -63,7 +64,7 @@ func (f *bicepFile) function(alias, query, cond string) {
 func eventsFunction(table string) string { return strings.TrimSuffix(table, "_CL") + "_Events" }
 
 func onceQuery(table string) string {
-	return table + "\n| where not(EventUid startswith \"" + spec.CanaryPrefix + "\")\n| summarize take_any(*) by EventUid"
+	return table + "\n| where not(EventUid startswith \"" + engine.CanaryPrefix + "\")\n| summarize take_any(*) by EventUid"
 }
 
 func unionQuery(old string, tables []string) string {

@@ -1,0 +1,81 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// A run is over half a minute after its time is up, whatever hangs: every call
+// has an end, that of what comes later in a run a later one.
+const (
+	fetchGrace  = 15 * time.Second
+	uploadGrace = 22 * time.Second
+	closeGrace  = 4 * time.Second // for each of the last two: the lease is given back, health is recorded
+)
+
+// errBudget ends a run whose time is up; it is no failure.
+var errBudget = errors.New("the run's time is up")
+
+// until is ctx with an end: grace after the deadline.
+func (e *Engine) until(ctx context.Context, deadline time.Time, grace time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, deadline.Sub(e.Clock.Now())+grace)
+}
+
+// closing is ctx for what ends a run, also one that was stopped.
+func (r *run) closing(ctx context.Context) (context.Context, context.CancelFunc) {
+	return r.e.until(context.WithoutCancel(ctx), later(r.deadline, r.e.Clock.Now()), closeGrace)
+}
+
+// await waits for done and keeps the lease alive meanwhile. signs come from what
+// knows that it takes time, of which a ticker need not notice anything in a test.
+func (r *run) await(ctx context.Context, done, signs <-chan struct{}) error {
+	tick := time.NewTicker(r.e.LeaseTTL / 6)
+	defer tick.Stop()
+	for {
+		select {
+		case <-done:
+			return nil
+		case <-signs:
+		case <-tick.C:
+		}
+		if err := r.renew(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// keepAlive keeps the lease alive while the run's goroutine is in a call; when it is
+// lost, cancel ends that. The call is over with stop, which says what went wrong.
+func (r *run) keepAlive(ctx context.Context, cancel context.CancelFunc) (stop func() error) {
+	over, ended := make(chan struct{}), make(chan struct{})
+	var lost error
+	go func() {
+		defer close(ended)
+		if lost = r.await(ctx, over, nil); lost != nil {
+			cancel()
+		}
+	}()
+	return sync.OnceValue(func() error {
+		close(over)
+		<-ended
+		return lost
+	})
+}
+
+// ask fetches the page of r.work, and keeps the lease alive meanwhile.
+func (r *run) ask(ctx context.Context, w Window) (*Page, error) {
+	call, cancel := r.e.until(ctx, r.deadline, fetchGrace)
+	defer cancel()
+	stop := r.keepAlive(ctx, cancel)
+	defer func() { _ = stop() }() // when Fetch panics
+	page, err := r.s.Source.Fetch(call, w, r.work.Token)
+	if lost := stop(); lost != nil {
+		return nil, lost
+	}
+	if err != nil && call.Err() != nil && ctx.Err() == nil {
+		return nil, errBudget
+	}
+	return page, err
+}

@@ -1,0 +1,315 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// flight is a batch on its way.
+type flight struct {
+	*batch
+	done     chan struct{}
+	signs    chan struct{} // now and then, that the upload has to wait
+	rejected []bool        // by row; nil: none
+	err      error
+}
+
+// delivery sends the batches of a run, and minds whether the sink takes anything.
+// Several uploads use it at once.
+type delivery struct {
+	e        *Engine
+	s        *Stream
+	deadline time.Time
+
+	mu      sync.Mutex
+	taken   bool  // the sink has taken a row of the table
+	judged  bool  // a refusal was looked into while none was taken
+	refused error // nothing is taken
+}
+
+// dispatch uploads b in the background. It waits while too many are under way.
+func (r *run) dispatch(ctx context.Context, b *batch) error {
+	for len(r.flights) >= max(r.e.InFlight, 1) {
+		if err := r.reap(ctx); err != nil {
+			return err
+		}
+	}
+	f := &flight{batch: b, done: make(chan struct{}), signs: make(chan struct{}, 1)}
+	r.flights = append(r.flights, f)
+	if len(b.ends) == 0 {
+		close(f.done)
+		return nil
+	}
+	go func() {
+		defer close(f.done)
+		b.buf = append(b.buf, ']')
+		f.err = r.sends.send(ctx, f, 0, len(b.ends))
+	}()
+	return nil
+}
+
+// ended reports whether the upload is over, one way or the other.
+func (f *flight) ended() bool {
+	select {
+	case <-f.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// send uploads rows [i, j) of a batch. A batch whose content is rejected is halved
+// until the bad row is alone; that goes to quarantine.
+func (d *delivery) send(ctx context.Context, f *flight, i, j int) error {
+	if err := d.verdict(); err != nil {
+		return err
+	}
+	err := d.upload(ctx, f, i, j)
+	switch {
+	case err == nil:
+		return nil
+	case kindOf(err) != Rejected:
+		return err
+	case !d.takes():
+		return d.prove(ctx, f, i, j, err)
+	case j-i > 1:
+		mid := (i + j) / 2
+		if err := d.send(ctx, f, i, mid); err != nil {
+			return err
+		}
+		return d.send(ctx, f, mid, j)
+	}
+	return d.reject(ctx, f, i, err)
+}
+
+// upload sends rows [i, j). When ctx ends, the upload under way is still completed,
+// so that it need not be repeated.
+func (d *delivery) upload(ctx context.Context, f *flight, i, j int) error {
+	rows := f.buf
+	if i > 0 || j < len(f.ends) {
+		rows = append(append([]byte{'['}, f.rows(i, j)...), ']')
+	}
+	err := d.post(ctx, f, Batch{Table: d.s.Table, Rows: rows, Count: j - i})
+	if err == nil {
+		d.mu.Lock()
+		d.taken = true
+		d.mu.Unlock()
+	}
+	return err
+}
+
+func (d *delivery) post(ctx context.Context, f *flight, b Batch) error {
+	whole, cancel := d.e.until(context.WithoutCancel(ctx), d.deadline, uploadGrace)
+	defer cancel()
+	return d.e.retry(ctx, d.deadline, f.wait(d.e), func() error { return d.e.Sink.Upload(whole, b) })
+}
+
+// wait sleeps and lets the run renew its lease meanwhile.
+func (f *flight) wait(e *Engine) func(context.Context, time.Duration) error {
+	return func(ctx context.Context, d time.Duration) error {
+		return e.inSteps(ctx, d, func() error {
+			select {
+			case f.signs <- struct{}{}:
+			default:
+			}
+			return nil
+		})
+	}
+}
+
+// takes reports whether a row was taken, so that one that is refused is at fault.
+func (d *delivery) takes() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.taken
+}
+
+// verdict is an error once it is known that nothing is taken.
+func (d *delivery) verdict() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.refused
+}
+
+// prove looks into a refusal while no row has been taken: a few rows are sent one
+// by one. When they are refused alike it is not the rows that are at fault, and
+// the run ends. When one is taken, the others are sent as ever.
+func (d *delivery) prove(ctx context.Context, f *flight, i, j int, refusal error) error {
+	tried, errs := []int{i}, []error{refusal} // a lone row has been tried
+	if j-i > 1 {
+		tried, errs = distinct(i, (i+j)/2, j-1), nil
+	}
+	for k := len(errs); k < len(tried); k++ {
+		err := d.upload(ctx, f, tried[k], tried[k]+1)
+		if err != nil && kindOf(err) != Rejected {
+			return err
+		}
+		errs = append(errs, err)
+		if err == nil {
+			break
+		}
+	}
+	if err := d.judge(ctx, f, errs); err != nil {
+		return err
+	}
+	for k, err := range errs {
+		if err == nil {
+			continue
+		}
+		if err := d.reject(ctx, f, tried[k], err); err != nil {
+			return err
+		}
+	}
+	return d.sendRest(ctx, f, i, j, tried[:len(errs)])
+}
+
+// sendRest sends rows [i, j) without those that were sent one by one.
+func (d *delivery) sendRest(ctx context.Context, f *flight, i, j int, done []int) error {
+	for _, at := range append(done, j) {
+		if at > i {
+			if err := d.send(ctx, f, i, at); err != nil {
+				return err
+			}
+		}
+		i = at + 1
+	}
+	return nil
+}
+
+func distinct(rows ...int) []int {
+	var list []int
+	for k, row := range rows {
+		if k == 0 || row != rows[k-1] {
+			list = append(list, row)
+		}
+	}
+	return list
+}
+
+// judge decides over rows that were sent one by one: an error means that the sink
+// takes nothing, else those that were refused are at fault themselves. A lone one
+// is when a canary is taken, and so are several that were refused for different
+// reasons. That is asked once in a run: a sink may take canaries and no events.
+func (d *delivery) judge(ctx context.Context, f *flight, errs []error) error {
+	alike := true
+	for _, err := range errs {
+		if err == nil {
+			return nil
+		}
+		alike = alike && err.Error() == errs[0].Error()
+	}
+	d.mu.Lock()
+	first := !d.judged
+	d.judged = true
+	d.mu.Unlock()
+	if !first || alike && len(errs) > 1 {
+		return d.refuse(errs[0])
+	}
+	err := d.post(ctx, f, canary(d.s.Table, d.e.Clock.Now()))
+	if err != nil && kindOf(err) == Rejected {
+		return d.refuse(errs[0])
+	}
+	d.mu.Lock()
+	d.taken = d.taken || err == nil && !alike
+	d.mu.Unlock()
+	return err
+}
+
+// CanaryPrefix begins the EventUid of rows that are no events: sluice verify sends
+// them, and a run that has to know whether a table takes any row. The functions
+// over the tables leave them out. Their Connection is CanaryConnection.
+const (
+	CanaryPrefix     = "sluice-canary-"
+	CanaryConnection = "sluice-verify"
+)
+
+// canary is the least row of a table.
+func canary(table string, now time.Time) Batch {
+	row := fmt.Appendf([]byte("[{"), `"EventUid":"%s%d"`, CanaryPrefix, now.UnixMilli())
+	t := newTail(&Stream{Connection: CanaryConnection})
+	row = append(append(row, t.connection...), `,"TimeGenerated":`...)
+	return Batch{Table: table, Rows: append(appendTime(row, now), "}]"...), Count: 1}
+}
+
+// refuse notes that nothing is taken.
+func (d *delivery) refuse(err error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.taken {
+		return nil // by another upload, meanwhile
+	}
+	if d.refused == nil {
+		d.refused = &Error{Kind: Permanent, Op: "send rows to " + d.s.Table, Reason: "sink_refuses_all", Err: fmt.Errorf("the service refuses every row: %w", err),
+			Hint: "check the rule, its stream and the table (sluice doctor); position and data stay"}
+	}
+	return d.refused
+}
+
+// reject puts row i into quarantine.
+func (d *delivery) reject(ctx context.Context, f *flight, i int, why error) error {
+	if f.rejected == nil {
+		f.rejected = make([]bool, len(f.ends))
+	}
+	f.rejected[i] = true
+	bad := Bad{Body: f.recs[i], Reason: reasonOf(why), Detail: why.Error()}
+	return d.e.putQuarantine(context.WithoutCancel(ctx), d.s, &bad, f.ids[i], false)
+}
+
+// reapReady commits what has been acknowledged, without waiting.
+func (r *run) reapReady(ctx context.Context) error {
+	for len(r.flights) > 0 && r.flights[0].ended() {
+		if err := r.reap(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reap waits for the oldest upload and commits the pages that it completes.
+func (r *run) reap(ctx context.Context) error {
+	f := r.flights[0]
+	if err := r.await(ctx, f.done, f.signs); err != nil {
+		return err
+	}
+	err := f.err
+	if err == nil {
+		r.flights = r.flights[1:]
+		r.free = append(r.free, f.buf)
+		err = r.commit(ctx, f)
+	}
+	r.failed = err != nil
+	return err
+}
+
+// drain ends the run: it waits for what is under way, and then sends and commits
+// the rest of the complete pages. Nothing is sent after an upload has failed.
+func (r *run) drain(ctx context.Context) error {
+	err := r.reapAll(ctx)
+	r.out.trim()
+	if err == nil && len(r.out.marks) > 0 {
+		if err = r.dispatch(ctx, r.out); err == nil {
+			err = r.reapAll(ctx)
+		}
+	}
+	return err
+}
+
+func (r *run) reapAll(ctx context.Context) error {
+	for len(r.flights) > 0 {
+		if err := r.reap(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle waits for the uploads that are still under way, so that none outlives
+// the run. Nothing after the failed one is committed: order is the promise.
+func (r *run) settle() {
+	for _, f := range r.flights {
+		<-f.done
+	}
+	r.flights = nil
+}
