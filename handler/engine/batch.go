@@ -108,7 +108,7 @@ func (r *run) commit(ctx context.Context, f *flight) error {
 		if m.closes {
 			r.delivered = Counts{}
 			number++
-			if err := r.e.addLedger(ctx, r.s, number, r.c.Fence, w); err != nil {
+			if err := r.e.addLedger(ctx, r.s, number, r.c.Fence, w, nil); err != nil {
 				return err
 			}
 		}

@@ -186,6 +186,9 @@ func (e *Engine) claim(ctx context.Context, s *Stream) (c *Checkpoint, gen int64
 	if err != nil {
 		return nil, 0, false, err
 	}
+	if err := s.inTime(c, e.Clock.Now()); err != nil {
+		return nil, 0, false, err
+	}
 	if c == nil {
 		c = &Checkpoint{Connection: s.Connection, Stream: s.Label(), Position: s.Start.UTC()}
 		if g := s.Position.Granularity; g > 0 {

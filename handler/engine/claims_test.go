@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -35,6 +36,8 @@ type archive struct {
 	clock   *memory.Clock
 	took    time.Duration // for a page
 	expires func() bool   // the token that is asked with
+	fails   func(token string) error
+	keeps   time.Duration // 0: for ever
 	asked   []engine.Window
 }
 
@@ -43,6 +46,14 @@ func (a *archive) Fetch(_ context.Context, w engine.Window, token string) (*engi
 	a.asked = append(a.asked, w)
 	if token != "" && a.expires != nil && a.expires() {
 		return nil, engine.ErrTokenExpired
+	}
+	if a.keeps > 0 && w.From.Before(a.clock.Now().Add(-a.keeps)) {
+		return nil, &engine.Error{Kind: engine.Permanent, Op: "list", Reason: "bad_request", Err: errors.New("from is out of range")}
+	}
+	if a.fails != nil {
+		if err := a.fails(token); err != nil {
+			return nil, err
+		}
 	}
 	page, last := &engine.Page{}, ""
 	var ids []string

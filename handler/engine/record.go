@@ -17,19 +17,22 @@ import (
 type LedgerEntry struct {
 	Number int64 `json:"number"` // of the stream's windows, from 1
 	Window
-	Connection string    `json:"connection"`
-	Stream     string    `json:"stream"`
-	Fence      int64     `json:"fence"`
-	Pages      int64     `json:"pages"`
-	Counts     Counts    `json:"counts"`
-	Balanced   bool      `json:"balanced"`
-	Closed     time.Time `json:"closed"`
+	Connection string `json:"connection"`
+	Stream     string `json:"stream"`
+	Fence      int64  `json:"fence"`
+	Pages      int64  `json:"pages"`
+	Counts     Counts `json:"counts"`
+	Balanced   bool   `json:"balanced"`
+	// Gone, when set, is what could not be listed any more, because the provider no
+	// longer had it.
+	Gone   *Window   `json:"gone,omitempty"`
+	Closed time.Time `json:"closed"`
 }
 
 // addLedger writes the entry of a window that is about to be closed.
-func (e *Engine) addLedger(ctx context.Context, s *Stream, number, fence int64, w *Progress) error {
+func (e *Engine) addLedger(ctx context.Context, s *Stream, number, fence int64, w *Progress, gone *Window) error {
 	now := e.Clock.Now()
-	line, err := json.Marshal(LedgerEntry{number, w.Window, s.Connection, s.Label(), fence, w.Pages, w.Counts, w.Counts.Balanced(), now})
+	line, err := json.Marshal(LedgerEntry{number, w.Window, s.Connection, s.Label(), fence, w.Pages, w.Counts, w.Counts.Balanced(), gone, now})
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ const (
 	Partial Outcome = "partial" // its time was up, or it was stopped; the next run goes on
 	Skipped Outcome = "skipped" // another run holds the stream
 	Stalled Outcome = "stalled" // its time was up, for the second time in a row without a committed page
-	Failed  Outcome = "failed"  // an error; position and data stay
+	Failed  Outcome = "failed"  // an error; position and data stay. Or records that the provider no longer had
 )
 
 // Report is what a run did.

@@ -32,9 +32,10 @@ type run struct {
 	listed    time.Time       // windows before the present one have been listed up to here
 	cursor    string          // the page token that the next window begins with
 
-	astray     bool // the provider may be ahead of what is committed
-	failed     bool // an upload or its commit failed: nothing more is committed
-	progressed bool // something was committed
+	astray     bool    // the provider may be ahead of what is committed
+	failed     bool    // an upload or its commit failed: nothing more is committed
+	progressed bool    // something was committed
+	gone       *Window // what the provider no longer had
 
 	out     *batch // being filled
 	sends   *delivery
@@ -58,6 +59,7 @@ func (e *Engine) Run(ctx context.Context, s *Stream, budget time.Duration) Repor
 	defer cancel()
 	err := r.do(inTime)
 	r.finish(err)
+	r.noteGone()
 	r.noteDrift(s.Mapper.Oddities())
 	if r.rep.Outcome != Skipped {
 		last, cancel := r.closing(ctx)
@@ -78,7 +80,10 @@ func (r *run) do(ctx context.Context) error {
 	if until := r.s.Until; !until.IsZero() && until.Before(r.end) {
 		r.end = until
 	}
-	if err = r.mind(ctx); err == nil {
+	if err = r.skipGone(ctx); err == nil {
+		err = r.mind(ctx)
+	}
+	if err == nil {
 		err = r.list(ctx)
 	}
 	if errors.Is(err, ErrLeaseLost) {
@@ -107,10 +112,6 @@ func (r *run) list(ctx context.Context) error {
 	}
 	r.tail = newTail(r.s)
 	r.out = r.newBatch()
-	if age := r.saved.Sub(r.c.Position); r.s.Position.Retention > 0 && age > r.s.Position.Retention {
-		r.e.Log.Warn("the position is older than what the provider keeps: older records are gone there",
-			"stream", r.s.Key(), "position", r.c.Position, "retention", r.s.Position.Retention.String())
-	}
 	err := r.windows(ctx)
 	if !errors.Is(err, ErrLeaseLost) && !r.failed { // complete pages are committed, whatever else stopped the run
 		err = join(err, r.drain(ctx))

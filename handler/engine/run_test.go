@@ -342,17 +342,6 @@ func TestAPageThatNamesItselfAsTheNextEndsTheRun(t *testing.T) {
 	}
 }
 
-func TestAPositionOlderThanTheProviderKeepsIsWarnedOf(t *testing.T) {
-	var log bytes.Buffer
-	b := newBench([]string{})
-	b.Log = slog.New(slog.NewTextHandler(&log, nil))
-	b.s.Position.Retention = 30 * time.Minute
-	b.run(t, engine.OK)
-	if !strings.Contains(log.String(), "older records are gone there") {
-		t.Errorf("log: %s", &log)
-	}
-}
-
 // TestAPageThatSpansMoreThanTheOverlapIsGoneOnWithInItsMiddle: the ids of a page
 // that is not complete are remembered however old its records are.
 func TestAPageThatSpansMoreThanTheOverlapIsGoneOnWithInItsMiddle(t *testing.T) {

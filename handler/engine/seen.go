@@ -41,6 +41,17 @@ const (
 	spare   = 4096 // ids that are kept whatever their records claim
 )
 
+func (id seenID) ours() bool { return id.at > 0 && id.at&claimed != 0 }
+
+// settle has the ids of the window in progress remembered as of its end.
+func (s seenIDs) settle(end time.Time) {
+	for i := range s {
+		if s[i].ours() {
+			s[i].at = end.UnixMilli()
+		}
+	}
+}
+
 // seenIDs is stored as base64 of 24 bytes an id, in the order of their arrival.
 type seenIDs []seenID
 
@@ -143,7 +154,7 @@ func (m *memory) forget(n, keep int, f fading) int {
 	}
 	kept := 0
 	for i, id := range m.list {
-		switch ours := id.at&claimed != 0 && id.at > 0; {
+		switch ours := id.ours(); {
 		case i < keep && !ours && id.at < windows, i < keep && ours && id.at < claims && i < n-spare:
 			if m.set[id.hash] == id.at {
 				delete(m.set, id.hash)
