@@ -64,17 +64,15 @@ func Open(c *spec.Connector, opt Options) (*Connection, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	r := &Connection{c: c, opt: opt, dialer: newDialer(), secrets: &secrets{}}
-	for _, name := range c.Secrets() {
-		if v := opt.Settings[name]; v != "" {
-			r.secrets.set(name, v)
-		}
+	r := &Connection{c: c, opt: opt, dialer: newDialer()}
+	var err error
+	if r.secrets, err = newSecrets(c, opt.Settings); err != nil {
+		return nil, err
 	}
 	base := opt.BaseURL
 	if base == "" {
 		base = r.setting(c.BaseURL)
 	}
-	var err error
 	if r.base, err = netguard.ParseBase(base); err != nil {
 		return nil, fmt.Errorf("base_url of %s: %w", c.Name, err)
 	}

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -116,16 +117,16 @@ func (r *Connection) secretSettings() string {
 
 // snippet is the beginning of an error's body, safe to print.
 func (r *Connection) snippet(body []byte) string {
-	text := strings.TrimSpace(string(body[:min(len(body), 2000)]))
-	if strings.HasPrefix(text, "<") {
+	body = bytes.TrimSpace(body)
+	if bytes.HasPrefix(body, []byte("<")) {
 		return "" // HTML helps nobody
 	}
-	return r.foreign(text, 300)
+	return r.foreign(string(body[:min(len(body), 64<<10)]), 300)
 }
 
 // foreign is a text of the provider's, safe to print and to keep.
 func (r *Connection) foreign(text string, most int) string {
-	return clean(r.secrets.redact(text), most)
+	return clean(r.secrets.begin(text), most)
 }
 
 // scrub redacts the text of an error and keeps its chain.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
@@ -41,16 +42,20 @@ const done = "done:"
 // parts are loaded.
 func (j *job) step(ctx context.Context, sc *scope, place []frame) (*engine.Page, error) {
 	f := &place[0]
+	stored, over := strings.CutPrefix(f.Token, done)
+	name, err := j.secrets.unmask(stored)
 	switch {
+	case err != nil:
+		return nil, err
 	case f.Token == "":
 		return j.start(ctx, sc)
-	case len(f.Token) >= len(done) && f.Token[:len(done)] == done:
-		j.tidy(ctx, sc, f.Token[len(done):])
+	case over:
+		j.tidy(ctx, sc, name)
 		return &engine.Page{}, nil
-	case j.name == f.Token && j.loaded[0] != nil:
+	case j.name == name && j.loaded[0] != nil:
 		return nil, nil
 	}
-	return nil, j.poll(ctx, sc, f)
+	return nil, j.poll(ctx, sc, name, f)
 }
 
 func (j *job) start(ctx context.Context, sc *scope) (*engine.Page, error) {
@@ -65,8 +70,8 @@ func (j *job) start(ctx context.Context, sc *scope) (*engine.Page, error) {
 	if err != nil {
 		return nil, j.fail(engine.Transient, "unexpected_answer", "the API may have changed", fmt.Errorf("%s answered %d: %w", j.base.Host, resp.StatusCode, err), 0)
 	}
-	next := placeToken([]frame{{Token: name, Since: j.opt.Now().Unix()}})
-	return &engine.Page{Next: j.secrets.mask(next), Commit: true}, nil
+	next := placeToken([]frame{{Token: j.secrets.mask(name), Since: j.opt.Now().Unix()}})
+	return &engine.Page{Next: next, Commit: true}, nil
 }
 
 // ask makes a request of the job.
@@ -94,10 +99,10 @@ func (j *job) ask(ctx context.Context, l *listing, sc *scope) (*http.Response, [
 }
 
 // poll asks how the job is, and loads its parts when it is done.
-func (j *job) poll(ctx context.Context, sc *scope, f *frame) error {
-	sc = sc.with("job", f.Token)
+func (j *job) poll(ctx context.Context, sc *scope, name string, f *frame) error {
+	sc = sc.with("job", name)
 	if age := j.opt.Now().Sub(time.Unix(f.Since, 0)); age > time.Duration(j.d.Timeout) {
-		return j.over(ctx, sc, f.Token, fmt.Errorf("it has been running for %s", age.Round(time.Minute)))
+		return j.over(ctx, sc, name, fmt.Errorf("it has been running for %s", age.Round(time.Minute)))
 	}
 	resp, body, err := j.ask(ctx, j.status, sc)
 	if err != nil {
@@ -111,7 +116,7 @@ func (j *job) poll(ctx context.Context, sc *scope, f *frame) error {
 	}
 	switch {
 	case slices.Contains(j.d.Failed, status):
-		return j.over(ctx, sc, f.Token, fmt.Errorf("its status is %s", j.foreign(status, 60)))
+		return j.over(ctx, sc, name, fmt.Errorf("its status is %s", j.foreign(status, 60)))
 	case j.d.At == "" && resp.StatusCode == http.StatusAccepted, j.d.At != "" && !slices.Contains(j.d.Done, status):
 		return j.fail(engine.Throttled, engine.JobRunning, "", errors.New("the provider's job is still running"), time.Duration(j.d.Every))
 	}
@@ -120,7 +125,7 @@ func (j *job) poll(ctx context.Context, sc *scope, f *frame) error {
 		l.items = elements(j.partsIn(body))
 	}
 	l.sum = digestOf(l.items)
-	j.loaded[0], j.name, j.ahead = l, f.Token, nil
+	j.loaded[0], j.name, j.ahead = l, name, nil
 	return nil
 }
 

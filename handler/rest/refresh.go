@@ -2,11 +2,6 @@ package rest
 
 import (
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/hkdf"
-	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/url"
@@ -67,9 +62,13 @@ func (o *oauth) loadRefresh(ctx context.Context) error {
 		case err != nil:
 			return o.fail(engine.Transient, "store", "", fmt.Errorf("read the kept refresh token: %w", err), 0)
 		default:
+			seal, err := o.sealer()
+			if err != nil {
+				return err
+			}
 			// One that cannot be opened was sealed with other credentials: a person
 			// has given new ones.
-			if kept, err := o.open(sealed); err == nil {
+			if kept, err := seal.open(sealed); err == nil {
 				given = kept
 			}
 		}
@@ -88,9 +87,9 @@ func (o *oauth) saveRefresh(ctx context.Context, value string) error {
 	if o.opt.Keep == nil {
 		return nil
 	}
-	sealed, err := o.seal(value)
+	seal, err := o.sealer()
 	if err == nil {
-		err = o.opt.Keep.Save(ctx, sealed)
+		err = o.opt.Keep.Save(ctx, seal.seal(value))
 	}
 	if err != nil {
 		return o.fail(engine.Transient, "store", "", fmt.Errorf("keep the new refresh token: %w", err), 0)
@@ -98,43 +97,9 @@ func (o *oauth) saveRefresh(ctx context.Context, value string) error {
 	return nil
 }
 
-// seal encrypts a credential with a key made of the ones that a person gave.
-func (r *Connection) seal(value string) ([]byte, error) {
-	aead, err := r.sealer()
-	if err != nil {
-		return nil, err
-	}
-	nonce := make([]byte, aead.NonceSize())
-	if _, err := rand.Read(nonce); err != nil {
-		return nil, err
-	}
-	return aead.Seal(nonce, nonce, []byte(value), nil), nil
-}
-
-func (r *Connection) open(sealed []byte) (string, error) {
-	aead, err := r.sealer()
-	if err != nil {
-		return "", err
-	}
-	if len(sealed) < aead.NonceSize() {
-		return "", errors.New("it is cut short")
-	}
-	value, err := aead.Open(nil, sealed[:aead.NonceSize()], sealed[aead.NonceSize():], nil)
-	return string(value), err
-}
-
-func (r *Connection) sealer() (cipher.AEAD, error) {
+func (r *Connection) sealer() (*sealer, error) {
 	a := &r.c.Auth
-	secret := r.setting(a.ClientSecret) + "\x00" + r.setting(a.RefreshToken)
-	key, err := hkdf.Key(sha256.New, []byte(secret), []byte(r.setting(a.ClientID)), "sluice refresh token", 32)
-	if err != nil {
-		return nil, err
-	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCM(block)
+	return newSealer(r.setting(a.ClientSecret)+"\x00"+r.setting(a.RefreshToken), r.setting(a.ClientID), "sluice refresh token")
 }
 
 // Login is one attempt to have a person agree, in a browser, that Sluice may read.

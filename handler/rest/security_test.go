@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -190,34 +189,6 @@ func TestABombIsNotUnpacked(t *testing.T) {
 	})
 	if _, err := s.Fetch(t.Context(), engine.Window{From: noon, To: noon}, ""); reason(err) != "page_too_large" {
 		t.Errorf("300 MiB in %d bytes: %v", packed.Len(), err)
-	}
-}
-
-// TestCredentialsThatAProviderEchoes are neither in errors nor in page tokens.
-func TestCredentialsThatAProviderEchoes(t *testing.T) {
-	const odd = `k+/="odd & long`
-	for what, text := range map[string]string{
-		"as it is": odd, "in a query": url.QueryEscape(odd), "in a path": url.PathEscape(odd), "in JSON": `k+/=\"odd \u0026 long`,
-		"in base64": base64.StdEncoding.EncodeToString([]byte(odd)), "with escapes of a terminal": "\x1b[31m" + odd + "\r\n\u202e",
-	} {
-		s, _ := newSource(t, func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(http.StatusBadRequest)
-			_, _ = io.WriteString(w, "bad key "+text)
-		})
-		s.secrets = &secrets{}
-		s.secrets.set("key", odd)
-		_, err := s.Fetch(t.Context(), engine.Window{From: noon, To: noon}, "")
-		if err == nil || strings.Contains(err.Error(), "odd") || strings.Contains(err.Error(), text) || strings.ContainsAny(err.Error(), "\x1b\r\n\u202e") {
-			t.Errorf("%s: %q", what, err)
-		}
-	}
-	s := &secrets{}
-	s.set("key", odd)
-	for _, token := range []string{"/events?after=1&key=" + url.QueryEscape(odd), "cursor " + odd + ".", "/plain?a=b"} {
-		masked := s.mask(token)
-		if strings.Contains(masked, "odd") || s.unmask(masked) != token {
-			t.Errorf("%q is kept as %q, and becomes %q", token, masked, s.unmask(masked))
-		}
 	}
 }
 

@@ -150,10 +150,14 @@ type listing struct {
 // fetch gets the page that token names.
 func (l *listing) fetch(ctx context.Context, sc *scope, token string) (*engine.Page, error) {
 	r := l.src
-	if token = r.secrets.unmask(token); token == "" {
+	token, err := r.secrets.unmask(token)
+	if err != nil {
+		return nil, err
+	}
+	if token == "" {
 		token = l.pager.first()
 	}
-	sc, err := l.pager.scope(sc, token)
+	sc, err = l.pager.scope(sc, token)
 	if err != nil {
 		return nil, err
 	}
