@@ -69,11 +69,11 @@ func (b *backfill) run(cmd *cobra.Command, std *streams, name string) error {
 	if err != nil {
 		return err
 	}
-	conns, err := a.find(name)
+	conn, err := a.one(name)
 	if err != nil {
 		return err
 	}
-	lanes, err := b.lanes(conns[0], from, to)
+	lanes, err := b.lanes(conn, from, to)
 	if err != nil {
 		return err
 	}

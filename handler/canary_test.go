@@ -147,7 +147,7 @@ func canary(t *testing.T, c *spec.Connector) {
 				fmt.Fprintln(&out, err)
 			}
 		}
-		if err := printStatus(t.Context(), std, a.Engine, "json"); err != nil {
+		if err := printStatus(t.Context(), std, a.Engine, nil, "json"); err != nil {
 			fmt.Fprintln(&out, err)
 		}
 	}

@@ -25,11 +25,9 @@ func TestEachRuleHasItsEndpoint(t *testing.T) {
 	defer other.Close()
 	srv := httptest.NewServer(other.Handler())
 	defer srv.Close()
-	env := map[string]string{"OKTA_DOMAIN": "x.example", "OKTA_API_TOKEN": "x", "OKTA_BASE_URL": s.provider.URL, "OKTA_START": "-10m", "SLUICE_CREDENTIAL": "none", "SLUICE_STORE": t.TempDir(),
-		"SLUICE_ENDPOINT": s.endpoint, "SLUICE_RULES": s.rules,
-		"OKTA_RULES": `{"OktaV2_CL": {"id": "` + rulesOf(other)["OktaV2_CL"].ID + `", "stream": "Custom-OktaV2_CL", "endpoint": "` + srv.URL + `"}}`}
-	c, err := config.FromEnv(allConnectors(t), func(n string) (string, bool) { v, ok := env[n]; return v, ok }, time.Now(), nil)
-	if err != nil {
+	env := append(s.env(t.TempDir()), `OKTA_RULES={"OktaV2_CL": {"id": "`+rulesOf(other)["OktaV2_CL"].ID+`", "stream": "Custom-OktaV2_CL", "endpoint": "`+srv.URL+`"}}`)
+	c, err := config.FromEnv(allConnectors(t), env, time.Now(), nil)
+	if err = errors.Join(err, c.Err()); err != nil {
 		t.Fatal(err)
 	}
 	a, err := newApp(t.Context(), c, slog.New(slog.DiscardHandler))

@@ -59,6 +59,7 @@ func TestContainersRunWhatThereIs(t *testing.T) {
 			})
 			if text, ok := dig(doc, "data", "sluice.yaml").(string); ok {
 				env := func(string) (string, bool) { return "x", true }
+				text = strings.ReplaceAll(text, "RULE_ID", "dcr-00000000000000000000000000000000")
 				c, err := config.Parse(name, []byte(text), connectors.Find, env, time.Now(), nil)
 				if err != nil || len(c.Connections) != 1 {
 					t.Errorf("%s: %v", name, err)

@@ -89,8 +89,8 @@ func (x *examination) run(ctx context.Context, load func() (*config.Config, erro
 		return
 	}
 	x.add(doctor.Check{What: "settings", Status: doctor.OK, Found: fmt.Sprintf("%s, %s", plural(int64(len(c.Connections)), "connection"), plural(int64(len(c.Workspace.Rules)), "rule"))})
-	for _, name := range slices.Sorted(maps.Keys(c.Broken)) {
-		x.add(doctor.Check{What: "settings", Subject: name, Status: doctor.Fail, Found: c.Broken[name].Error(), Do: "correct it; the other connectors run"})
+	for _, b := range c.Broken {
+		x.add(doctor.Check{What: "settings", Subject: b.Name, Status: doctor.Fail, Found: b.Err.Error(), Do: "correct it; the other connections run"})
 	}
 	x.configured(ctx, c)
 }
@@ -178,7 +178,7 @@ func (x *examination) configured(ctx context.Context, c *config.Config) {
 	if !x.identity(ctx, c.Workspace) {
 		return
 	}
-	a, err := openApp(ctx, c, slog.New(slog.DiscardHandler))
+	a, err := newApp(ctx, c, slog.New(slog.DiscardHandler))
 	if err != nil {
 		x.add(failed("store", storeName(c.Store), err))
 		return

@@ -73,6 +73,9 @@ connections: [{connector: okta, base_url: %q, settings: {domain: x.example, api_
 func appOf(t *testing.T, text string) *app {
 	t.Helper()
 	c, err := config.Parse("sluice.yaml", []byte(text), connectors.Find, os.LookupEnv, time.Now(), nil)
+	if err == nil {
+		err = c.Err()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,11 +32,11 @@ In the provider's app, allow the redirect address http://127.0.0.1:PORT/.`,
 			if err != nil {
 				return err
 			}
-			conns, err := a.find(args[0])
+			conn, err := a.one(args[0])
 			if err != nil {
 				return err
 			}
-			return a.login(cmd.Context(), std, conns[0], port)
+			return a.login(cmd.Context(), std, conn, port)
 		},
 	}
 	cmd.Flags().StringVar(&path, "config", "", "configuration file (default: sluice.yaml, else app settings)")

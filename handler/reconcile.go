@@ -48,11 +48,11 @@ func reconcile(cmd *cobra.Command, std *streams, p *pastFlags, name, output stri
 	if err != nil {
 		return err
 	}
-	conns, err := a.find(name)
+	conn, err := a.one(name)
 	if err != nil {
 		return err
 	}
-	list, err := p.streams(conns[0])
+	list, err := p.streams(conn)
 	if err != nil {
 		return err
 	}

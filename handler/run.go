@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -60,7 +61,8 @@ Exit code 0: caught up. 1: an error; position and data stay. 2: a wrong call.
 			if err != nil {
 				return err
 			}
-			if schedule {
+			if schedule && slices.ContainsFunc(conns, func(c *connection) bool { return c.err == nil }) {
+				a.reload = func() (*config.Config, error) { return loadConfig(configPath(path), nil) }
 				return a.stay(cmd.Context(), std, conns, budget, output)
 			}
 			return printReports(std, a.collectAll(cmd.Context(), conns, budget), output)
@@ -110,20 +112,24 @@ func printReports(std *streams, reps []engine.Report, output string) error {
 			return err
 		}
 	}
-	failed, behind := 0, 0
+	failed, behind, broken := 0, 0, 0
 	for i := range reps {
 		if output == "text" {
 			fmt.Fprintln(std.out, line(&reps[i]))
 		}
-		switch reps[i].Outcome {
-		case engine.OK:
-		case engine.Failed:
+		switch {
+		case reps[i].Outcome == engine.OK:
+		case reps[i].Stream == "":
+			broken++
+		case reps[i].Outcome == engine.Failed:
 			failed++
 		default:
 			behind++
 		}
 	}
 	switch {
+	case broken > 0:
+		return fmt.Errorf("%s cannot run as configured; of others %d of %d streams failed", plural(int64(broken), "connection"), failed, len(reps)-broken)
 	case failed > 0:
 		return fmt.Errorf("%d of %d streams failed; nothing is lost, the next run goes on there", failed, len(reps))
 	case behind > 0:
@@ -153,17 +159,19 @@ sluice.yaml in the package. It is the default command when that variable is set.
 			if err != nil {
 				return portTaken(port, err)
 			}
-			s := &server{log: log, budget: runBudget(os.Getenv("FUNCTIONS_APP_ROOT_PATH"))}
+			s := &server{log: log, budget: runBudget(os.Getenv("FUNCTIONS_APP_ROOT_PATH")), stopped: cmd.Context()}
 			functions, err := s.functions()
 			if err != nil {
 				return err
 			}
 			log.Info("ready", "address", ln.Addr().String(), "version", buildVersion(), "run_budget", s.budget.String())
 			srv := &http.Server{Handler: invoke.Handler(functions, log), ReadHeaderTimeout: 30 * time.Second}
-			context.AfterFunc(cmd.Context(), func() { srv.Close() })
+			done := make(chan struct{})
+			context.AfterFunc(cmd.Context(), func() { shutDown(srv); close(done) })
 			if err := srv.Serve(ln); cmd.Context().Err() == nil {
 				return err
 			}
+			<-done
 			// The host restarts a handler that ends with any code but 0.
 			return &codeError{exitError, fmt.Errorf("stopped by a signal")}
 		},
@@ -172,44 +180,47 @@ sluice.yaml in the package. It is the default command when that variable is set.
 	return cmd
 }
 
-// server runs connectors for the host. The configuration is read at the first
-// run and, while that fails, at each one: a role or a secret may come later. What
-// is wrong with one connector stops no other.
+// shutDown lets the runs under way come to their next page, and say how they went.
+func shutDown(srv *http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), 25*time.Second)
+	defer cancel()
+	_ = srv.Shutdown(ctx)
+	_ = srv.Close()
+}
+
+// server runs connectors for the host. The configuration is read at the first run
+// and, while what all share is wrong, at each one: a role may come later. What is
+// wrong with a connection stops no other, and is looked at again by its own runs.
 type server struct {
 	log    *slog.Logger
 	budget time.Duration
+	// stopped ends when the process is told to stop; nil: never.
+	stopped context.Context
 
 	mu  sync.Mutex
 	app *app
 }
 
-func (s *server) open(ctx context.Context, connector string) (*app, error) {
+func (s *server) open(ctx context.Context) (*app, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.app != nil && s.app.broken[connector] == nil {
+	if s.app != nil {
 		return s.app, nil
 	}
 	c, err := s.config()
 	if err != nil {
 		return nil, err
 	}
-	a, err := openApp(ctx, c, s.log)
-	if err == nil {
-		s.app = a
-	}
-	return a, err
-}
-
-func (s *server) config() (*config.Config, error) {
-	if path := configPath(""); path != "" {
-		return loadConfig(path, nil)
-	}
-	all, err := connectors.All()
+	a, err := newApp(ctx, c, s.log)
 	if err != nil {
 		return nil, err
 	}
-	return config.Served(all, os.LookupEnv, time.Now())
+	a.reload = s.config
+	s.app = a
+	return a, nil
 }
+
+func (s *server) config() (*config.Config, error) { return loadConfig(configPath(""), nil) }
 
 // functions makes one function of each connector, and the doctor's.
 func (s *server) functions() (map[string]invoke.Func, error) {
@@ -243,19 +254,22 @@ func (s *server) doctor(ctx context.Context, in *invoke.Invocation) (logs []stri
 }
 
 func (s *server) collect(ctx context.Context, connector string, in *invoke.Invocation) (logs []string, err error) {
-	a, err := s.open(ctx, connector)
-	if err != nil {
-		return nil, err
+	if s.stopped != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(s.stopped, cancel)()
 	}
-	if err := a.broken[connector]; err != nil {
+	a, err := s.open(ctx)
+	if err != nil {
 		return nil, err
 	}
 	if t, err := in.Timer("timer"); err == nil && t.PastDue {
 		s.log.Info("the timer is past due", "function", in.Function, "invocation", in.ID)
 	}
 	var conns []*connection
-	for _, conn := range a.conns {
-		if conn.Connector.Name == connector {
+	for _, conn := range a.connections() {
+		if conn.connector == connector {
 			conns = append(conns, conn)
 		}
 	}
@@ -271,7 +285,7 @@ func (s *server) collect(ctx context.Context, connector string, in *invoke.Invoc
 	case len(logs) == 0:
 		return []string{"no connection of " + connector + " is configured"}, nil
 	case failed > 0:
-		return logs, fmt.Errorf("%d streams failed: %s", failed, strings.Join(logs, " | "))
+		return logs, fmt.Errorf("%d of %d streams and connections failed: %s", failed, len(logs), strings.Join(logs, " | "))
 	}
 	return logs, nil
 }

@@ -85,12 +85,7 @@ func validateFile(path string) error {
 	if err != nil {
 		return err
 	}
-	for _, conn := range c.Connections {
-		if _, err := local.Parse(conn.Schedule); err != nil {
-			return fmt.Errorf("%s: connection %s: %w", path, conn.Name, err)
-		}
-	}
-	return nil
+	return c.Err()
 }
 
 func schemaCommand(std *streams) *cobra.Command {
@@ -164,7 +159,10 @@ func describeAll(all []*spec.Connector) []map[string]any {
 }
 
 // storeFlags are the flags of commands that only need the store.
-type storeFlags struct{ config, dir string }
+type storeFlags struct {
+	config, dir string
+	broken      []config.Broken // connections that cannot run, when engine has read the configuration
+}
 
 func (f *storeFlags) add(cmd *cobra.Command) {
 	cmd.PersistentFlags().StringVar(&f.config, "config", "", "configuration file (default: sluice.yaml, else app settings)")
@@ -186,7 +184,7 @@ func (f *storeFlags) engine(ctx context.Context) (*engine.Engine, error) {
 			if err != nil {
 				return nil, err
 			}
-			st, w = c.Store, c.Workspace
+			st, w, f.broken = c.Store, c.Workspace, c.Broken
 		} else {
 			st.Dir = ".sluice"
 		}
@@ -229,7 +227,7 @@ Exit code 1 when a stream failed or is stalled, so that a probe can use it.`,
 			if err != nil {
 				return err
 			}
-			return printStatus(cmd.Context(), std, e, output)
+			return printStatus(cmd.Context(), std, e, f.broken, output)
 		},
 	}
 	f.add(cmd)
@@ -243,7 +241,7 @@ type streamStatus struct {
 	Status     engine.Status `json:"status"`
 }
 
-func printStatus(ctx context.Context, std *streams, e *engine.Engine, output string) error {
+func printStatus(ctx context.Context, std *streams, e *engine.Engine, broken []config.Broken, output string) error {
 	list := []streamStatus{}
 	for name, err := range e.Store.List(ctx, "health/") {
 		if err != nil {
@@ -258,6 +256,9 @@ func printStatus(ctx context.Context, std *streams, e *engine.Engine, output str
 			st.Checkpoint.Seen = nil // long, and of no use to a reader
 		}
 		list = append(list, streamStatus{conn, stream, st})
+	}
+	for _, b := range broken {
+		list = append(list, streamStatus{b.Name, "", engine.Status{Report: &engine.Report{Connection: b.Name, Connector: b.Connector, Outcome: engine.Failed, Reason: "configuration", Message: b.Err.Error()}}})
 	}
 	if output == "json" {
 		if err := printJSON(std.out, list); err != nil {
@@ -287,21 +288,24 @@ func statusTable(std *streams, list []streamStatus) error {
 	fmt.Fprintln(tw, "STREAM\tSTATE\tROWS\tQUARANTINE\tCOMPLETE UP TO\tLAST RUN")
 	var notes []string
 	for _, s := range list {
-		r, c := s.Status.Report, s.Status.Checkpoint
+		r, c, key := s.Status.Report, s.Status.Checkpoint, strings.TrimSuffix(s.Connection+"/"+s.Stream, "/")
 		rows, upTo, state, at := int64(0), "-", "-", "-"
 		if c != nil {
 			rows, upTo = c.Totals.Acknowledged, c.Position.Format(time.RFC3339)
 		}
 		if r != nil {
-			state, at = string(r.Outcome), r.Started.Format(time.RFC3339)
+			state = string(r.Outcome)
+			if !r.Started.IsZero() {
+				at = r.Started.Format(time.RFC3339)
+			}
 			if r.Message != "" {
-				notes = append(notes, s.Connection+"/"+s.Stream+": "+r.Message)
+				notes = append(notes, key+": "+r.Message)
 			}
 		}
 		if s.Status.Problem != "" {
 			notes = append(notes, s.Status.Problem)
 		}
-		fmt.Fprintf(tw, "%s/%s\t%s\t%d\t%d\t%s\t%s\n", s.Connection, s.Stream, state, rows, s.Status.Quarantined, upTo, at)
+		fmt.Fprintf(tw, "%s\t%s\t%d\t%d\t%s\t%s\n", key, state, rows, s.Status.Quarantined, upTo, at)
 	}
 	if err := tw.Flush(); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -76,8 +77,16 @@ func (u *up) run(cmd *cobra.Command) error {
 		return fmt.Errorf("cannot make the folder %s: %w; choose another with --dir", u.dir, err)
 	}
 	cfg, err := u.config()
+	if err == nil && len(cfg.Connections) == 0 {
+		err = cfg.Err()
+	}
 	if err != nil {
 		return err
+	}
+	for _, c := range cfg.Connections { // a connector of one's own, from a file
+		if !slices.ContainsFunc(u.all, func(k *spec.Connector) bool { return k.Name == c.Connector.Name }) {
+			u.all = append(slices.Clone(u.all), c.Connector)
+		}
 	}
 	if u.ws, err = openWorkspace(filepath.Join(u.dir, "workspace.db"), u.all); err != nil {
 		return err
@@ -87,7 +96,8 @@ func (u *up) run(cmd *cobra.Command) error {
 	if u.app, err = newApp(cmd.Context(), cfg, logger(cmd, u.std.err)); err != nil {
 		return err
 	}
-	jobs, err := u.app.jobs(u.app.conns, 10*time.Minute, func(rep *engine.Report) {
+	u.app.reload = u.config
+	jobs, err := u.app.jobs(u.app.connections(), 10*time.Minute, func(rep *engine.Report) {
 		if rep.Outcome != engine.OK || rep.Counts.Fetched > 0 {
 			u.say("%s  %s", time.Now().Format("15:04:05"), line(rep))
 		}
@@ -106,19 +116,27 @@ func (u *up) run(cmd *cobra.Command) error {
 func (u *up) say(format string, args ...any) { fmt.Fprintf(u.std.out, format+"\n", args...) }
 
 func (u *up) greet() {
+	var names []string
+	var table string
+	for _, c := range u.app.connections() {
+		if c.err == nil {
+			names, table = append(names, c.Name), cmp.Or(table, c.streams[0].Table)
+		}
+	}
 	from := "the demo provider (no account needed)"
 	if !u.isDemo {
-		var names []string
-		for _, c := range u.app.conns {
-			names = append(names, c.Name)
-		}
 		from = strings.Join(names, ", ")
 	}
 	u.say("Sluice %s is up.", buildVersion())
 	u.say("  page        %s", u.addr)
 	u.say("  collecting  from %s", from)
+	for _, c := range u.app.connections() {
+		if c.err != nil {
+			u.say("  not         from %s, which cannot run as configured: %v", c.Name, c.err)
+		}
+	}
 	u.say("  rows        into %s; for example:", filepath.Join(u.dir, "workspace.db"))
-	u.say("              curl -s %s/v1/workspaces/local/query -d '{\"query\":\"%s | summarize count() by EventResult\"}'", u.addr, u.app.conns[0].streams[0].Table)
+	u.say("              curl -s %s/v1/workspaces/local/query -H 'Content-Type: application/json' -d '{\"query\":\"%s | count\"}'", u.addr, table)
 	u.say("  checkpoints in %s; `sluice status` shows them", u.dir)
 	u.say("Ctrl-C stops it.")
 }
@@ -139,11 +157,6 @@ func (u *up) config() (*config.Config, error) {
 		return nil, err
 	}
 	cfg.Store = config.Store{Dir: u.dir}
-	for _, c := range cfg.Connections { // a connector of one's own, from a file
-		if !slices.ContainsFunc(u.all, func(k *spec.Connector) bool { return k.Name == c.Connector.Name }) {
-			u.all = append(slices.Clone(u.all), c.Connector)
-		}
-	}
 	return cfg, nil
 }
 
@@ -173,7 +186,10 @@ func (u *up) handler() http.Handler {
 // page gathers what the status page shows.
 func (u *up) page(ctx context.Context) (*gallery.Page, error) {
 	p := &gallery.Page{Version: buildVersion(), Address: u.addr, Demo: u.isDemo, Now: time.Now()}
-	for _, c := range u.app.conns {
+	for _, c := range u.app.connections() {
+		if c.err != nil {
+			p.Streams = append(p.Streams, gallery.Stream{Connection: c.Name, Connector: c.connector, State: "failed", Reason: "configuration", Message: c.err.Error()})
+		}
 		for _, s := range c.streams {
 			st, err := u.app.Status(ctx, s)
 			if err != nil {

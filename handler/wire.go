@@ -20,34 +20,18 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/sluice-connectors/sluice/connectors"
 	"github.com/sluice-connectors/sluice/handler/azblob"
 	"github.com/sluice-connectors/sluice/handler/config"
 	"github.com/sluice-connectors/sluice/handler/dir"
 	"github.com/sluice-connectors/sluice/handler/engine"
-	"github.com/sluice-connectors/sluice/handler/local"
 	"github.com/sluice-connectors/sluice/handler/logsingest"
 	"github.com/sluice-connectors/sluice/handler/logsquery"
 	"github.com/sluice-connectors/sluice/handler/netguard"
 	"github.com/sluice-connectors/sluice/handler/rest"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
-
-// app is a configuration, ready to run.
-type app struct {
-	*engine.Engine
-	conns     []*connection
-	workspace config.Workspace
-	broken    map[string]error // what is wrong with single connections, by connector
-}
-
-// connection is a configured connection with its streams.
-type connection struct {
-	config.Resolved
-	streams []*engine.Stream
-}
 
 // loadConfig reads the file at path, or the app settings when path is "".
 func loadConfig(path string, local *config.Workspace) (*config.Config, error) {
@@ -59,7 +43,7 @@ func loadConfig(path string, local *config.Workspace) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return config.FromEnv(all, os.LookupEnv, now, local)
+	return config.FromEnv(all, os.Environ(), now, local)
 }
 
 // configPath is the flag, else sluice.yaml where there is one, else "".
@@ -81,29 +65,12 @@ func configured(cmd *cobra.Command, std *streams, path string) (*app, error) {
 	return newApp(cmd.Context(), c, logger(cmd, std.err))
 }
 
-// newApp opens store and sink and prepares the streams.
+// newApp opens store and sink and prepares the streams. What is wrong with a
+// connection stops no other: it is logged, and reported by each run.
 func newApp(ctx context.Context, c *config.Config, log *slog.Logger) (*app, error) {
-	a, err := openApp(ctx, c, log)
-	if err == nil {
-		err = errors.Join(slices.Collect(maps.Values(a.broken))...)
-	}
-	return a, err
-}
-
-// openApp is newApp, but what is wrong with a connection stops no other.
-func openApp(ctx context.Context, c *config.Config, log *slog.Logger) (*app, error) {
 	cred, err := credential(c.Workspace)
 	if err != nil {
 		return nil, err
-	}
-	for _, at := range c.Workspace.Endpoints() {
-		u, err := netguard.ParseBase(at)
-		if err != nil {
-			return nil, fmt.Errorf("workspace endpoint: %w", err)
-		}
-		if c.Workspace.Credential == "none" && !netguard.Loopback(u.Hostname()) {
-			return nil, errors.New("credential: none is for a workspace on this machine only")
-		}
 	}
 	store, err := openStore(ctx, c.Store, cred)
 	if err != nil {
@@ -117,17 +84,9 @@ func openApp(ctx context.Context, c *config.Config, log *slog.Logger) (*app, err
 	if err != nil {
 		return nil, err
 	}
-	a := &app{Engine: engine.New(store, sink, log), workspace: c.Workspace, broken: map[string]error{}}
-	maps.Copy(a.broken, c.Broken)
+	a := &app{Engine: engine.New(store, sink, log), workspace: c.Workspace, slots: make(chan struct{}, sideBySide)}
 	a.Holder, a.Alive, a.Version = holder(), alive, buildVersion()
-	for _, res := range c.Connections {
-		conn := &connection{Resolved: res}
-		if conn.streams, err = newStreams(&res, store, res.Streams()); err != nil {
-			a.broken[res.Connector.Name] = fmt.Errorf("connection %s: %w", res.Name, err)
-			continue
-		}
-		a.conns = append(a.conns, conn)
-	}
+	a.prepare(c)
 	return a, nil
 }
 
@@ -271,82 +230,11 @@ func alive(who string) bool {
 	return err == nil && !errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone)
 }
 
-// find returns the connection called name, or all for "".
-func (a *app) find(name string) ([]*connection, error) {
-	if name == "" {
-		return a.conns, nil
-	}
-	var names []string
-	for _, c := range a.conns {
-		if c.Name == name {
-			return []*connection{c}, nil
-		}
-		names = append(names, c.Name)
-	}
-	return nil, usageError("there is no connection %q; there are %s", name, cmp.Or(strings.Join(names, ", "), "none"))
-}
-
-// collect runs the streams of a connection within budget.
-func (a *app) collect(ctx context.Context, c *connection, budget time.Duration) []engine.Report {
-	return a.collectAll(ctx, []*connection{c}, budget)
-}
-
-// collectAll runs all streams of connections, one connection after the other. Each
-// stream gets an equal part of what is left of the budget.
-func (a *app) collectAll(ctx context.Context, conns []*connection, budget time.Duration) (reps []engine.Report) {
-	deadline := time.Now().Add(budget)
-	left := 0
-	for _, c := range conns {
-		left += len(c.streams)
-	}
-	for _, c := range conns {
-		if len(c.streams) == 0 {
-			continue
-		}
-		share := time.Until(deadline) * time.Duration(len(c.streams)) / time.Duration(left)
-		reps = append(reps, a.collectStreams(ctx, c, time.Now().Add(share))...)
-		left -= len(c.streams)
-	}
-	return reps
-}
-
-// collectStreams runs the streams of a connection, as many at a time as its
-// connector allows. The reports come in the order of the streams.
-func (a *app) collectStreams(ctx context.Context, c *connection, deadline time.Time) []engine.Report {
-	width := max(c.Connector.Limits.Concurrency, 1)
-	byStream := make([][]engine.Report, len(c.streams))
-	var group errgroup.Group
-	group.SetLimit(width)
-	for i, s := range c.streams {
-		group.Go(func() error {
-			share := time.Until(deadline) * time.Duration(width) / time.Duration(len(c.streams)-i)
-			byStream[i] = a.Collect(ctx, s, max(min(share, time.Until(deadline)), time.Second))
-			return nil
-		})
-	}
-	_ = group.Wait()
-	return slices.Concat(byStream...)
-}
-
-// jobs run connections on their schedules, each run within budget; done hears of each
-// stream's.
-func (a *app) jobs(conns []*connection, budget time.Duration, done func(rep *engine.Report)) (jobs []local.Job, err error) {
-	for _, c := range conns {
-		s, err := local.Parse(c.Schedule)
-		if err != nil {
-			return nil, fmt.Errorf("connection %s: %w", c.Name, err)
-		}
-		jobs = append(jobs, local.Job{Name: c.Name, Schedule: s, Run: func(ctx context.Context) {
-			for _, rep := range a.collect(ctx, c, budget) {
-				done(&rep)
-			}
-		}})
-	}
-	return jobs, nil
-}
-
 // line says what a run did, for a person.
 func line(rep *engine.Report) string {
+	if rep.Stream == "" {
+		return rep.Connection + ": FAILED (" + rep.Reason + "): " + rep.Message
+	}
 	key := rep.Connection + "/" + rep.Stream
 	n := rep.Counts
 	var extra string

@@ -13,7 +13,7 @@ import (
 // error that names the file; a secret that is referred to is in no error.
 func FuzzConfig(f *testing.F) {
 	for _, s := range []string{
-		"workspace: {endpoint: https://x.ingest.monitor.azure.com, rules: {OktaV2_CL: {id: dcr-1, stream: Custom-OktaV2_CL}}}\nconnections:\n  - {connector: okta, settings: {domain: contoso.okta.com, api_token: \"${env:TOKEN}\"}}\n",
+		"workspace: {endpoint: https://x.ingest.monitor.azure.com, rules: {OktaV2_CL: {id: dcr-00000000000000000000000000000001, stream: Custom-OktaV2_CL}}}\nconnections:\n  - {connector: okta, settings: {domain: contoso.okta.com, api_token: \"${env:TOKEN}\"}}\n",
 		"connections: [{connector: okta}]", "connections: {}", "workspace: []", "- a\n", "a: &a [*a]", "\t", "connections: [{connector: okta, settings: {domain: \"${env:TOKEN}\", api_token: x}, start: never}]",
 		"store: {connection_string: \"${env:TOKEN}\"}", "connections: [{connector: nope, schedule: \"* *\"}]",
 	} {
@@ -25,7 +25,10 @@ func FuzzConfig(f *testing.F) {
 		if strings.Contains(string(data), "file:") {
 			t.Skip("refers to a file")
 		}
-		_, err := config.Parse("sluice.yaml", data, connectors.Find, env, time.Now(), nil)
+		c, err := config.Parse("sluice.yaml", data, connectors.Find, env, time.Now(), nil)
+		if err == nil {
+			err = c.Err()
+		}
 		if err != nil && strings.Contains(err.Error(), canary) {
 			t.Errorf("error: %v", err)
 		}

@@ -183,11 +183,20 @@ var HealthColumns = []HealthColumn{
 	{"Version", "string", "The version of Sluice."},
 }
 
+// Refuse reports that a connection cannot run, and has a health row say so: that
+// nothing comes of it is no silence.
+func (e *Engine) Refuse(ctx context.Context, connection, connector string, why error) Report {
+	rep := Report{Connection: connection, Connector: connector, Outcome: Failed, Reason: "configuration", Message: why.Error(), Err: why,
+		Started: e.Clock.Now(), Version: e.Version}
+	e.recordHealth(context.WithoutCancel(ctx), &rep)
+	return rep
+}
+
 // recordHealth keeps the report for the status command and sends it as a row.
 func (e *Engine) recordHealth(ctx context.Context, rep *Report) {
 	key := rep.Connection + "/" + rep.Stream
 	data, err := json.Marshal(rep)
-	if err == nil {
+	if err == nil && rep.Stream != "" {
 		err = e.Store.Put(ctx, "health/"+key+".json", data)
 	}
 	if err == nil && e.HealthTable != "" && e.Sink.Has(e.HealthTable) {

@@ -25,7 +25,11 @@ var parser = cron.MustNewParser(cron.SecondOptional | cron.Minute | cron.Hour | 
 func Parse(expr string) (Schedule, error) {
 	s, err := parser.Parse(expr)
 	if err != nil {
-		return Schedule{}, fmt.Errorf("schedule %q: %w", expr, err)
+		return Schedule{}, fmt.Errorf("schedule %q: %w; want six fields: second minute hour day month weekday", expr, err)
+	}
+	// Every day and weekday comes together within 28 years, but for one century.
+	if next := s.Next(time.Unix(0, 0).UTC()); next.IsZero() {
+		return Schedule{}, fmt.Errorf("schedule %q never comes: no month in it has such a day", expr)
 	}
 	return Schedule{s}, nil
 }

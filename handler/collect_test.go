@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/invoke"
+)
+
+// twoTenants makes the present folder one with a sluice.yaml of two connections of a
+// connector; the secret of the second is the file secret, which is not there yet.
+func twoTenants(t *testing.T, s *surroundings) (secret string) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	t.Setenv("TOKEN", "x")
+	secret = filepath.Join(t.TempDir(), "secret")
+	text := fmt.Sprintf(`
+workspace: {endpoint: %q, credential: none, rules: %s}
+store: {dir: %q}
+connections:
+  - {connector: okta, name: a, base_url: %[4]q, settings: {domain: a.example, api_token: "${env:TOKEN}"}, start: -10m}
+  - {connector: okta, name: b, base_url: %[4]q, settings: {domain: b.example, api_token: "${file:%s}"}, start: -10m}
+`, s.endpoint, s.rules, t.TempDir(), s.provider.URL, secret)
+	if err := os.WriteFile("sluice.yaml", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return secret
+}
+
+func outcomes(reps []engine.Report) (text string) {
+	for _, r := range reps {
+		text += r.Connection + "/" + r.Stream + " " + string(r.Outcome) + " " + r.Reason + "\n"
+	}
+	return text
+}
+
+// TestOneBrokenConnectionStopsNoOther: of two connections of one connector in a
+// function app. What is mended is collected by its next run, and the other one is not
+// opened again for its sake.
+func TestOneBrokenConnectionStopsNoOther(t *testing.T) {
+	s := surround(t)
+	secret := twoTenants(t, s)
+	srv := &server{log: slog.New(slog.DiscardHandler), budget: time.Minute}
+	call := func() (string, error) {
+		logs, err := srv.collect(t.Context(), "okta", &invoke.Invocation{Function: "okta"})
+		return strings.Join(logs, "\n"), err
+	}
+	logs, err := call()
+	if err == nil || !strings.Contains(logs, "a/system_log") || !strings.Contains(logs, "caught up") || !strings.Contains(logs, "b: FAILED (configuration): sluice.yaml:6:") || !strings.Contains(logs, secret) {
+		t.Errorf("%s, %v", logs, err)
+	}
+	if n, err := s.ws.Count(healthTable); n != 2 || err != nil {
+		t.Errorf("%d rows of health, %v", n, err)
+	}
+	first := srv.app.conns[0]
+	if err := os.WriteFile(secret, []byte("x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	logs, err = call()
+	if err != nil || strings.Count(logs, "caught up") != 2 || srv.app.conns[0] != first {
+		t.Errorf("mended: %s, %v", logs, err)
+	}
+}
+
+// TestAScheduleMendsToo: the same beside a scheduler, and in the order of the file.
+func TestAScheduleMendsToo(t *testing.T) {
+	s := surround(t)
+	secret := twoTenants(t, s)
+	c, err := loadConfig("sluice.yaml", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := newApp(t.Context(), c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := outcomes(a.collectAll(t.Context(), a.connections(), time.Minute)); got != "a/system_log ok \nb/ failed configuration\n" {
+		t.Error(got)
+	}
+	if err := os.WriteFile(secret, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := outcomes(a.collectAll(t.Context(), a.connections()[1:], time.Minute)); got != "b/ failed configuration\n" {
+		t.Errorf("nobody said that it may be read again: %s", got)
+	}
+	a.reload = (&server{}).config
+	if got := outcomes(a.collectAll(t.Context(), a.connections()[1:], time.Minute)); got != "b/system_log ok \n" {
+		t.Error(got)
+	}
+	if err := os.WriteFile("sluice.yaml", []byte("- no configuration"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := outcomes(a.collectAll(t.Context(), a.connections(), time.Minute)); got != "a/system_log ok \nb/system_log ok \n" {
+		t.Errorf("what runs needs no file: %s", got)
+	}
+}
+
+// TestConnectionsRunSideBySide: up to a limit, reported in their order; one that has no
+// turn in its time says so.
+func TestConnectionsRunSideBySide(t *testing.T) {
+	var mu sync.Mutex
+	now, most := 0, 0
+	all := make(chan struct{})
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		mu.Lock()
+		if now++; now == sideBySide {
+			close(all)
+		}
+		most = max(most, now)
+		mu.Unlock()
+		<-all // until as many have come as may
+		mu.Lock()
+		now--
+		mu.Unlock()
+		_, _ = w.Write([]byte("[]"))
+	}))
+	defer provider.Close()
+	s := surround(t)
+	t.Setenv("TOKEN", "x")
+	text := fmt.Sprintf("workspace: {endpoint: %q, credential: none, rules: %s}\nstore: {dir: %q}\nconnections:\n", s.endpoint, s.rules, t.TempDir())
+	const n = 2*sideBySide - 1
+	var want string
+	for i := range n {
+		text += fmt.Sprintf("  - {connector: okta, name: c%d, base_url: %q, settings: {domain: x.example, api_token: \"${env:TOKEN}\"}, start: -10m}\n", i, provider.URL)
+		want += fmt.Sprintf("c%d/system_log ok \n", i)
+	}
+	a := appOf(t, text)
+	if got := outcomes(a.collectAll(t.Context(), a.connections(), time.Minute)); got != want || most != sideBySide {
+		t.Errorf("%d at a time\n%s", most, got)
+	}
+	for range sideBySide {
+		a.slots <- struct{}{}
+	}
+	if got := outcomes(a.collect(t.Context(), a.conns[0], time.Millisecond)); got != "c0/system_log partial budget\n" {
+		t.Error(got)
+	}
+	ctx, stop := context.WithCancelCause(t.Context())
+	stop(errors.New("a signal"))
+	if got := outcomes(a.collect(ctx, a.conns[1], time.Minute)); got != "c1/system_log partial budget\n" {
+		t.Error(got)
+	}
+}
+
+// TestServeStopsAtAPage: a signal ends the runs under way as the end of their time does.
+func TestServeStopsAtAPage(t *testing.T) {
+	stopped, stop := context.WithCancel(t.Context())
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		stop()
+		w.Header().Set("Link", fmt.Sprintf(`<http://%s/api/v1/logs?after=%d>; rel="next"`, r.Host, time.Now().UnixNano()))
+		_, _ = w.Write([]byte(`[{"uuid":"x"}]`))
+	}))
+	defer provider.Close()
+	s := surround(t)
+	a := s.app(t, s.endpoint, provider.URL)
+	srv := &server{log: slog.New(slog.DiscardHandler), budget: time.Minute, stopped: stopped, app: a}
+	logs, err := srv.collect(t.Context(), "okta", &invoke.Invocation{Function: "okta"})
+	if err != nil || len(logs) != 1 || !strings.Contains(logs[0], "stopped on request") {
+		t.Errorf("%v, %v", logs, err)
+	}
+	if n, err := s.ws.Count(healthTable); n != 1 || err != nil {
+		t.Errorf("%d rows of health, %v", n, err)
+	}
+}
