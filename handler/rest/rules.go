@@ -19,7 +19,7 @@ func (e *hiddenError) Error() string { return e.err.Error() }
 func (l *listing) answered(resp *http.Response, body []byte, usual error) (*engine.Page, error) {
 	r, rule := l.src, l.rule(resp, body)
 	if rule == nil {
-		return nil, usual
+		return nil, l.ofAnswer(resp, usual)
 	}
 	cause := usual
 	if e := new(engine.Error); errors.As(usual, &e) {

@@ -21,18 +21,21 @@ type Source struct {
 	s    *spec.Stream
 	part string
 
-	levels []*listing         // the stream's own list, and its steps
-	job    *job               // instead of the list
-	loaded []*loaded          // the pages that the steps are about, by level
-	ahead  map[string]*lookup // pages got before their turn, by item
+	levels []*listing      // the stream's own list, and its steps
+	job    *job            // instead of the list
+	loaded []*loaded       // the pages that the steps are about, by level
+	ahead  map[int]*lookup // pages got before their turn, by item
+	luck   []fortune       // what the steps have met in this run, by level
+	strict bool            // what cannot be had for the list's one record is an error
 	known  func([]byte) bool
 
 	prepared bool
 }
 
 var (
-	_ engine.Source  = (*Source)(nil)
-	_ engine.Knowing = (*Source)(nil)
+	_ engine.Source    = (*Source)(nil)
+	_ engine.Knowing   = (*Source)(nil)
+	_ engine.Refetcher = (*Source)(nil)
 )
 
 // Source lists a part of stream s.
@@ -57,33 +60,46 @@ func (r *Connection) Source(s *spec.Stream, part string) *Source {
 			continue
 		}
 		l.pager = newPager(l)
+		l.prepare()
 		l.as, l.auth = r, r.auth
 		if l.step != nil && l.step.Auth != nil {
 			l.as = r.as(l.step.Auth, fmt.Sprint(s.Name, " step ", i))
 			l.auth = newAuthenticator(l.as)
 		}
 	}
-	src.loaded = make([]*loaded, len(src.levels))
+	src.loaded, src.luck = make([]*loaded, len(src.levels)), make([]fortune, len(src.levels))
 	return src
 }
 
 // Know implements engine.Knowing.
-func (r *Source) Know(known func(key []byte) bool) { r.known, r.ahead = known, nil }
+func (r *Source) Know(known func(key []byte) bool) {
+	r.known, r.ahead = known, nil
+	clear(r.luck)
+}
 
 // Fetch implements engine.Source. The page token of a stream without steps is the
 // path and query of the next page's URL, or the token from the body; else it is
 // a place (see steps.go).
 func (r *Source) Fetch(ctx context.Context, w engine.Window, token string) (*engine.Page, error) {
-	sc := &scope{settings: r.opt.Settings, window: w, values: map[string]any{"part": r.part}}
-	page, err := r.fetch(ctx, sc, token)
+	page, err := r.fetch(ctx, r.scope(w), token)
 	if errors.Is(err, engine.ErrTokenExpired) { // the listing begins anew, and so do the lists on the way
 		clear(r.loaded)
 		r.ahead = nil
 	}
+	return page, r.named(err)
+}
+
+// scope is what the placeholders stand for while window w is listed.
+func (r *Source) scope(w engine.Window) *scope {
+	return &scope{settings: r.opt.Settings, window: w, values: map[string]any{"part": r.part}}
+}
+
+// named has an error say what was listed.
+func (r *Source) named(err error) error {
 	if e := new(engine.Error); errors.As(err, &e) {
 		e.Op = r.op()
 	}
-	return page, err
+	return err
 }
 
 func (r *Source) fetch(ctx context.Context, sc *scope, token string) (*engine.Page, error) {
@@ -142,6 +158,9 @@ type listing struct {
 	inJob   bool       // a job's part: when it is gone, so is the job
 	step    *spec.Step // nil: the list
 
+	needs    []need // members of the record that a step is about
+	windowed bool   // the requests say which window
+
 	pager   *pager
 	renewed bool // the token, because an answer said so; no page has come since
 	size    int  // of the last body, a guess for the next
@@ -156,6 +175,9 @@ func (l *listing) fetch(ctx context.Context, sc *scope, token string) (*engine.P
 	}
 	if token == "" {
 		token = l.pager.first()
+	}
+	if err := l.complete(sc); err != nil {
+		return nil, err
 	}
 	sc, err = l.pager.scope(sc, token)
 	if err != nil {
@@ -176,7 +198,7 @@ func (l *listing) fetch(ctx context.Context, sc *scope, token string) (*engine.P
 	if err == nil {
 		l.renewed = false
 	}
-	return page, err
+	return page, l.ofItem(err)
 }
 
 // exchange makes a request and reads the answer whole; once more with a new token
@@ -191,9 +213,11 @@ func (l *listing) exchange(ctx context.Context, sc *scope, token string) (*http.
 		if err != nil {
 			var foreign *foreignLink
 			if errors.As(err, &foreign) {
-				return nil, nil, r.fail(engine.Permanent, "foreign_link", "nothing was sent there; the position stays", err, 0)
+				err = r.fail(engine.Permanent, "foreign_link", "nothing was sent there; the position stays", err, 0)
+			} else {
+				err = r.fail(engine.Permanent, "bad_request", "", err, 0)
 			}
-			return nil, nil, r.fail(engine.Permanent, "bad_request", "", err, 0)
+			return nil, nil, l.ofItem(err)
 		}
 		if r.sameOrigin(req.URL) {
 			if err := l.auth.apply(ctx, req); err != nil {
@@ -206,7 +230,11 @@ func (l *listing) exchange(ctx context.Context, sc *scope, token string) (*http.
 		l.pager.unsure = true
 		resp, err := r.client.Do(req)
 		if err != nil {
-			return nil, nil, r.networkError(err)
+			err = r.networkError(err)
+			if e := new(engine.Error); errors.As(err, &e) && e.Reason == "foreign_link" { // a redirect
+				err = l.ofItem(err)
+			}
+			return nil, nil, err
 		}
 		body, err := l.read(resp)
 		resp.Body.Close()

@@ -26,6 +26,7 @@ type frame struct {
 	Item  int    `json:"i,omitempty"` // of its records, those before this one are dealt with
 	Sum   string `json:"s,omitempty"` // of its records
 	Since int64  `json:"b,omitempty"` // of a job: when it began (Unix seconds)
+	N     int    `json:"n,omitempty"` // of a step for batches: so many records at a time, when that is less than declared
 }
 
 // loaded is a page whose records a step looks up.
@@ -54,7 +55,7 @@ func (r *Source) descend(ctx context.Context, sc *scope, token string) (*engine.
 		} else if level == len(r.levels)-1 {
 			return r.leaf(ctx, sc, place)
 		} else if err := r.load(ctx, sc, level, place); err != nil {
-			return nil, err
+			return r.without(ctx, sc, place[:level+1], err)
 		}
 		l := r.loaded[level]
 		if f.Sum != l.sum { // the list is new, or is another than it was
@@ -66,9 +67,9 @@ func (r *Source) descend(ctx context.Context, sc *scope, token string) (*engine.
 			return r.passed(place[:level+1])
 		}
 		if level+1 == len(place) {
-			place = append(place, frame{})
+			place = append(place, frame{N: r.luck[level+1].less})
 		}
-		sc = r.inside(sc, level, f.Item)
+		sc = r.inside(sc, level, f.Item, r.span(level+1, &place[level+1]))
 	}
 	return nil, r.fail(engine.Permanent, "bad_request", "", errPlace, 0)
 }
@@ -77,7 +78,7 @@ func readPlace(token string, levels int) (place []frame, err error) {
 	if token == "" {
 		return make([]frame, 1, levels), nil
 	}
-	if json.Unmarshal([]byte(token), &place) != nil || len(place) == 0 || len(place) > levels || slices.ContainsFunc(place, func(f frame) bool { return f.Item < 0 }) {
+	if json.Unmarshal([]byte(token), &place) != nil || len(place) == 0 || len(place) > levels || slices.ContainsFunc(place, func(f frame) bool { return f.Item < 0 || f.N < 0 }) {
 		return nil, errPlace
 	}
 	return place, nil
@@ -99,9 +100,13 @@ func (r *Source) load(ctx context.Context, sc *scope, level int, place []frame) 
 		return nil
 	}
 	page, err := r.levels[level].fetch(ctx, sc, place[level].Token)
+	if err == nil {
+		page.Records, err = r.joined(sc, level, page.Records)
+	}
 	if err != nil {
 		return err
 	}
+	r.luck[level].got(sc, r.batch(level))
 	l := &loaded{token: at, items: elements(page.Records), next: page.Next}
 	l.sum = digestOf(l.items)
 	r.loaded[level], r.ahead = l, nil
@@ -148,14 +153,15 @@ func digestOf(items []json.RawMessage) string {
 	return fmt.Sprintf("%d-%x", len(items), h.Sum(nil)[:8])
 }
 
-// inside is the scope of what is below an item of a level.
-func (r *Source) inside(sc *scope, level, item int) *scope {
+// inside is the scope of what is below an item of a level, or below n of them for a
+// step that gets batches.
+func (r *Source) inside(sc *scope, level, item, n int) *scope {
 	inner := *sc
 	inner.item = r.loaded[level].items[item]
 	if r.job != nil && level == 0 {
 		return r.job.inside(&inner, item)
 	}
-	if n := r.batch(level + 1); n > 0 {
+	if r.batch(level+1) > 0 {
 		inner.items = r.loaded[level].items[item:min(item+n, len(r.loaded[level].items))]
 		inner.item = nil
 	}
@@ -168,6 +174,15 @@ func (r *Source) batch(level int) int {
 		return st.Batch
 	}
 	return 0
+}
+
+// span is how many records a step looks up at the place of its frame.
+func (r *Source) span(level int, f *frame) int {
+	n := max(r.batch(level), 1)
+	if f.N > 0 {
+		n = min(n, f.N)
+	}
+	return n
 }
 
 // key is what an item that is looked up once is remembered by.
@@ -191,21 +206,21 @@ func (r *Source) leaf(ctx context.Context, sc *scope, place []frame) (*engine.Pa
 	level := len(r.levels) - 1
 	l, above := r.levels[level], place[level-1]
 	page, err := r.lookUp(ctx, sc, place)
+	if err == nil {
+		page.Records, err = r.joined(sc, level, page.Records)
+	}
 	if err != nil {
-		return nil, err
+		return r.without(ctx, sc, place, err)
 	}
-	if l.step != nil && l.step.Join != "" {
-		if page.Records, err = join(sc.item, l.step.Join, page.Records); err != nil {
-			return nil, r.fail(engine.Transient, "malformed_page", "", errors.New(r.foreign(err.Error(), 200)), 0)
-		}
-	}
+	span := r.span(level, &place[level])
+	r.luck[level].got(sc, r.batch(level))
 	if page.Next != "" {
 		place[level].Token = page.Next
 		page.Next = placeToken(place)
 		return page, nil
 	}
 	items := r.loaded[level-1].items
-	end := min(above.Item+max(r.batch(level), 1), len(items))
+	end := min(above.Item+span, len(items))
 	if l.step != nil && l.step.Once {
 		for _, item := range items[above.Item:end] {
 			page.Done = append(page.Done, r.key(level, item))
@@ -233,14 +248,28 @@ func (r *Source) passed(place []frame) (*engine.Page, error) {
 		case r.job != nil && level == 0:
 			return r.job.finished(place), nil
 		case l.next != "":
-			*f = frame{Token: l.next}
+			*f = frame{Token: l.next, N: f.N}
 			return &engine.Page{Next: placeToken(place)}, nil
 		}
 		if place = place[:level]; level > 0 {
-			place[level-1].Item += max(r.batch(level), 1)
+			place[level-1].Item += r.span(level, f)
 		}
 	}
 	return &engine.Page{}, nil
+}
+
+// joined puts the record that a step was about around what it got for it, where the
+// connector says so.
+func (r *Source) joined(sc *scope, level int, records []byte) ([]byte, error) {
+	l := r.levels[level]
+	if l.step == nil || l.step.Join == "" {
+		return records, nil
+	}
+	records, err := join(sc.item, l.step.Join, records)
+	if err != nil {
+		return nil, l.ofItem(r.fail(engine.Transient, "malformed_page", "", errors.New(r.foreign(err.Error(), 200)), 0))
+	}
+	return records, nil
 }
 
 // join makes a record of the one before and each that was looked up for it.

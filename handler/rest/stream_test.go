@@ -244,9 +244,9 @@ records: $
 steps: [{request: {url: "{item}"}, records: $}]` + windowed
 	for _, link := range []string{"https://evil.example/x", "//evil.example/x", "http://me@evil.example"} {
 		a := newAPI(t, map[string]any{"GET /list": `["` + link + `"]`})
-		_, err := a.open(t, declared(t, "", stream)).Fetch(t.Context(), window, "")
-		if reason(err) != "foreign_link" {
-			t.Errorf("%s: %v", link, err)
+		page, err := a.open(t, declared(t, "", stream)).Fetch(t.Context(), window, "")
+		if err != nil || len(page.Bad) != 1 || page.Bad[0].Reason != "foreign_link" {
+			t.Errorf("%s: %+v, %v", link, page, err)
 		}
 	}
 	l := &listing{origins: []string{"*.amazonaws.com", "files.acme.example"}}

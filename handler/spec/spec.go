@@ -154,12 +154,13 @@ type Explode struct {
 }
 
 // Step is a request for each record of the one before: {item} is that record, or
-// {item.id} a member of it.
+// {item.id} a member of it, which has to be there. A record for which nothing can be
+// had is set aside, and the others go on.
 type Step struct {
 	Request  Request  `yaml:"request" required:"true" doc:"The request."`
 	Batch    int      `yaml:"batch" doc:"So many records at a time, which are {items}, a list. Default: one at a time."`
-	Once     bool     `yaml:"once" doc:"A record that comes again is not looked up again: what it leads to never changes."`
-	Join     string   `yaml:"join" doc:"The rows are made of the record before, with the one that was looked up as a member of this name. Default: of the one looked up alone."`
+	Once     bool     `yaml:"once" doc:"The last step: a record that comes again is not looked up again, since what it leads to never changes."`
+	Join     string   `yaml:"join" doc:"What was looked up becomes a member of this name in the record before: the rows, or the items of the step that follows, are made of both. Default: of what was looked up alone."`
 	Auth     *Auth    `yaml:"auth" doc:"Credentials of the step's own. Default: those of the connector. They go to base_url only."`
 	Origins  []string `yaml:"origins" doc:"Hosts besides base_url's that an address may lead to, such as *.amazonaws.com. Such an address is a permission in itself: no credentials are sent there."`
 	Paging   Paging   `yaml:"paging" doc:"How to get the next page. Default: there is only one."`

@@ -161,6 +161,9 @@ func (v *validator) step(s *Stream, i int, path string, known []string) {
 	if st.Batch > 0 && st.Join != "" {
 		v.errorf(path+".join", "what was looked up for a batch cannot be joined to one record")
 	}
+	if st.Once && i < len(s.Steps)-1 {
+		v.errorf(path+".once", "what a step leads to before another one may change: write once: true at the last step only")
+	}
 	for _, o := range st.Origins {
 		if !originPattern.MatchString(o) {
 			v.errorf(path+".origins", "%q has to be a host, or *. and a domain", o)
