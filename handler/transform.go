@@ -132,7 +132,7 @@ func (t *transformer) printRows(prog *kql.Program, files []string) error {
 		return err
 	}
 	if odd := m.Oddities(); len(odd) > 0 {
-		fmt.Fprintln(t.std.err, "values that did not fit became null:", counts(odd))
+		fmt.Fprintln(t.std.err, "values that did not fit:", counts(odd))
 	}
 	return nil
 }

@@ -254,7 +254,7 @@ func line(rep *engine.Report) string {
 		extra += fmt.Sprintf(", %d late", late)
 	}
 	for _, col := range slices.Sorted(maps.Keys(rep.Unfit)) {
-		extra += fmt.Sprintf(", %s null in %d where its value did not fit", col, rep.Unfit[col])
+		extra += fmt.Sprintf(", %s did not fit in %d", col, rep.Unfit[col])
 	}
 	s := fmt.Sprintf("%s: %s to %s%s", key, plural(n.Acknowledged, "row"), rep.Table, extra)
 	switch rep.Outcome {

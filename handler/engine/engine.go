@@ -97,7 +97,8 @@ type Mapper interface {
 	Additional() []byte                // members of the column AdditionalFields, or empty
 	Truncated() bool                   // a text was cut to the service's limit
 	// Oddities counts, by column, the values that became null because what the
-	// record has does not fit. It counts anew after each call.
+	// record has does not fit; under names in parentheses, what else is odd about
+	// records, such as no time. It counts anew after each call.
 	Oddities() map[string]int64
 }
 

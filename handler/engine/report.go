@@ -37,8 +37,8 @@ type Report struct {
 	Backlog    time.Duration `json:"backlog_ns"` // how far the position is behind now
 	Stalled    int           `json:"stalled_runs,omitempty"`
 	Gaps       []Gap         `json:"gaps,omitempty"` // parts of the past that are still being caught up
-	// Unfit counts, by column, the values that became null because they did not
-	// fit; the rows were sent without them.
+	// Unfit counts what of the records did not fit, as Mapper.Oddities says; the
+	// rows were sent without it.
 	Unfit map[string]int64 `json:"unfit,omitempty"`
 	// Late counts the records that were listed only after their time had been
 	// passed, by how late they were at most: see Lateness.
@@ -89,8 +89,8 @@ func (r *run) finish(err error) {
 	rep.Reason, rep.Message, rep.Err = reasonOf(err), err.Error(), err
 }
 
-// noteDrift says which columns got values that did not fit: the provider's
-// records are not what they were, and the rows were sent without these values.
+// noteDrift says what did not fit: the provider's records are not what they
+// were, and the rows were sent without these values.
 func (r *run) noteDrift(odd map[string]int64) {
 	if len(odd) == 0 {
 		return
@@ -98,7 +98,7 @@ func (r *run) noteDrift(odd map[string]int64) {
 	r.rep.Unfit = odd
 	if r.rep.Reason == "" {
 		r.rep.Reason = "schema_drift"
-		r.rep.Message = "values did not fit and became null in: " + strings.Join(slices.Sorted(maps.Keys(odd)), ", ")
+		r.rep.Message = "records have values that do not fit: " + strings.Join(slices.Sorted(maps.Keys(odd)), ", ")
 	}
 }
 

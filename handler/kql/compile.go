@@ -21,6 +21,9 @@ type code struct {
 	text *int
 	from *int  // the slot of the record's value that a conversion reads
 	memo *memo // set on what is evaluated once for several users
+	// reads lists the slots of the record's values that go into what a name
+	// stands for: whoever uses it reads them.
+	reads []int
 	// tuple holds the values of a function that yields several columns.
 	tuple []code
 }
@@ -75,7 +78,8 @@ type compiler struct {
 	lets     *scope
 	open     bool // any name is a column of the record
 	cols     []bound
-	regs     *int // shared with the compilers of inner tables
+	reads    *[]int // the slots that what is being compiled reads
+	regs     *int   // shared with the compilers of inner tables
 	casts    map[castKey]code
 	depth    int
 	dialect  Dialect
@@ -94,7 +98,7 @@ type bound struct {
 
 func newCompiler(text string, opt Options) *compiler {
 	c := &compiler{
-		text: text, tree: scan.NewTree(), lets: newScope(nil), casts: map[castKey]code{}, regs: new(int),
+		text: text, tree: scan.NewTree(), lets: newScope(nil), casts: map[castKey]code{}, reads: new([]int), regs: new(int),
 		open: opt.Source == nil, dialect: opt.Dialect, fold: !opt.noFold, warnings: new([]string),
 	}
 	c.cols = c.declared(opt.Source)
@@ -105,7 +109,7 @@ func newCompiler(text string, opt Options) *compiler {
 func (c *compiler) declared(source []Column) []bound {
 	var cols []bound
 	for _, col := range source {
-		k := c.cast(code{typ: Dynamic, path: scan.Key(col.Name)}, col.Type)
+		k, _ := c.apart(func() (code, error) { return c.cast(code{typ: Dynamic, path: scan.Key(col.Name)}, col.Type), nil })
 		cols = append(cols, bound{name: col.Name, code: k, text: quoteName(col.Name)})
 	}
 	return cols
@@ -114,7 +118,7 @@ func (c *compiler) declared(source []Column) []bound {
 // innerCompiler compiles a table that the main pipeline refers to.
 func (c *compiler) innerCompiler(lets *scope) *compiler {
 	return &compiler{
-		text: c.text, tree: scan.NewTree(), lets: lets, casts: map[castKey]code{}, regs: c.regs,
+		text: c.text, tree: scan.NewTree(), lets: lets, casts: map[castKey]code{}, reads: new([]int), regs: c.regs,
 		depth: c.depth, dialect: c.dialect, fold: c.fold, inner: true, warnings: c.warnings,
 	}
 }
@@ -143,8 +147,35 @@ func (c *compiler) column(id string) (code, bool) {
 
 func constant(t Type, v Value) code { return code{typ: t, konst: true, val: v} }
 
+// slot is the place of the record's value at path, which is read with it.
+func (c *compiler) slot(path []scan.Step) int {
+	slot := c.tree.Add(path)
+	c.read(slot)
+	return slot
+}
+
+// read notes that what is being compiled reads values of the record.
+func (c *compiler) read(slots ...int) {
+	for _, s := range slots {
+		if !slices.Contains(*c.reads, s) {
+			*c.reads = append(*c.reads, s)
+		}
+	}
+}
+
+// apart compiles what is used by a name, or not at all.
+func (c *compiler) apart(compile func() (code, error)) (code, error) {
+	outer := c.reads
+	c.reads = new([]int)
+	k, err := compile()
+	c.read(k.reads...)
+	k.reads, c.reads = *c.reads, outer
+	return k, err
+}
+
 // run makes k executable: a path gets its slot in the tree.
 func (c *compiler) run(k code) code {
+	c.read(k.reads...)
 	switch {
 	case k.eval != nil:
 	case k.konst && k.odd:
@@ -154,7 +185,7 @@ func (c *compiler) run(k code) code {
 		v := k.val
 		k.eval = func(*Runner) Value { return v }
 	default:
-		slot := c.tree.Add(k.path)
+		slot := c.slot(k.path)
 		k.eval = func(m *Runner) Value { return m.dynamic(slot) }
 	}
 	return k
@@ -383,14 +414,14 @@ func (c *compiler) cast(k code, t Type) code {
 	}
 	from := k.typ
 	if t == String && k.path != nil {
-		slot := c.tree.Add(k.path)
+		slot := c.slot(k.path)
 		return code{typ: String, text: &slot, eval: func(m *Runner) Value { return m.text(slot) }}
 	}
 	out := c.map1(k, t, func(m *Runner, v Value) Value { return m.convert(v, from, t) })
 	if k.path == nil {
 		return out
 	}
-	slot := c.tree.Add(k.path)
+	slot := c.slot(k.path)
 	if known, ok := c.casts[castKey{slot, t}]; ok { // converted elsewhere: once is enough
 		return known.used()
 	}

@@ -22,7 +22,13 @@ func (c *compiler) mvExpand(s *stage, p *Program) error {
 	var cols []bound
 	n := namer{op: "extend", taken: map[string]bool{}}
 	for i, it := range s.items {
-		k, err := c.expr(it.x)
+		k, err := c.apart(func() (code, error) {
+			k, err := c.expr(it.x)
+			if err != nil {
+				return k, err
+			}
+			return c.run(k), nil
+		})
 		if err != nil {
 			return err
 		}
@@ -31,8 +37,10 @@ func (c *compiler) mvExpand(s *stage, p *Program) error {
 		}
 		r := c.newRegister()
 		t := s.cols[i].typ
-		e.evals, e.targets, e.types = append(e.evals, c.run(k).eval), append(e.targets, r), append(e.types, t)
-		cols = append(cols, c.registerColumn(n.name(it, i), r, t))
+		e.evals, e.targets, e.types = append(e.evals, k.eval), append(e.targets, r), append(e.types, t)
+		col := c.registerColumn(n.name(it, i), r, t)
+		col.code.reads = k.reads
+		cols = append(cols, col)
 	}
 	for key, opt := range s.with {
 		switch key {
@@ -69,7 +77,7 @@ func (c *compiler) registerColumn(name string, r int, t Type) bound {
 func (m *Runner) Each(src []byte, emit func(row []byte) error) (n int, err error) {
 	if m.p.Inputless() {
 		m.epoch++
-		m.buf, m.cuts, m.unfit = m.buf[:0], m.cuts[:0], m.unfit[:0]
+		m.buf, m.cuts, m.unfit, m.extra = m.buf[:0], m.cuts[:0], m.unfit[:0], m.extra[:0]
 	} else if n, err = m.read(src); err != nil {
 		return 0, err
 	}

@@ -23,12 +23,13 @@ type extraction struct {
 
 // extract adds the columns that e fills.
 func (c *compiler) extract(e *extraction) {
+	reads := *c.reads // by the text
 	e.found = c.newRegister()
 	var cols []bound
 	for _, col := range e.cols {
 		r := c.newRegister()
 		e.regs = append(e.regs, r)
-		cols = append(cols, bound{name: col.name, text: quoteName(col.name), code: code{typ: col.typ, eval: func(m *Runner) Value {
+		cols = append(cols, bound{name: col.name, text: quoteName(col.name), code: code{typ: col.typ, reads: reads, eval: func(m *Runner) Value {
 			e.run(m)
 			m.odd = m.odd || m.regOdd[r]
 			return m.regs[r]

@@ -136,24 +136,27 @@ func CompileTable(t TableQuery, opt Options) (*Program, error) {
 	c := newCompiler("", opt)
 	p := &Program{opt: opt, segments: make([]segment, 1)}
 	for _, l := range t.Let {
-		k, err := c.parsed(l.KQL)
+		k, err := c.apart(func() (code, error) { return c.parsed(l.KQL) })
 		if err != nil {
 			return nil, fmt.Errorf("let %s: %w", l.Name, err)
 		}
 		c.lets.names[l.Name] = c.register(k)
 	}
 	if t.Where != "" {
-		k, err := c.parsed(t.Where)
-		if err == nil {
-			err = c.filter(p, k, 0)
-		}
+		_, err := c.apart(func() (code, error) { // what a filter reads is in no column
+			k, err := c.parsed(t.Where)
+			if err == nil {
+				err = c.filter(p, k, 0)
+			}
+			return k, err
+		})
 		if err != nil {
 			return nil, fmt.Errorf("where: %w", err)
 		}
 	}
 	cols := make([]bound, len(t.Columns))
 	for i, n := range t.Columns {
-		k, err := c.parsed(n.KQL)
+		k, err := c.apart(func() (code, error) { return c.parsed(n.KQL) })
 		if err != nil {
 			return nil, fmt.Errorf("column %s: %w", n.Name, err)
 		}
@@ -187,25 +190,31 @@ func (c *compiler) passThrough(p *Program) {
 		}
 	}
 	for _, b := range c.cols {
-		c.tree.Add(scan.Key(b.name)) // known to the tree, so not among the rest
+		c.slot(scan.Key(b.name)) // a column, or put away on purpose: not among the rest
 	}
 	p.rest = true
 }
 
 // finish turns the columns into writers.
 func (c *compiler) finish(p *Program) error {
-	var err error
-	if p.id, err = c.helper("id", p.opt.ID, String, p.opt.Source); err != nil {
+	id, err := c.helper("id", p.opt.ID, String, p.opt.Source)
+	if err != nil {
 		return err
 	}
-	if p.time, err = c.helper("time", p.opt.Time, Datetime, p.opt.Source); err != nil {
+	when, err := c.helper("time", p.opt.Time, Datetime, p.opt.Source)
+	if err != nil {
 		return err
+	}
+	p.id, p.time = id.eval, when.eval
+	if id.text != nil { // the row has it as EventUid
+		c.read(*id.text)
 	}
 	c.fit(p)
 	for _, b := range c.cols {
 		if b.hidden {
 			continue
 		}
+		c.read(b.code.reads...)
 		if b.code.from == nil { // a conversion was counted when it was made
 			b.code.used()
 		}
@@ -218,23 +227,27 @@ func (c *compiler) finish(p *Program) error {
 		p.outputs = append(p.outputs, o)
 		p.Columns = append(p.Columns, o.column)
 	}
+	c.tree.Take(*c.reads...)
 	p.tree, p.regs, p.Warnings = c.tree, *c.regs, *c.warnings
 	return nil
 }
 
 // helper compiles an expression over the record itself, not the row.
-func (c *compiler) helper(what, text string, t Type, source []Column) (func(*Runner) Value, error) {
+func (c *compiler) helper(what, text string, t Type, source []Column) (code, error) {
 	if text == "" {
-		return nil, nil
+		return code{}, nil
 	}
 	cols, open := c.cols, c.open
 	c.open, c.cols = source == nil, c.declared(source)
 	defer func() { c.cols, c.open = cols, open }()
-	k, err := c.parsed(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
-	}
-	return c.run(c.cast(k, t)).eval, nil
+	k, err := c.apart(func() (code, error) {
+		k, err := c.parsed(text)
+		if err != nil {
+			return k, fmt.Errorf("%s: %w", what, err)
+		}
+		return c.run(c.cast(k, t)), nil
+	})
+	return k, err
 }
 
 // fit brings the columns to those of the table, when one is given.

@@ -25,7 +25,8 @@ type Runner struct {
 	epoch    uint32
 	stack    []Value // arguments of the functions that are being called
 	buf      []byte  // text that expressions make of a record
-	fixed    []byte  // the record again, when it had to be repaired
+	fixed    []byte  // the record again, when it is not UTF-8
+	distinct []byte  // the record again, when a member is there twice
 	kept     bool
 	id       Value
 	when     Value // event time

@@ -14,6 +14,9 @@ type segment struct {
 
 // stage compiles one operator: it changes the columns or adds a filter.
 func (c *compiler) stage(s *stage, p *Program) error {
+	outer := c.reads
+	c.reads = new([]int) // what a filter reads is in no column
+	defer func() { c.reads = outer }()
 	if op := operators[s.word]; !c.dialect.available(op.in) {
 		return c.errorf(s.pos, "%s", c.dialect.refuse("the operator", s.word))
 	}
@@ -107,6 +110,7 @@ func (c *compiler) parts(it named, k code) (parts []code, names []string) {
 		case j == 0 && it.name != "":
 			name = it.name
 		}
+		part.reads = k.reads
 		parts, names = append(parts, part), append(names, name)
 	}
 	return parts, names
@@ -115,7 +119,7 @@ func (c *compiler) parts(it named, k code) (parts []code, names []string) {
 // item compiles an item. One that only gives a column another name, or the
 // same, is no use of it yet.
 func (c *compiler) item(x expr) (code, error) {
-	k, err := c.expr(x)
+	k, err := c.apart(func() (code, error) { return c.expr(x) })
 	if _, move := x.(*name); move && k.memo != nil {
 		k.memo.uses--
 	}

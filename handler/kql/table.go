@@ -39,7 +39,7 @@ func (c *compiler) bindLets(lets []let) error {
 			c.lets.tables[l.name] = t
 			continue
 		}
-		k, err := c.expr(l.body.x)
+		k, err := c.apart(func() (code, error) { return c.expr(l.body.x) })
 		if err != nil {
 			return err
 		}

@@ -2,12 +2,8 @@ package kql
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"strconv"
 	"time"
-	"unicode/utf8"
 
 	"github.com/sluice-connectors/sluice/handler/scan"
 )
@@ -48,7 +44,7 @@ func (c *compiler) output(b bound, max int) output {
 func (p *Program) Runner() *Runner {
 	r := scan.NewReader(p.tree)
 	r.CollectRest = p.rest || p.opt.Rest
-	return &Runner{Now: time.Now, p: p, r: r, regs: make([]Value, p.regs), regAt: make([]uint32, p.regs), regOdd: make([]bool, p.regs), odds: make([]int64, len(p.outputs)+2)} // two more: the held column and the filters
+	return &Runner{Now: time.Now, p: p, r: r, regs: make([]Value, p.regs), regAt: make([]uint32, p.regs), regOdd: make([]bool, p.regs), odds: make([]int64, len(p.outputs)+oddKinds)}
 }
 
 // Map reads the record at or after src[0] and appends its row to dst: a JSON
@@ -79,16 +75,10 @@ func (m *Runner) Map(src, dst []byte) (n int, row []byte, err error) {
 	if !m.kept {
 		return n, dst, nil
 	}
-	if p.hold != nil {
-		m.odd = false
-		if m.held = p.hold.value(m); m.odd && !m.held.OK {
-			m.odds[len(p.outputs)]++
-		}
-		if !m.held.OK && p.hold.from >= 0 && m.r.Spans[p.hold.from].Kind > scan.Null {
-			m.noteUnfit(p.hold)
-		}
-	}
-	return n, m.writeRow(dst), nil
+	m.hold()
+	row = m.writeRow(dst)
+	m.addUp()
+	return n, row, nil
 }
 
 // passes reports whether the row passes the filters of a segment. A filter that
@@ -98,7 +88,7 @@ func (m *Runner) passes(seg *segment) bool {
 		m.odd = false
 		v := f(m)
 		if m.odd && !v.OK {
-			m.odds[len(m.odds)-1]++
+			m.odds[len(m.p.outputs)+oddFilter]++
 		}
 		if !v.OK || v.N == 0 {
 			return false
@@ -113,26 +103,40 @@ func (m *Runner) writeRow(dst []byte) []byte {
 	for i := range m.p.outputs {
 		dst = m.write(i, dst, start)
 	}
-	if m.p.rest {
-		for _, sp := range m.r.Rest {
-			dst = append(separate(dst, start), m.src[sp.Start:sp.End]...)
-		}
+	if m.p.rest && m.r.HasRest() {
+		dst = m.r.AppendRest(separate(dst, start), 0)
 	}
 	return dst
 }
 
-// read scans the record, after repairing it when it is not UTF-8.
+// read scans the record.
 func (m *Runner) read(src []byte) (int, error) {
 	m.src = src
 	m.epoch++
-	m.buf, m.cuts, m.unfit = m.buf[:0], m.cuts[:0], m.unfit[:0]
+	m.buf, m.cuts, m.unfit, m.extra = m.buf[:0], m.cuts[:0], m.unfit[:0], m.extra[:0]
 	n, err := m.r.Read(src, 0)
-	if err == nil && m.r.Flags&scan.BadUTF8 != 0 {
-		m.fixed = scan.AppendValidUTF8(m.fixed[:0], src[:n])
-		m.src = m.fixed
-		_, err = m.r.Read(m.fixed, 0)
+	if err == nil && m.r.Flags != 0 {
+		err = m.repair(src[:n])
 	}
 	return n, err
+}
+
+// repair reads a record again that is not UTF-8, or has two members of one name:
+// the last counts, the others are read under names of their own.
+func (m *Runner) repair(rec []byte) (err error) {
+	m.src = rec
+	if m.r.Flags&scan.BadUTF8 != 0 {
+		m.fixed = scan.AppendValidUTF8(m.fixed[:0], rec)
+		m.src = m.fixed
+		_, err = m.r.Read(m.src, 0)
+	}
+	if err == nil && m.r.Flags&scan.Repeated != 0 {
+		m.odds[len(m.p.outputs)+oddRepeated]++
+		m.distinct = scan.AppendDistinct(m.distinct[:0], m.src)
+		m.src = m.distinct
+		_, err = m.r.Read(m.src, 0)
+	}
+	return err
 }
 
 // IsObject reports whether the record is a JSON object: only these have columns.
@@ -218,32 +222,6 @@ func (m *Runner) plainNumber(slot int) []byte {
 	return raw
 }
 
-// noteUnfit keeps a value that could not be converted to its column's type. An
-// empty text is no value.
-func (m *Runner) noteUnfit(o *output) {
-	sp := &m.r.Spans[o.from]
-	if raw := m.src[sp.Start:sp.End]; len(raw) > 2 || raw[0] != '"' {
-		m.unfit = append(append(m.unfit, o.prefix...), raw...)
-	}
-}
-
-// cut writes the first max bytes of a text, ended at a rune, and notes the
-// whole text's length and digest.
-func (m *Runner) cut(o *output, dst, text []byte) []byte {
-	n := o.max
-	for n > 0 && !utf8.RuneStart(text[n]) {
-		n--
-	}
-	sum := sha256.Sum256(text)
-	m.cuts = append(m.cuts, o.prefix...)
-	m.cuts = append(m.cuts, `{"bytes":`...)
-	m.cuts = strconv.AppendInt(m.cuts, int64(len(text)), 10)
-	m.cuts = append(m.cuts, `,"sha256":"`...)
-	m.cuts = hex.AppendEncode(m.cuts, sum[:])
-	m.cuts = append(m.cuts, `"}`...)
-	return scan.AppendQuoted(dst, text[:n])
-}
-
 // Kept reports whether the record passed the filters. If not, no row was written.
 func (m *Runner) Kept() bool { return m.kept }
 
@@ -264,63 +242,4 @@ func (m *Runner) Held() (t time.Time, ok bool) {
 		return time.Time{}, false
 	}
 	return toTime(m.held.N), true
-}
-
-// Truncated reports whether a text of the record was cut.
-func (m *Runner) Truncated() bool { return len(m.cuts) > 0 }
-
-// Oddities counts the values that became null because something in a record
-// did not fit: a text that is no number, a division by zero, a date out of
-// range. Column "where" stands for the filters, and a held column is counted
-// too. It counts anew after each call.
-func (m *Runner) Oddities() map[string]int64 {
-	out := map[string]int64{}
-	for i, n := range m.odds {
-		m.odds[i] = 0
-		switch {
-		case n == 0:
-		case i < len(m.p.outputs):
-			out[m.p.outputs[i].column.Name] = n
-		case i == len(m.p.outputs):
-			out[m.p.hold.column.Name] = n
-		default:
-			out["where"] = n
-		}
-	}
-	return out
-}
-
-// Additional is what the row cannot say in its columns, as the members of a
-// JSON object: the record's members that nothing refers to (with
-// Options.Rest), under "_unfit" the values that did not fit the types of their
-// columns, and under "_truncated" the length and SHA-256 of each text that was
-// cut. It is empty when there is nothing to say.
-func (m *Runner) Additional() []byte {
-	m.extra = m.extra[:0]
-	if m.p.opt.Rest && !m.p.rest {
-		for _, sp := range m.r.Rest {
-			if bytes.HasSuffix(m.src[sp.Start:sp.End], []byte("null")) { // says nothing
-				continue
-			}
-			if len(m.extra) > 0 {
-				m.extra = append(m.extra, ',')
-			}
-			m.extra = append(m.extra, m.src[sp.Start:sp.End]...)
-		}
-	}
-	m.extra = appendNote(m.extra, "_unfit", m.unfit)
-	m.extra = appendNote(m.extra, "_truncated", m.cuts)
-	return m.extra
-}
-
-// appendNote appends "name":{members}; members begin with a comma.
-func appendNote(dst []byte, name string, members []byte) []byte {
-	if len(members) == 0 {
-		return dst
-	}
-	if len(dst) > 0 {
-		dst = append(dst, ',')
-	}
-	dst = append(append(append(dst, '"'), name...), `":{`...)
-	return append(append(dst, members[1:]...), '}')
 }

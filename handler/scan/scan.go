@@ -47,6 +47,8 @@ const (
 	Escaped Flags = 1 << iota
 	// BadUTF8 is set when a string is not valid UTF-8.
 	BadUTF8
+	// Repeated is set when an object has two members of one name.
+	Repeated
 )
 
 // scanner scans one text. Its methods take the position to start at and return
