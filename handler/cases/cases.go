@@ -141,6 +141,7 @@ func Check(ctx context.Context, c *spec.Connector, s *spec.Stream, dir string, u
 	if !cp.Totals.Balanced() {
 		res.problem("the books do not balance: %+v", cp.Totals)
 	}
+	cp.Asks = "" // a word changed in a request changes it
 	return res, errors.Join(
 		golden(filepath.Join(dir, "rows.json"), w.sink.Rows(), update, res),
 		golden(filepath.Join(dir, "checkpoint.json"), cp, update, res))

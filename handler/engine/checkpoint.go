@@ -29,6 +29,7 @@ type Checkpoint struct {
 	Since    time.Time `json:"since,omitzero"`
 	Gaps     []Gap     `json:"gaps,omitempty"`
 	Cursor   string    `json:"cursor,omitempty"` // the page token that the next window begins with
+	Asks     string    `json:"asks,omitempty"`   // of the stream when the tokens were made
 	Windows  int64     `json:"windows"`          // closed so far
 
 	Window *Progress `json:"window,omitempty"` // the one that is not closed yet
@@ -198,6 +199,13 @@ func (e *Engine) claim(ctx context.Context, s *Stream) (c *Checkpoint, gen int64
 	}
 	if err := e.free(c); err != nil {
 		return nil, 0, false, err
+	}
+	if s.Asks != "" {
+		if c.Asks != "" && c.Asks != s.Asks && (c.Window != nil || c.Cursor != "") {
+			e.Log.Warn("requests are not what they were: what is in progress is listed anew", "stream", s.Key())
+			c.forgetTokens()
+		}
+		c.Asks = s.Asks
 	}
 	if s.Position.Moving && (c.Lease != nil || recovered) { // more may have been sent than was kept
 		c.forgetTokens()

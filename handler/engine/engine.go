@@ -228,6 +228,12 @@ type Stream struct {
 	Position   Position
 	MaxPages   int       // most pages that the provider lists of one window; 0: any number
 	Start      time.Time // where the first run begins
+	// Asks, unless "", is a fingerprint of how the source asks. What was stored while
+	// it was another is no page token of this one: the window is listed anew.
+	Asks string
+	// Shared says that other streams, too, have rows in the table: EventUids begin with
+	// the stream's name.
+	Shared bool
 
 	// Lane sets work on a part of the past apart from the live collection of
 	// the stream: it has a checkpoint, a ledger and health rows of its own, its

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ func (r *run) mapPage(ctx context.Context, page *Page) error {
 	r.tail.now(r.e.Clock.Now())
 	r.pageStart, r.reached, r.doubt = r.known(), r.work.Reached, false
 	r.span()
+	r.names.page()
 	for i := range page.Bad {
 		if err := r.bad(ctx, &page.Bad[i]); err != nil {
 			return err
@@ -73,22 +73,6 @@ func eachRecord(src []byte, f func(at int) (int, error)) error {
 	}
 }
 
-// identify returns the EventUid of a record that was just mapped, and the hash
-// it is remembered by: of the provider's id, or of the record itself. Of a thing
-// in a snapshot each version is an event.
-func (s *Stream) identify(rec []byte) (id []byte, hash idHash) {
-	id = s.Mapper.ID()
-	switch {
-	case len(id) > 0 && s.Position.Kind != Snapshot:
-		return id, hashID(id)
-	case len(id) > 0:
-		hash = hashID(append(append(bytes.Clone(id), 0), rec...))
-		return append(append(bytes.Clone(id), '@'), hash.text()[:16]...), hash
-	}
-	hash = hashID(rec)
-	return hash.text(), hash
-}
-
 func (r *run) malformed(err error) error {
 	return &Error{Kind: Transient, Op: "read a page of " + r.s.Key(), Reason: "malformed_page",
 		Hint: "the position stays; the page is asked for again in the next run", Err: err}
@@ -118,7 +102,7 @@ func (r *run) record(ctx context.Context, d *damages, at int) (int, error) {
 // mapped deals with a record whose row begins at start in the batch.
 func (r *run) mapped(ctx context.Context, start int, rec []byte) error {
 	m, b := r.s.Mapper, r.out
-	id, hash := r.s.identify(rec)
+	id, hash := r.names.identify(rec)
 	at, hasTime := m.EventTime()
 	if hasTime {
 		r.noteTime(at)

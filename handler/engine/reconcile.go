@@ -86,6 +86,7 @@ var errTooLong = errors.New("the window has more pages than the provider lists")
 
 // listed is what the provider has in a part of the window.
 type listed struct {
+	names    *names
 	events   map[string]time.Time // by EventUid: when they happened
 	hashes   map[string]idHash    // the names that quarantine has for them
 	filtered map[string]bool
@@ -127,6 +128,9 @@ func (e *Engine) reconcilePart(ctx context.Context, s *Stream, w Window, t Table
 	}
 	var surplus []Event
 	for uid, n := range rows {
+		if s.Shared && !strings.HasPrefix(uid, s.Name+"/") { // another stream's
+			continue
+		}
 		rec.Repeated += n - 1
 		if _, ok := l.events[uid]; !ok {
 			surplus = append(surplus, Event{UID: uid})
@@ -155,7 +159,7 @@ func (e *Engine) quarantinedHashes(ctx context.Context, s *Stream) (map[string]b
 
 // listAgain lists a window at the provider.
 func (e *Engine) listAgain(ctx context.Context, s *Stream, w Window) (*listed, error) {
-	l := &listed{map[string]time.Time{}, map[string]idHash{}, map[string]bool{}}
+	l := &listed{newNames(s), map[string]time.Time{}, map[string]idHash{}, map[string]bool{}}
 	ask := s.Position.request(w)
 	sleep := func(ctx context.Context, d time.Duration) error { return e.Clock.Sleep(ctx, d) }
 	pages := 0
@@ -171,6 +175,7 @@ func (e *Engine) listAgain(ctx context.Context, s *Stream, w Window) (*listed, e
 		for i := range page.Bad {
 			l.noteBad(&page.Bad[i])
 		}
+		l.names.page()
 		err = eachRecord(page.Records, func(at int) (int, error) {
 			n, _, err := s.Mapper.Map(page.Records[at:], nil)
 			if err == nil {
@@ -201,7 +206,7 @@ func (e *Engine) listAgain(ctx context.Context, s *Stream, w Window) (*listed, e
 
 func (l *listed) note(s *Stream, rec []byte) {
 	m := s.Mapper
-	id, hash := s.identify(rec)
+	id, hash := l.names.identify(rec)
 	uid := string(id)
 	if m.IsObject() && !m.Kept() {
 		l.filtered[uid] = true

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"time"
 )
@@ -144,8 +145,8 @@ func (e *Engine) Replay(ctx context.Context, s *Stream, q *Quarantined) error {
 	if s.Mapper.Kept() {
 		t := newTail(s)
 		t.now(e.Clock.Now())
-		id, _ := s.identify(q.Original())
-		rows := append(t.seal(row, 1, id, s.Mapper), ']')
+		uid := newNames(s).replayed(q.Original(), path.Base(q.ID))
+		rows := append(t.seal(row, 1, uid, s.Mapper), ']')
 		if err := e.Sink.Upload(ctx, Batch{Table: s.Table, Rows: rows, Count: 1}); err != nil {
 			return err
 		}

@@ -43,6 +43,7 @@ type run struct {
 	free    [][]byte  // buffers to fill again
 	rep     Report
 	tail    tail
+	names   *names
 	logged  time.Time
 	cutLine idHash // the last line of a page that may have been cut on its way
 }
@@ -110,7 +111,7 @@ func (r *run) list(ctx context.Context) error {
 			return r.seen.has(h) && !r.seen.add(h, r.until, r.floor)
 		})
 	}
-	r.tail = newTail(r.s)
+	r.tail, r.names = newTail(r.s), newNames(r.s)
 	r.out = r.newBatch()
 	err := r.windows(ctx)
 	if !errors.Is(err, ErrLeaseLost) && !r.failed { // complete pages are committed, whatever else stopped the run

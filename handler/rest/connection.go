@@ -156,7 +156,19 @@ func (r *Connection) Stream(s *spec.Stream, part string) (*engine.Stream, error)
 		name += "." + url.PathEscape(part)
 	}
 	return &engine.Stream{Connection: r.c.Name, Connector: r.c.Name, Name: name, Table: s.Table,
-		Source: r.Source(s, part), Mapper: mapper, Position: Facts(s), MaxPages: s.Paging.MaxPages}, nil
+		Source: r.Source(s, part), Mapper: mapper, Position: Facts(s), MaxPages: s.Paging.MaxPages, Asks: r.asks(s, part), Shared: shared(r.c, s)}, nil
+}
+
+// shared reports whether a stream's table has rows of other streams, or of several
+// parts: each may count its records from 1.
+func shared(c *spec.Connector, s *spec.Stream) bool {
+	n := 0
+	for i := range c.Streams {
+		if c.Streams[i].Table == s.Table {
+			n++
+		}
+	}
+	return n > 1 || s.ForEach != nil
 }
 
 // Facts turns the position that a stream declares into what the engine needs.

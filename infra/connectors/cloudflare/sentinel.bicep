@@ -82,7 +82,7 @@ resource f_CloudflareAudit_Events 'Microsoft.OperationalInsights/workspaces/save
     category: 'Sluice'
     displayName: 'CloudflareAudit_Events'
     functionAlias: 'CloudflareAudit_Events'
-    query: 'CloudflareAudit_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by EventUid'
+    query: 'CloudflareAudit_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
     version: 2
   }
 }
@@ -95,7 +95,7 @@ resource f_CloudflareV2_Events 'Microsoft.OperationalInsights/workspaces/savedSe
     category: 'Sluice'
     displayName: 'CloudflareV2_Events'
     functionAlias: 'CloudflareV2_Events'
-    query: 'CloudflareV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by EventUid'
+    query: 'CloudflareV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
     version: 2
   }
 }
@@ -108,7 +108,7 @@ resource f_Cloudflare_CL 'Microsoft.OperationalInsights/workspaces/savedSearches
     category: 'Sluice'
     displayName: 'Cloudflare_CL'
     functionAlias: 'Cloudflare_CL'
-    query: 'union isfuzzy=true\n  table("Cloudflare_CL"),\n  (CloudflareV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by EventUid)'
+    query: 'union isfuzzy=true\n  table("Cloudflare_CL"),\n  (CloudflareV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid)'
     version: 2
   }
 }

@@ -76,7 +76,7 @@ resource f_GoogleWorkspaceActivities_Events 'Microsoft.OperationalInsights/works
     category: 'Sluice'
     displayName: 'GoogleWorkspaceActivities_Events'
     functionAlias: 'GoogleWorkspaceActivities_Events'
-    query: 'GoogleWorkspaceActivities_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by EventUid'
+    query: 'GoogleWorkspaceActivities_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
     version: 2
   }
 }

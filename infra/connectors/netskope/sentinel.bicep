@@ -90,7 +90,7 @@ resource f_NetskopeAlerts_Events 'Microsoft.OperationalInsights/workspaces/saved
     category: 'Sluice'
     displayName: 'NetskopeAlerts_Events'
     functionAlias: 'NetskopeAlerts_Events'
-    query: 'NetskopeAlerts_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by EventUid'
+    query: 'NetskopeAlerts_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
     version: 2
   }
 }
@@ -103,7 +103,7 @@ resource f_NetskopeEventsApplication_Events 'Microsoft.OperationalInsights/works
     category: 'Sluice'
     displayName: 'NetskopeEventsApplication_Events'
     functionAlias: 'NetskopeEventsApplication_Events'
-    query: 'NetskopeEventsApplication_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by EventUid'
+    query: 'NetskopeEventsApplication_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
     version: 2
   }
 }
@@ -116,7 +116,7 @@ resource f_NetskopeEventsAudit_Events 'Microsoft.OperationalInsights/workspaces/
     category: 'Sluice'
     displayName: 'NetskopeEventsAudit_Events'
     functionAlias: 'NetskopeEventsAudit_Events'
-    query: 'NetskopeEventsAudit_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by EventUid'
+    query: 'NetskopeEventsAudit_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
     version: 2
   }
 }
@@ -129,7 +129,7 @@ resource f_NetskopeEventsConnection_Events 'Microsoft.OperationalInsights/worksp
     category: 'Sluice'
     displayName: 'NetskopeEventsConnection_Events'
     functionAlias: 'NetskopeEventsConnection_Events'
-    query: 'NetskopeEventsConnection_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by EventUid'
+    query: 'NetskopeEventsConnection_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
     version: 2
   }
 }
@@ -142,7 +142,7 @@ resource f_NetskopeEventsEndpoint_Events 'Microsoft.OperationalInsights/workspac
     category: 'Sluice'
     displayName: 'NetskopeEventsEndpoint_Events'
     functionAlias: 'NetskopeEventsEndpoint_Events'
-    query: 'NetskopeEventsEndpoint_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by EventUid'
+    query: 'NetskopeEventsEndpoint_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
     version: 2
   }
 }
@@ -155,7 +155,7 @@ resource f_NetskopeEventsDLP_Events 'Microsoft.OperationalInsights/workspaces/sa
     category: 'Sluice'
     displayName: 'NetskopeEventsDLP_Events'
     functionAlias: 'NetskopeEventsDLP_Events'
-    query: 'NetskopeEventsDLP_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by EventUid'
+    query: 'NetskopeEventsDLP_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
     version: 2
   }
 }
@@ -168,7 +168,7 @@ resource f_NetskopeEventsInfrastructure_Events 'Microsoft.OperationalInsights/wo
     category: 'Sluice'
     displayName: 'NetskopeEventsInfrastructure_Events'
     functionAlias: 'NetskopeEventsInfrastructure_Events'
-    query: 'NetskopeEventsInfrastructure_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by EventUid'
+    query: 'NetskopeEventsInfrastructure_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
     version: 2
   }
 }
@@ -181,7 +181,7 @@ resource f_NetskopeEventsNetwork_Events 'Microsoft.OperationalInsights/workspace
     category: 'Sluice'
     displayName: 'NetskopeEventsNetwork_Events'
     functionAlias: 'NetskopeEventsNetwork_Events'
-    query: 'NetskopeEventsNetwork_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by EventUid'
+    query: 'NetskopeEventsNetwork_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
     version: 2
   }
 }
@@ -194,7 +194,7 @@ resource f_NetskopeEventsPage_Events 'Microsoft.OperationalInsights/workspaces/s
     category: 'Sluice'
     displayName: 'NetskopeEventsPage_Events'
     functionAlias: 'NetskopeEventsPage_Events'
-    query: 'NetskopeEventsPage_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by EventUid'
+    query: 'NetskopeEventsPage_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
     version: 2
   }
 }

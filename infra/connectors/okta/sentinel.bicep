@@ -79,7 +79,7 @@ resource f_OktaV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches
     category: 'Sluice'
     displayName: 'OktaV2_Events'
     functionAlias: 'OktaV2_Events'
-    query: 'OktaV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by EventUid'
+    query: 'OktaV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
     version: 2
   }
 }
@@ -92,7 +92,7 @@ resource f_Okta_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-
     category: 'Sluice'
     displayName: 'Okta_CL'
     functionAlias: 'Okta_CL'
-    query: 'union isfuzzy=true\n  table("Okta_CL"),\n  (OktaV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by EventUid)'
+    query: 'union isfuzzy=true\n  table("Okta_CL"),\n  (OktaV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid)'
     version: 2
   }
 }

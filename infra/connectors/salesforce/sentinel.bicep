@@ -89,7 +89,7 @@ resource f_SalesforceServiceCloudV3_Events 'Microsoft.OperationalInsights/worksp
     category: 'Sluice'
     displayName: 'SalesforceServiceCloudV3_Events'
     functionAlias: 'SalesforceServiceCloudV3_Events'
-    query: 'SalesforceServiceCloudV3_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by EventUid'
+    query: 'SalesforceServiceCloudV3_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
     version: 2
   }
 }
@@ -102,7 +102,7 @@ resource f_SalesforceAuditTrail_Events 'Microsoft.OperationalInsights/workspaces
     category: 'Sluice'
     displayName: 'SalesforceAuditTrail_Events'
     functionAlias: 'SalesforceAuditTrail_Events'
-    query: 'SalesforceAuditTrail_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by EventUid'
+    query: 'SalesforceAuditTrail_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
     version: 2
   }
 }
@@ -115,7 +115,7 @@ resource f_SalesforceLoginHistory_Events 'Microsoft.OperationalInsights/workspac
     category: 'Sluice'
     displayName: 'SalesforceLoginHistory_Events'
     functionAlias: 'SalesforceLoginHistory_Events'
-    query: 'SalesforceLoginHistory_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by EventUid'
+    query: 'SalesforceLoginHistory_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
     version: 2
   }
 }
@@ -128,7 +128,7 @@ resource f_SalesForceRealTimeEventMonitoring_Events 'Microsoft.OperationalInsigh
     category: 'Sluice'
     displayName: 'SalesForceRealTimeEventMonitoring_Events'
     functionAlias: 'SalesForceRealTimeEventMonitoring_Events'
-    query: 'SalesForceRealTimeEventMonitoring_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by EventUid'
+    query: 'SalesForceRealTimeEventMonitoring_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
     version: 2
   }
 }
@@ -141,7 +141,7 @@ resource f_SalesforceServiceCloudV2_CL 'Microsoft.OperationalInsights/workspaces
     category: 'Sluice'
     displayName: 'SalesforceServiceCloudV2_CL'
     functionAlias: 'SalesforceServiceCloudV2_CL'
-    query: 'union isfuzzy=true\n  table("SalesforceServiceCloudV2_CL"),\n  (SalesforceServiceCloudV3_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by EventUid)'
+    query: 'union isfuzzy=true\n  table("SalesforceServiceCloudV2_CL"),\n  (SalesforceServiceCloudV3_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid)'
     version: 2
   }
 }
@@ -154,7 +154,7 @@ resource f_SalesforceServiceCloud_CL 'Microsoft.OperationalInsights/workspaces/s
     category: 'Sluice'
     displayName: 'SalesforceServiceCloud_CL'
     functionAlias: 'SalesforceServiceCloud_CL'
-    query: 'union isfuzzy=true\n  table("SalesforceServiceCloud_CL"),\n  (SalesforceServiceCloudV3_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by EventUid)'
+    query: 'union isfuzzy=true\n  table("SalesforceServiceCloud_CL"),\n  (SalesforceServiceCloudV3_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid)'
     version: 2
   }
 }

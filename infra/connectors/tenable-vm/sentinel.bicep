@@ -83,7 +83,7 @@ resource f_Tenable_VM_Vuln_Events 'Microsoft.OperationalInsights/workspaces/save
     category: 'Sluice'
     displayName: 'Tenable_VM_Vuln_Events'
     functionAlias: 'Tenable_VM_Vuln_Events'
-    query: 'Tenable_VM_Vuln_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by EventUid'
+    query: 'Tenable_VM_Vuln_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
     version: 2
   }
 }
@@ -96,7 +96,7 @@ resource f_Tenable_VM_Asset_Events 'Microsoft.OperationalInsights/workspaces/sav
     category: 'Sluice'
     displayName: 'Tenable_VM_Asset_Events'
     functionAlias: 'Tenable_VM_Asset_Events'
-    query: 'Tenable_VM_Asset_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by EventUid'
+    query: 'Tenable_VM_Asset_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
     version: 2
   }
 }
@@ -109,7 +109,7 @@ resource f_Tenable_VM_Compliance_Events 'Microsoft.OperationalInsights/workspace
     category: 'Sluice'
     displayName: 'Tenable_VM_Compliance_Events'
     functionAlias: 'Tenable_VM_Compliance_Events'
-    query: 'Tenable_VM_Compliance_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by EventUid'
+    query: 'Tenable_VM_Compliance_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
     version: 2
   }
 }
@@ -122,7 +122,7 @@ resource f_Tenable_WAS_Vuln_Events 'Microsoft.OperationalInsights/workspaces/sav
     category: 'Sluice'
     displayName: 'Tenable_WAS_Vuln_Events'
     functionAlias: 'Tenable_WAS_Vuln_Events'
-    query: 'Tenable_WAS_Vuln_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by EventUid'
+    query: 'Tenable_WAS_Vuln_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
     version: 2
   }
 }

@@ -83,7 +83,7 @@ resource f_WizIssuesV3_Events 'Microsoft.OperationalInsights/workspaces/savedSea
     category: 'Sluice'
     displayName: 'WizIssuesV3_Events'
     functionAlias: 'WizIssuesV3_Events'
-    query: 'WizIssuesV3_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by EventUid'
+    query: 'WizIssuesV3_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
     version: 2
   }
 }
@@ -96,7 +96,7 @@ resource f_WizAuditLogsV3_Events 'Microsoft.OperationalInsights/workspaces/saved
     category: 'Sluice'
     displayName: 'WizAuditLogsV3_Events'
     functionAlias: 'WizAuditLogsV3_Events'
-    query: 'WizAuditLogsV3_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by EventUid'
+    query: 'WizAuditLogsV3_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
     version: 2
   }
 }
@@ -109,7 +109,7 @@ resource f_WizVulnerabilitiesV2_Events 'Microsoft.OperationalInsights/workspaces
     category: 'Sluice'
     displayName: 'WizVulnerabilitiesV2_Events'
     functionAlias: 'WizVulnerabilitiesV2_Events'
-    query: 'WizVulnerabilitiesV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by EventUid'
+    query: 'WizVulnerabilitiesV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
     version: 2
   }
 }
@@ -122,7 +122,7 @@ resource f_WizDetectionsV3_Events 'Microsoft.OperationalInsights/workspaces/save
     category: 'Sluice'
     displayName: 'WizDetectionsV3_Events'
     functionAlias: 'WizDetectionsV3_Events'
-    query: 'WizDetectionsV3_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by EventUid'
+    query: 'WizDetectionsV3_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
     version: 2
   }
 }
@@ -135,7 +135,7 @@ resource f_WizAuditLogsV2_CL 'Microsoft.OperationalInsights/workspaces/savedSear
     category: 'Sluice'
     displayName: 'WizAuditLogsV2_CL'
     functionAlias: 'WizAuditLogsV2_CL'
-    query: 'union isfuzzy=true\n  table("WizAuditLogsV2_CL"),\n  (WizAuditLogsV3_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by EventUid)'
+    query: 'union isfuzzy=true\n  table("WizAuditLogsV2_CL"),\n  (WizAuditLogsV3_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid)'
     version: 2
   }
 }
@@ -148,7 +148,7 @@ resource f_WizIssuesV2_CL 'Microsoft.OperationalInsights/workspaces/savedSearche
     category: 'Sluice'
     displayName: 'WizIssuesV2_CL'
     functionAlias: 'WizIssuesV2_CL'
-    query: 'union isfuzzy=true\n  table("WizIssuesV2_CL"),\n  (WizIssuesV3_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by EventUid)'
+    query: 'union isfuzzy=true\n  table("WizIssuesV2_CL"),\n  (WizIssuesV3_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid)'
     version: 2
   }
 }
@@ -161,7 +161,7 @@ resource f_WizVulnerabilities_CL 'Microsoft.OperationalInsights/workspaces/saved
     category: 'Sluice'
     displayName: 'WizVulnerabilities_CL'
     functionAlias: 'WizVulnerabilities_CL'
-    query: 'union isfuzzy=true\n  table("WizVulnerabilities_CL"),\n  (WizVulnerabilitiesV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by EventUid)'
+    query: 'union isfuzzy=true\n  table("WizVulnerabilities_CL"),\n  (WizVulnerabilitiesV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid)'
     version: 2
   }
 }

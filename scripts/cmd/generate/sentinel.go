@@ -64,7 +64,7 @@ func (f *bicepFile) function(alias, query, cond string) {
 func eventsFunction(table string) string { return strings.TrimSuffix(table, "_CL") + "_Events" }
 
 func onceQuery(table string) string {
-	return table + "\n| where not(EventUid startswith \"" + engine.CanaryPrefix + "\")\n| summarize take_any(*) by EventUid"
+	return table + "\n| where not(EventUid startswith \"" + engine.CanaryPrefix + "\")\n| summarize take_any(*) by Connection, EventUid"
 }
 
 func unionQuery(old string, tables []string) string {
