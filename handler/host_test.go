@@ -278,7 +278,7 @@ func TestThePackageUnderTheHost(t *testing.T) {
 	if want := int64((time.Hour - time.Minute) / demo.Interval); err != nil || rows < want-2 || rows > want+2 {
 		t.Errorf("%d rows, want about %d (%v)", rows, want, err)
 	}
-	health, err := s.ws.Query(`SluiceHealth_CL | where Outcome == "ok" and Connection == "okta" | summarize Runs = count(), Rows = sum(Acknowledged)`)
+	health, err := s.ws.Query(t.Context(), `SluiceHealth_CL | where Outcome == "ok" and Connection == "okta" | summarize Runs = count(), Rows = sum(Acknowledged)`)
 	if err != nil || len(health.Rows) != 1 || fmt.Sprint(health.Rows[0]...) != fmt.Sprint(3, float64(rows)) {
 		t.Errorf("health: %v, %v; want 3 runs with %d rows", health, err, rows)
 	}
@@ -291,7 +291,7 @@ func TestThePackageUnderTheHost(t *testing.T) {
 	if res := h.Invoke("okta", strings.Replace(timer, "%", "null", 1)); !res.Success {
 		t.Errorf("after a kill: %+v", res)
 	}
-	res, err := s.ws.Query("OktaV2_CL | summarize Rows = count(), Events = dcount(EventUid)")
+	res, err := s.ws.Query(t.Context(), "OktaV2_CL | summarize Rows = count(), Events = dcount(EventUid)")
 	if err != nil || res.Rows[0][0] != res.Rows[0][1] {
 		t.Errorf("rows and events: %v, %v", res.Rows, err)
 	}

@@ -75,7 +75,7 @@ func TestDataThatHurts(t *testing.T) {
 			t.Errorf("report %+v", rep)
 		}
 	}
-	res, err := s.ws.Query(`OktaV2_CL | project EventUid, AdditionalFields`)
+	res, err := s.ws.Query(t.Context(), `OktaV2_CL | project EventUid, AdditionalFields`)
 	if err != nil {
 		t.Fatal(err)
 	}

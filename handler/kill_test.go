@@ -177,7 +177,7 @@ func arrivedEvents(t *testing.T, s *surroundings) (rows int, events map[string]b
 	t.Helper()
 	events = map[string]bool{}
 	for _, first := range []string{`"0","1","2","3"`, `"4","5","6","7"`, `"8","9","a","b"`, `"c","d","e","f"`} {
-		res, err := s.ws.Query("OktaV2_CL | where substring(EventUid, 0, 1) in (" + first + ") | project EventUid")
+		res, err := s.ws.Query(t.Context(), "OktaV2_CL | where substring(EventUid, 0, 1) in ("+first+") | project EventUid")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -24,6 +24,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/gallery"
 	"github.com/sluice-connectors/sluice/handler/kql"
 	"github.com/sluice-connectors/sluice/handler/local"
+	"github.com/sluice-connectors/sluice/handler/netguard"
 	"github.com/sluice-connectors/sluice/handler/spec"
 	"github.com/sluice-connectors/sluice/handler/workspace"
 )
@@ -105,7 +106,7 @@ func (u *up) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	srv := &http.Server{Handler: u.handler(), ReadHeaderTimeout: 10 * time.Second}
+	srv := netguard.Server(u.handler(), u.app.Log)
 	go srv.Serve(ln)
 	u.greet()
 	local.Run(cmd.Context(), u.app.Clock, jobs)
@@ -325,7 +326,7 @@ connectors; ten of them share a data collection rule, as in Azure.`,
 			}
 			defer ws.Close()
 			printWorkspace(std.out, "http://"+ln.Addr().String(), ws, output)
-			srv := &http.Server{Handler: ws.Handler(), ReadHeaderTimeout: 10 * time.Second}
+			srv := netguard.Server(ws.Handler(), logger(cmd, std.err))
 			context.AfterFunc(cmd.Context(), func() { srv.Close() })
 			if err := srv.Serve(ln); cmd.Context().Err() == nil {
 				return err
@@ -347,7 +348,7 @@ func printWorkspace(w io.Writer, addr string, ws *workspace.Workspace, output st
 	fmt.Fprintf(w, "A Log Analytics workspace on this machine: %s\n", addr)
 	fmt.Fprintf(w, "  token     POST /{tenant}/oauth2/v2.0/token\n")
 	fmt.Fprintf(w, "  rows      POST /dataCollectionRules/{rule}/streams/{stream}?api-version=2023-01-01\n")
-	fmt.Fprintf(w, "  queries   POST /v1/workspaces/local/query\n")
+	fmt.Fprintf(w, "  queries   POST /v1/workspaces/local/query, Content-Type: application/json\n")
 	fmt.Fprintf(w, "In sluice.yaml:\nworkspace:\n  endpoint: %s\n  credential: none\n  rules:\n", addr)
 	for _, r := range ws.Rules() {
 		for _, s := range r.Streams {

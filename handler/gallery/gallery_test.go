@@ -22,6 +22,9 @@ func TestWhatProvidersSayIsShownAsText(t *testing.T) {
 			t.Errorf("the page has %q as markup", bad)
 		}
 	}
+	if p := w.Header().Get("Content-Security-Policy"); strings.Contains(p, "unsafe") || !strings.Contains(p, "frame-ancestors 'none'") {
+		t.Error(p)
+	}
 	for _, want := range []string{"&lt;script&gt;alert(1)", "90 s ago", "2026-11-22 09:00 UTC", `class="state failed"`} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %q", want)

@@ -63,7 +63,7 @@ func FuzzQuery(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, q string) {
-		if res, err := w.Query(q); err == nil && res == nil {
+		if res, err := w.Query(t.Context(), q); err == nil && res == nil {
 			t.Errorf("%q: neither an answer nor an error", q)
 		}
 	})

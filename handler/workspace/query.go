@@ -2,37 +2,55 @@ package workspace
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sluice-connectors/sluice/handler/kql"
 	"github.com/sluice-connectors/sluice/handler/nearest"
 )
 
-// maxRows is how many rows an answer may have.
-const maxRows = 500_000
+// Bounds of a query and of its answer.
+const (
+	maxQuery  = 256 << 10 // bytes of its text
+	maxRows   = 500_000
+	maxAnswer = 64 << 20 // bytes of its rows
+	maxTime   = 30 * time.Second
+)
 
 // Result is the answer to a query.
 type Result struct {
 	Columns []kql.Column
 	Rows    [][]any // in the order of Columns; nil is null
+
+	bytes int
 }
 
-// query is POST /v1/workspaces/{id}/query of the Log Analytics query API.
+// query is POST /v1/workspaces/{id}/query of the Log Analytics query API. It asks for
+// no token, but for a header that a page elsewhere cannot have the browser send.
 func (w *Workspace) query(rw http.ResponseWriter, req *http.Request) {
 	in := struct{ Query string }{req.URL.Query().Get("query")}
-	if req.Method == http.MethodPost {
-		if err := json.NewDecoder(req.Body).Decode(&in); err != nil {
-			apiError(rw, http.StatusBadRequest, "BadArgumentError", "want {\"query\": …}: "+err.Error())
+	switch {
+	case req.Method == http.MethodGet && req.Header.Get("Authorization") == "":
+		apiError(rw, http.StatusUnauthorized, "AuthorizationRequiredError", "Valid authentication was not provided: send an Authorization header, or POST {\"query\": …}.")
+		return
+	case req.Method == http.MethodPost && !isJSON(req):
+		apiError(rw, http.StatusUnsupportedMediaType, "UnsupportedMediaType", "Content-Type has to be application/json.")
+		return
+	case req.Method == http.MethodPost:
+		if err := json.NewDecoder(io.LimitReader(req.Body, 2*maxQuery)).Decode(&in); err != nil {
+			apiError(rw, http.StatusBadRequest, "BadArgumentError", "want {\"query\": …} of at most 256 KiB: "+err.Error())
 			return
 		}
 	}
-	res, err := w.Query(in.Query)
+	res, err := w.Query(req.Context(), in.Query)
 	if err != nil {
 		apiError(rw, http.StatusBadRequest, "BadArgumentError", err.Error())
 		return
@@ -51,8 +69,21 @@ func (w *Workspace) query(rw http.ResponseWriter, req *http.Request) {
 // Query answers a simple read: a table, then getschema, or where, extend, project (and its
 // relatives), take, count, sort, top, distinct, and summarize of count, dcount,
 // sum, min and max by columns.
-func (w *Workspace) Query(text string) (*Result, error) {
-	stages := splitPipes(text)
+func (w *Workspace) Query(ctx context.Context, text string) (*Result, error) {
+	if len(text) > maxQuery {
+		return nil, fmt.Errorf("the query has more than %d bytes", maxQuery)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, maxTime, fmt.Errorf("the query takes longer than %s: add a filter, or take", maxTime))
+	defer cancel()
+	res, err := w.answer(ctx, splitPipes(text))
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return res, err
+}
+
+// answer runs the stages of a query.
+func (w *Workspace) answer(ctx context.Context, stages []string) (*Result, error) {
 	name := strings.TrimSpace(stages[0])
 	t, ok := w.tables[name]
 	if !ok {
@@ -76,14 +107,16 @@ func (w *Workspace) Query(text string) (*Result, error) {
 			}
 		}
 	}
-	res, err := w.read(t, stages[:n], limit)
+	res, err := w.read(ctx, t, stages[:n], limit)
 	for err == nil && n < len(stages) {
 		if k := rowStages(stages[n:]); k > 0 {
-			res, err = res.again(stages[n : n+k])
+			res, err = res.again(ctx, stages[n:n+k])
 			n += k
 			continue
 		}
-		err = res.apply(strings.TrimSpace(stages[n]))
+		if err = ctx.Err(); err == nil {
+			err = res.apply(strings.TrimSpace(stages[n]))
+		}
 		n++
 	}
 	return res, err
@@ -138,12 +171,12 @@ func pipeline(stages []string) string {
 }
 
 // read runs row operators over a table, oldest rows first, until it has limit rows.
-func (w *Workspace) read(t *table, stages []string, limit int) (*Result, error) {
+func (w *Workspace) read(ctx context.Context, t *table, stages []string, limit int) (*Result, error) {
 	prog, err := kql.Compile(pipeline(stages), kql.Options{Source: t.Columns})
 	if err != nil {
 		return nil, err
 	}
-	rows, err := w.db.Query("SELECT row FROM rows WHERE tbl = ? ORDER BY at, id", t.Name)
+	rows, err := w.db.QueryContext(ctx, "SELECT row FROM rows WHERE tbl = ? ORDER BY at, id", t.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -174,6 +207,9 @@ func (r *Result) add(m *kql.Runner, row []byte) error {
 	if len(r.Rows) >= maxRows {
 		return fmt.Errorf("the answer has more than %d rows: add a filter or take", maxRows)
 	}
+	if r.bytes += len(out); r.bytes > maxAnswer {
+		return fmt.Errorf("the answer has more than %d MiB: add a filter, take or project", maxAnswer>>20)
+	}
 	var vals map[string]json.RawMessage
 	if err := json.Unmarshal(append(out, '}'), &vals); err != nil {
 		return err
@@ -191,13 +227,16 @@ func (r *Result) add(m *kql.Runner, row []byte) error {
 }
 
 // again runs row operators over rows that have been changed already.
-func (r *Result) again(stages []string) (*Result, error) {
+func (r *Result) again(ctx context.Context, stages []string) (*Result, error) {
 	prog, err := kql.Compile(pipeline(stages), kql.Options{Source: r.Columns})
 	if err != nil {
 		return nil, err
 	}
 	res, m := newResult(prog), prog.Runner()
 	for _, cells := range r.Rows {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		row := map[string]any{}
 		for i, c := range r.Columns {
 			row[c.Name] = cells[i]
@@ -237,7 +276,7 @@ func (r *Result) apply(stage string) error {
 	case "top":
 		count, by, ok := strings.Cut(rest, " by ")
 		n, err := strconv.Atoi(strings.TrimSpace(count))
-		if !ok || err != nil {
+		if !ok || err != nil || n < 0 {
 			return errors.New("top: want top 10 by column [asc|desc]")
 		}
 		if err := r.sort(by); err != nil {
@@ -293,23 +332,39 @@ func (r *Result) column(name string) (int, error) {
 	return i, nil
 }
 
+// sortKey is a column to sort by.
+type sortKey struct {
+	col  int
+	desc bool
+}
+
 func (r *Result) sort(by string) error {
-	type key struct {
-		col  int
-		desc bool
-	}
-	var keys []key
+	var keys []sortKey
 	for _, part := range splitList(by) {
 		f := strings.Fields(part)
+		if len(f) == 0 {
+			return errors.New("sort: a column is missing between two commas")
+		}
 		i, err := r.column(f[0])
 		if err != nil {
 			return err
 		}
-		keys = append(keys, key{i, len(f) < 2 || f[1] != "asc"}) // Kusto sorts descending by default
+		keys = append(keys, sortKey{i, len(f) < 2 || f[1] != "asc"}) // Kusto sorts descending by default
 	}
-	slices.SortStableFunc(r.Rows, func(a, b []any) int {
-		for _, k := range keys {
-			d := compareCells(r.Columns[k.col].Type, a[k.col], b[k.col])
+	type line struct {
+		cells []any
+		texts []string // those of keys
+	}
+	lines := make([]line, len(r.Rows))
+	for i, cells := range r.Rows {
+		lines[i] = line{cells, make([]string, len(keys))}
+		for j, k := range keys {
+			lines[i].texts[j] = cellText(cells[k.col])
+		}
+	}
+	slices.SortStableFunc(lines, func(a, b line) int {
+		for j, k := range keys {
+			d := compareTexts(r.Columns[k.col].Type, a.texts[j], b.texts[j])
 			if k.desc {
 				d = -d
 			}
@@ -319,6 +374,9 @@ func (r *Result) sort(by string) error {
 		}
 		return 0
 	})
+	for i := range lines {
+		r.Rows[i] = lines[i].cells
+	}
 	return nil
 }
 
@@ -336,8 +394,7 @@ func cellText(v any) string {
 	return fmt.Sprint(v)
 }
 
-func compareCells(t kql.Type, a, b any) int {
-	x, y := cellText(a), cellText(b)
+func compareTexts(t kql.Type, x, y string) int {
 	switch t {
 	case kql.Int, kql.Long, kql.Real, kql.Decimal:
 		f, _ := strconv.ParseFloat(x, 64)
@@ -390,7 +447,7 @@ func (a aggregate) of(t kql.Type, rows [][]any) any {
 		distinct[cellText(v)] = true
 		f, _ := strconv.ParseFloat(cellText(v), 64)
 		sum += f
-		if d := compareCells(t, v, best); best == nil || a.fn == "min" && d < 0 || a.fn == "max" && d > 0 {
+		if d := compareTexts(t, cellText(v), cellText(best)); best == nil || a.fn == "min" && d < 0 || a.fn == "max" && d > 0 {
 			best = v
 		}
 	}

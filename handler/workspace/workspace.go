@@ -18,7 +18,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"mime"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -86,7 +89,13 @@ type usage struct {
 
 // Open opens the workspace in the SQLite file path (":memory:" for none) with
 // these tables. Each gets a stream Custom-<table>; ten streams make a rule.
+// What is in the file only its owner may read.
 func Open(path string, tables []Table, now func() time.Time) (*Workspace, error) {
+	if path != ":memory:" {
+		if err := own(path); err != nil {
+			return nil, fmt.Errorf("open workspace %s: %w", path, err)
+		}
+	}
 	db, err := sql.Open("sqlite", path)
 	if err != nil {
 		return nil, err
@@ -115,6 +124,16 @@ func Open(path string, tables []Table, now func() time.Time) (*Workspace, error)
 		r.Streams = append(r.Streams, Stream{"Custom-" + t.Name, t.Name})
 	}
 	return w, nil
+}
+
+// own makes a file that only its owner may read, or makes it so; the database's other
+// files take after it.
+func own(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Chmod(0o600), f.Close())
 }
 
 // ruleID is an immutable id: dcr- and 32 hexadecimal digits.
@@ -177,7 +196,9 @@ func randomHex() string {
 func (w *Workspace) issue() (token string, expires time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	token, expires = "local-"+randomHex(), w.now().Add(time.Hour)
+	now := w.now()
+	maps.DeleteFunc(w.tokens, func(_ string, until time.Time) bool { return !until.After(now) })
+	token, expires = "local-"+randomHex(), now.Add(time.Hour)
 	w.tokens[token] = expires
 	return token, expires
 }
@@ -273,7 +294,7 @@ func (w *Workspace) find(rule, stream string) *table {
 
 // readCall reads a body within the limit, which holds before and after gzip.
 func readCall(req *http.Request) (body []byte, code int, msg string) {
-	if !strings.HasPrefix(req.Header.Get("Content-Type"), "application/json") {
+	if !isJSON(req) {
 		return nil, http.StatusUnsupportedMediaType, "Content-Type has to be application/json."
 	}
 	tooLarge := func() ([]byte, int, string) {
@@ -300,6 +321,13 @@ func readCall(req *http.Request) (body []byte, code int, msg string) {
 		return nil, http.StatusBadRequest, "The body could not be read: " + err.Error()
 	}
 	return body, 0, ""
+}
+
+// isJSON reports whether a request says that its body is JSON, which no form of a
+// page elsewhere can say.
+func isJSON(req *http.Request) bool {
+	typ, _, err := mime.ParseMediaType(req.Header.Get("Content-Type"))
+	return err == nil && typ == "application/json"
 }
 
 // throttle counts a call and returns how many seconds to wait, or 0.

@@ -125,7 +125,7 @@ func TestWhatTheServiceDoesSilently(t *testing.T) {
 	if code != 204 {
 		t.Fatal(code)
 	}
-	res, err := s.ws.Query("T_CL | sort by Name asc")
+	res, err := s.ws.Query(t.Context(), "T_CL | sort by Name asc")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestQueries(t *testing.T) {
 		`T_CL | where TimeGenerated > datetime(2026-11-22T10:30:00Z) | count`: `[[2]]`,
 		`T_CL | where Name == "no" | count`:                                   `[[0]]`,
 	} {
-		res, err := s.ws.Query(query)
+		res, err := s.ws.Query(t.Context(), query)
 		if err != nil {
 			t.Errorf("%s: %v", query, err)
 			continue
@@ -181,7 +181,7 @@ func TestQueries(t *testing.T) {
 		"T_CL | where Nmae == 'a'":   "there is no column Nmae (did you mean Name?)",
 		"T_CL | join (Q_CL) on Name": "does not know the operator join",
 	} {
-		if _, err := s.ws.Query(query); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := s.ws.Query(t.Context(), query); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", query, err, want)
 		}
 	}
