@@ -21,6 +21,7 @@ import (
 type itemError struct {
 	reason string
 	err    *engine.Error
+	tries  int // after so many the record is given up
 }
 
 func (e *itemError) Error() string { return e.err.Error() }
@@ -33,7 +34,20 @@ func (l *listing) ofItem(err error) error {
 	if l.step == nil || errors.Is(err, engine.ErrTokenExpired) || !errors.As(err, &e) || e.Kind != engine.Permanent && e.Kind != engine.Transient {
 		return err
 	}
-	return &itemError{e.Reason, e}
+	tries := triesFailed
+	if e.Kind == engine.Permanent {
+		tries = 1
+	}
+	return &itemError{e.Reason, e, tries}
+}
+
+// ofContent is ofItem for an answer that cannot be read.
+func (l *listing) ofContent(err error) error {
+	err = l.ofItem(err)
+	if e := new(itemError); errors.As(err, &e) {
+		e.tries = min(e.tries, triesUnread)
+	}
+	return err
 }
 
 // ofAnswer is ofItem for an answer that is no success.
@@ -58,6 +72,7 @@ type fortune struct {
 	less  int    // records in the next batch; 0: as many as declared
 	place string // where it failed last
 	tries int    // so often
+	ended string // where a page token was not valid any more
 }
 
 // got notes that a step has got something for the record of sc.
@@ -74,7 +89,7 @@ func (f *fortune) grow(batch int) {
 }
 
 // How often a step asks for one record: when what came cannot be read, and when the
-// provider answers with an error of its own.
+// provider or the network fails.
 const (
 	triesUnread = 3
 	triesFailed = 5
@@ -82,18 +97,11 @@ const (
 
 // patient reports whether a record should be asked for again before it is given up.
 func (f *fortune) patient(e *itemError, place string) bool {
-	if e.err.Kind == engine.Permanent {
-		return false
-	}
 	if f.place != place {
 		f.place, f.tries = place, 0
 	}
 	f.tries++
-	most := triesUnread
-	if e.reason == "provider_error" {
-		most = triesFailed
-	}
-	return f.tries < most
+	return f.tries < e.tries
 }
 
 // without leads on from a record, the one that the level above place's last is at,
@@ -101,11 +109,19 @@ func (f *fortune) patient(e *itemError, place string) bool {
 // the record.
 func (r *Source) without(ctx context.Context, sc *scope, place []frame, err error) (*engine.Page, error) {
 	level := len(place) - 1
+	luck, f := &r.luck[level], &place[level]
+	if at := placeToken(place[:level]); errors.Is(err, engine.ErrTokenExpired) && r.levels[level] != nil && r.levels[level].step != nil {
+		if luck.ended != at { // the window is listed anew
+			luck.ended = at
+			return nil, err
+		}
+		f.Token = ""
+		err = &itemError{"item_gone", &engine.Error{Kind: engine.Permanent, Reason: "not_found", Err: err}, 1}
+	}
 	e := new(itemError)
 	if !errors.As(err, &e) || r.strict && level == 1 {
 		return nil, err
 	}
-	luck, f := &r.luck[level], &place[level]
 	if luck.patient(e, placeToken(place[:level])) {
 		return nil, err
 	}

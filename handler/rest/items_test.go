@@ -62,13 +62,15 @@ func TestOneRecordThatCannotBeHadIsSetAside(t *testing.T) {
 		"a redirect elsewhere": {`"b"`, func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://evil.example/", http.StatusFound)
 		}, "foreign_link"},
-		"not the format":   {`"b"`, `<html>`, "not_json"},
-		"no member":        {``, nil, "item_incomplete"},
-		"null":             {`null`, nil, "item_incomplete"},
-		"empty":            {`" "`, nil, "item_incomplete"},
-		"the folder above": {`".."`, nil, "item_incomplete"},
-		"an object":        {`{"b":1}`, nil, "item_incomplete"},
-		"a list":           {`["b"]`, nil, "item_incomplete"},
+		"a connection that breaks off": {`"b"`, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "unreachable"},
+		"an answer without a body":     {`"b"`, ``, "not_json"},
+		"not the format":               {`"b"`, `<html>`, "not_json"},
+		"no member":                    {``, nil, "item_incomplete"},
+		"null":                         {`null`, nil, "item_incomplete"},
+		"empty":                        {`" "`, nil, "item_incomplete"},
+		"the folder above":             {`".."`, nil, "item_incomplete"},
+		"an object":                    {`{"b":1}`, nil, "item_incomplete"},
+		"a list":                       {`["b"]`, nil, "item_incomplete"},
 	} {
 		for _, at := range []int{0, 2, 3} {
 			for _, several := range []int{1, 4} {
@@ -88,6 +90,21 @@ func TestOneRecordThatCannotBeHadIsSetAside(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestARecordWhoseNextPageIsGoneIsSetAside when the window was listed anew for it.
+func TestARecordWhoseNextPageIsGoneIsSetAside(t *testing.T) {
+	a := newAPI(t, map[string]any{"GET /list": `[{"id":"1"},{"id":"2"}]`, "GET /x/1": `{"data":[1],"next":"n"}`, "GET /x/1?p=n": 404, "GET /x/2": `{"data":[2]}`})
+	src := a.open(t, declared(t, "", strings.Replace(details, `records: $}]`, `paging: {type: token, token: $.next, query: {p: "{page.token}"}}, records: $.data}]`, 1)))
+	if _, _, err := a.walk(t, src, ""); !errors.Is(err, engine.ErrTokenExpired) {
+		t.Fatal(err)
+	}
+	got, aside, err := a.walk(t, src, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, got, "1", "2")
+	expect(t, aside, `item_gone {"id":"1"}`)
 }
 
 // TestWhatNoRecordLeadsToIsNoFaultOfTheirs: nothing is set aside when the step asks at

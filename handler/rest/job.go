@@ -64,8 +64,8 @@ func (j *job) start(ctx context.Context, sc *scope) (*engine.Page, error) {
 		return nil, err
 	}
 	name, err := textAt(j.d.ID, body)
-	if err == nil && name == "" {
-		err = fmt.Errorf("the response has no %s", j.d.ID)
+	if err == nil && noName(name) {
+		err = fmt.Errorf("the response has no name at %s", j.d.ID)
 	}
 	if err != nil {
 		return nil, j.fail(engine.Transient, "unexpected_answer", "the API may have changed", fmt.Errorf("%s answered %d: %w", j.base.Host, resp.StatusCode, err), 0)
@@ -123,6 +123,9 @@ func (j *job) poll(ctx context.Context, sc *scope, name string, f *frame) error 
 	l := &loaded{items: []json.RawMessage{[]byte("0")}}
 	if j.d.Parts != "" {
 		l.items = elements(j.partsIn(body))
+		if slices.ContainsFunc(l.items, func(item json.RawMessage) bool { return noName(plainText(item)) }) {
+			return j.fail(engine.Transient, "unexpected_answer", "the API may have changed", fmt.Errorf("a part at %s has no name", j.d.Parts), 0)
+		}
 	}
 	l.sum = digestOf(l.items)
 	j.loaded[0], j.name, j.ahead = l, name, nil

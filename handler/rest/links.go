@@ -18,7 +18,7 @@ import (
 // endMarks are texts in the place of a page token, or of an address, that mean that
 // there is none: what languages write for nothing, and the cursor 0 behind the last
 // page.
-var endMarks = []string{"", "null", "none", "nil", "undefined", "false", "0"}
+var endMarks = []string{"", "null", "none", "nil", "undefined", "false", "0", "{}"}
 
 // unlessEnd is a page token as the provider gives it, or "" behind the last page.
 func unlessEnd(token string) string {

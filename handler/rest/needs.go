@@ -121,10 +121,10 @@ func (n *need) lacking(item []byte) string {
 			why = "is null"
 		case strings.TrimSpace(text) == "":
 			why = "is empty"
-		case (value[0] == '{' || value[0] == '[') && !n.whole:
+		case !n.whole && (value[0] == '{' || value[0] == '['):
 			why = noText
-		case text == "." || text == "..":
-			why = "is " + text + ", which is no name in an address"
+		case noName(text):
+			why = "is " + text + ", which leads to another place"
 		case n.header && strings.ContainsFunc(text, unicode.IsControl):
 			why = "has a control character"
 		default:
@@ -132,6 +132,13 @@ func (n *need) lacking(item []byte) string {
 		}
 	})
 	return why
+}
+
+// noName reports whether a text in an address would lead to something else than what it
+// names.
+func noName(text string) bool {
+	text = strings.TrimSpace(text)
+	return text == "" || text == "." || text == ".."
 }
 
 // incomplete is an error when the records of a list lack a member one and all, so that

@@ -198,7 +198,7 @@ func (l *listing) fetch(ctx context.Context, sc *scope, token string) (*engine.P
 	if err == nil {
 		l.renewed = false
 	}
-	return page, l.ofItem(err)
+	return page, l.ofContent(err)
 }
 
 // exchange makes a request and reads the answer whole; once more with a new token
@@ -211,13 +211,11 @@ func (l *listing) exchange(ctx context.Context, sc *scope, token string) (*http.
 		}
 		req, err := l.request(ctx, sc, token)
 		if err != nil {
-			var foreign *foreignLink
-			if errors.As(err, &foreign) {
-				err = r.fail(engine.Permanent, "foreign_link", "nothing was sent there; the position stays", err, 0)
-			} else {
-				err = r.fail(engine.Permanent, "bad_request", "", err, 0)
+			reason, hint := "bad_request", ""
+			if errors.As(err, new(*foreignLink)) {
+				reason, hint = "foreign_link", "nothing was sent there; the position stays"
 			}
-			return nil, nil, l.ofItem(err)
+			return nil, nil, l.ofItem(r.fail(engine.Permanent, reason, hint, err, 0))
 		}
 		if r.sameOrigin(req.URL) {
 			if err := l.auth.apply(ctx, req); err != nil {
@@ -230,11 +228,7 @@ func (l *listing) exchange(ctx context.Context, sc *scope, token string) (*http.
 		l.pager.unsure = true
 		resp, err := r.client.Do(req)
 		if err != nil {
-			err = r.networkError(err)
-			if e := new(engine.Error); errors.As(err, &e) && e.Reason == "foreign_link" { // a redirect
-				err = l.ofItem(err)
-			}
-			return nil, nil, err
+			return nil, nil, l.ofItem(r.networkError(err))
 		}
 		body, err := l.read(resp)
 		resp.Body.Close()
@@ -275,9 +269,9 @@ func (l *listing) read(resp *http.Response) ([]byte, error) {
 	n, err := buf.ReadFrom(io.LimitReader(resp.Body, maxBody+1))
 	switch {
 	case err != nil:
-		return nil, l.src.networkError(err)
+		return nil, l.ofItem(l.src.networkError(err))
 	case n > maxBody:
-		return nil, l.src.tooLarge()
+		return nil, l.ofItem(l.src.tooLarge())
 	}
 	l.size = int(n)
 	return buf.Bytes(), nil
