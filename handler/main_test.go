@@ -53,7 +53,7 @@ var imports = map[string][]string{
 	"handler/spec":          {"handler/kql", "handler/nearest", "handler/scan"},
 	"handler/netguard":      {},
 	"handler/config":        {"handler/local", "handler/nearest", "handler/netguard", "handler/spec"},
-	"handler/rest":          {"handler/engine", "handler/netguard", "handler/scan", "handler/spec"},
+	"handler/rest":          {"handler/engine", "handler/nearest", "handler/netguard", "handler/scan", "handler/spec"},
 	"handler/dir":           {"handler/engine"},
 	"handler/azblob":        {"handler/engine"},
 	"handler/logsingest":    {"handler/engine"},

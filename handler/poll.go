@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -67,18 +69,13 @@ type poll struct {
 
 func (p *poll) run(ctx context.Context, std *streams, log *slog.Logger) error {
 	now := time.Now()
-	res, err := p.resolve(now)
+	from, to, err := p.times(now)
 	if err != nil {
 		return err
 	}
-	to := now
-	if p.to != "" {
-		if to, err = config.ParseStart(p.to, now); err != nil {
-			return usageError("--to: %v", err)
-		}
-	}
-	if !res.Start.Before(to) {
-		return usageError("--from %s is not before --to %s", res.Start.Format(time.RFC3339), to.Format(time.RFC3339))
+	res, err := p.resolve(now)
+	if err != nil {
+		return err
 	}
 	tmp, err := os.MkdirTemp("", "sluice-poll-")
 	if err != nil {
@@ -94,27 +91,79 @@ func (p *poll) run(ctx context.Context, std *streams, log *slog.Logger) error {
 	e.HealthTable = ""
 	var list []*spec.Stream
 	for _, s := range res.Streams() {
-		if p.stream != "" && s.Name != p.stream {
-			continue
+		if p.stream == "" || s.Name == p.stream {
+			list = append(list, s)
 		}
-		list = append(list, s)
 	}
 	streams, err := newStreams(res, store, list)
 	if err != nil {
 		return err
 	}
 	for _, stream := range streams {
-		stream.Position.Lag = now.Sub(to) // so that the listing ends there
+		ask(stream, from, to, now, std.err)
 		rep := e.Run(ctx, stream, time.Hour)
 		if rep.Err != nil && !out.full() {
-			return rep.Err
+			return errors.Join(out.close(), rep.Err)
 		}
 	}
-	return out.close()
+	return errors.Join(out.close(), unprintable(ctx, e, std.err))
+}
+
+// times reads --from and --to.
+func (p *poll) times(now time.Time) (from, to time.Time, err error) {
+	if from, err = config.ParseStart(p.from, now); err != nil {
+		return from, to, usageError("--from: %v", err)
+	}
+	to = now
+	if p.to != "" {
+		if to, err = config.ParseStart(p.to, now); err != nil {
+			return from, to, usageError("--to: %v", err)
+		}
+	}
+	switch {
+	case !from.Before(to):
+		err = usageError("--from %s is not before --to %s", from.Format(time.RFC3339), to.Format(time.RFC3339))
+	case to.After(now):
+		err = usageError("--to %s is in the future", to.Format(time.RFC3339))
+	}
+	return from, to, err
+}
+
+// ask has a stream ask for a range of time, also of what the provider says to have no
+// longer. Where it is asked by days, and there is no whole one in the range, the last
+// whole one is.
+func ask(s *engine.Stream, from, to, now time.Time, w io.Writer) {
+	if unit := s.Position.Granularity; s.Position.Kind == engine.Windows && unit > time.Second && !to.Truncate(unit).After(from) {
+		from, to = to.Truncate(unit).Add(-unit), to.Truncate(unit)
+		fmt.Fprintf(w, "%s: the provider is asked by units of %s, so this is from %s to %s\n", s.Name, unit, from.Format(time.RFC3339), to.Format(time.RFC3339))
+	}
+	s.Start = from
+	s.Position.Lag, s.Position.Retention = now.Sub(to), 0
+}
+
+// mostUnprintable is how many records without a row are named one by one.
+const mostUnprintable = 5
+
+// unprintable names what came and is no row; it is an error that there is any.
+func unprintable(ctx context.Context, e *engine.Engine, w io.Writer) error {
+	n := 0
+	err := e.Quarantine(ctx, "", func(q *engine.Quarantined) error {
+		if q.Sent {
+			return nil // a text of its row was cut, visibly
+		}
+		if n++; n <= mostUnprintable {
+			fmt.Fprintf(w, "%s: no row: %s: %s: %s\n", q.Stream, q.Reason, q.Detail, clip(string(q.Original()), 200))
+		}
+		return nil
+	})
+	if err == nil && n > 0 {
+		err = fmt.Errorf("%s came that can be no row; a run would put what came into quarantine", plural(int64(n), "record"))
+	}
+	return err
 }
 
 func (p *poll) resolve(now time.Time) (*config.Resolved, error) {
-	conn := config.Connection{Connector: p.connector, BaseURL: p.base, Start: p.from, Settings: map[string]string{}}
+	conn := config.Connection{Connector: p.connector, BaseURL: p.base, Settings: map[string]string{}}
 	for _, kv := range p.set {
 		k, v, ok := strings.Cut(kv, "=")
 		if !ok {
