@@ -84,6 +84,7 @@ type compiler struct {
 	depth    int
 	dialect  Dialect
 	fold     bool // evaluate constants now; tests switch it off
+	identity bool // what is compiled is an id: what is made of parts needs all of them
 	inner    bool // of a table that is not the main one: there is no record
 	warnings *[]string
 }

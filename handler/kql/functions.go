@@ -261,12 +261,12 @@ func (c *compiler) columnName(x *call) (string, error) {
 
 // canonicalJSON writes a value as JSON with the keys of objects in order.
 func canonicalJSON(c *compiler, _ *call, a []code) (code, error) {
-	return c.map1(c.cast(a[0], Dynamic), String, func(m *Runner, v Value) Value {
-		if !v.OK {
+	return c.apply(&function{result: String, nulls: true, eval: func(m *Runner, a []Value) Value {
+		if !a[0].OK {
 			return textValue("null")
 		}
-		return m.make(func(dst []byte) []byte { return appendCanonical(dst, v.S) })
-	}), nil
+		return m.make(func(dst []byte) []byte { return appendCanonical(dst, a[0].S) })
+	}}, []code{c.cast(a[0], Dynamic)}), nil
 }
 
 func appendCanonical(dst, raw []byte) []byte {

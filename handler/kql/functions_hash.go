@@ -28,9 +28,9 @@ func init() {
 	topic = "Hashes, encodings and compression"
 	digest := func(name string, sum func([]byte) []byte) {
 		built(name+"(value:plain) string", func(c *compiler, _ *call, a []code) (code, error) {
-			return c.map1(c.cast(a[0], String), String, func(m *Runner, v Value) Value {
-				return m.make(func(dst []byte) []byte { return hex.AppendEncode(dst, sum(v.S)) })
-			}), nil
+			return c.apply(&function{result: String, eval: func(m *Runner, a []Value) Value {
+				return m.make(func(dst []byte) []byte { return hex.AppendEncode(dst, sum(a[0].S)) })
+			}}, []code{c.cast(a[0], String)}), nil
 		})
 	}
 	digest("hash_sha256", func(b []byte) []byte { s := sha256.Sum256(b); return s[:] })

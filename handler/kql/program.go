@@ -98,6 +98,9 @@ func Compile(text string, opt Options) (*Program, error) {
 		return nil, err
 	}
 	c.cols, c.open = cols, open
+	if err := c.id(p, nil); err != nil {
+		return nil, err
+	}
 	if err := c.pipeline(q.pipe, p); err != nil {
 		return nil, err
 	}
@@ -135,12 +138,11 @@ type TableQuery struct {
 func CompileTable(t TableQuery, opt Options) (*Program, error) {
 	c := newCompiler("", opt)
 	p := &Program{opt: opt, segments: make([]segment, 1)}
-	for _, l := range t.Let {
-		k, err := c.apart(func() (code, error) { return c.parsed(l.KQL) })
-		if err != nil {
-			return nil, fmt.Errorf("let %s: %w", l.Name, err)
-		}
-		c.lets.names[l.Name] = c.register(k)
+	if err := c.helpers(t.Let); err != nil {
+		return nil, err
+	}
+	if err := c.id(p, t.Let); err != nil {
+		return nil, err
 	}
 	if t.Where != "" {
 		_, err := c.apart(func() (code, error) { // what a filter reads is in no column
@@ -164,6 +166,18 @@ func CompileTable(t TableQuery, opt Options) (*Program, error) {
 	}
 	c.cols = cols
 	return p, c.finish(p)
+}
+
+// helpers binds the helper values of a table.
+func (c *compiler) helpers(lets []Named) error {
+	for _, l := range lets {
+		k, err := c.apart(func() (code, error) { return c.parsed(l.KQL) })
+		if err != nil {
+			return fmt.Errorf("let %s: %w", l.Name, err)
+		}
+		c.lets.names[l.Name] = c.register(k)
+	}
+	return nil
 }
 
 // parsed compiles a text that is one expression.
@@ -197,18 +211,11 @@ func (c *compiler) passThrough(p *Program) {
 
 // finish turns the columns into writers.
 func (c *compiler) finish(p *Program) error {
-	id, err := c.helper("id", p.opt.ID, String, p.opt.Source)
-	if err != nil {
-		return err
-	}
 	when, err := c.helper("time", p.opt.Time, Datetime, p.opt.Source)
 	if err != nil {
 		return err
 	}
-	p.id, p.time = id.eval, when.eval
-	if id.text != nil { // the row has it as EventUid
-		c.read(*id.text)
-	}
+	p.time = when.eval
 	c.fit(p)
 	for _, b := range c.cols {
 		if b.hidden {
@@ -230,6 +237,29 @@ func (c *compiler) finish(p *Program) error {
 	c.tree.Take(*c.reads...)
 	p.tree, p.regs, p.Warnings = c.tree, *c.regs, *c.warnings
 	return nil
+}
+
+// id compiles the record's identity, in which what is made of parts needs all of
+// them, also in the helpers of a table.
+func (c *compiler) id(p *Program, lets []Named) error {
+	if p.opt.ID == "" {
+		return nil
+	}
+	outer := c.lets
+	c.identity = true
+	defer func() { c.identity, c.lets = false, outer }()
+	if len(lets) > 0 {
+		c.lets = newScope(nil)
+		if err := c.helpers(lets); err != nil {
+			return err
+		}
+	}
+	id, err := c.helper("id", p.opt.ID, String, p.opt.Source)
+	p.id = id.eval
+	if id.text != nil { // the row has it as EventUid
+		c.read(*id.text)
+	}
+	return err
 }
 
 // helper compiles an expression over the record itself, not the row.

@@ -263,22 +263,48 @@ func (c *compiler) argument(f *function, p *param, x expr) (code, error) {
 	return c.cast(k, as), nil
 }
 
+// need says what an argument has to be; if it is not, the result is null.
+type need uint8
+
+const (
+	anything need = iota
+	aValue        // no null
+	aPart         // no null, no empty text
+)
+
+func (n need) met(v Value) bool {
+	return n == anything || v.OK && (n == aValue || len(v.S) > 0 && string(v.S) != `""`)
+}
+
+// needOf is what f needs of an argument. An id that is made of parts of a record
+// is none where a part is missing, since different records would have it; what
+// is to stand for a missing part comes from coalesce, iff or case.
+func (c *compiler) needOf(f *function, a code) need {
+	switch part := c.identity && !a.konst && f.result != Bool; {
+	case part && isText(a.typ):
+		return aPart
+	case part, !f.nulls && a.typ != String:
+		return aValue
+	}
+	return anything
+}
+
 // apply makes the code of a pure function. Constants are applied at once.
 func (c *compiler) apply(f *function, args []code) code {
 	evals := make([]func(*Runner) Value, len(args))
-	needs := make([]bool, len(args)) // a null in this place makes the result null
+	needs := make([]need, len(args))
 	konst := !f.varies && c.fold
 	for i, a := range args {
 		konst = konst && a.konst
 		evals[i] = c.run(a).eval
-		needs[i] = !f.nulls && a.typ != String
+		needs[i] = c.needOf(f, a)
 	}
 	eval := f.eval
 	k := code{typ: f.result, eval: func(m *Runner) Value {
 		base, ok := len(m.stack), true
 		for i, e := range evals {
 			v := e(m)
-			ok = ok && (v.OK || !needs[i])
+			ok = ok && needs[i].met(v)
 			m.stack = append(m.stack, v)
 		}
 		out := null

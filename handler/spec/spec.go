@@ -196,7 +196,7 @@ type Job struct {
 type Position struct {
 	Type        string   `yaml:"type" required:"true" enum:"window|cursor|snapshot" doc:"window: ranges of time, one after the other; cursor: the page token outlives the run, and the next one goes on with it; snapshot: the full list, and rows for what is new or has changed."`
 	Time        string   `yaml:"time" required:"true" doc:"When a record happened: a KQL expression over the record. snapshot: now() when it does not say."`
-	ID          string   `yaml:"id" doc:"What makes a record unique: a KQL expression over the record. Default: a hash of it. snapshot: what is the same when it changes."`
+	ID          string   `yaml:"id" doc:"What makes a record unique: a KQL expression over the record. Where it gives nothing, or a part of what it is made of is missing, the record is known by its hash, which is the default. snapshot: what is the same when it changes."`
 	Order       string   `yaml:"order" enum:"ascending|descending|none" doc:"window: in which order pages list records by time."`
 	Granularity Duration `yaml:"granularity" doc:"window: resolution of the provider's time filter: 1ms, 1s."`
 	Bounds      string   `yaml:"bounds" enum:"[)|[]|()|(]" doc:"window: which ends of a window the provider includes: [) is from inclusive, to exclusive."`
