@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/sluice-connectors/sluice/handler/connectortest"
-	"github.com/sluice-connectors/sluice/handler/local"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
@@ -50,13 +49,16 @@ func TestEveryConnectorIsWhole(t *testing.T) {
 		if _, err := builtin(c.Name); err != nil {
 			t.Errorf("%s is not the name of its folder: %v", c.Name, err)
 		}
-		if _, err := local.Parse(c.Schedule); err != nil {
-			t.Errorf("%s: %v", c.Name, err)
-		}
 		if other := names[c.FunctionName()]; other != "" {
 			t.Errorf("%s and %s have one function name", c.Name, other)
 		}
 		names[c.FunctionName()] = c.Name
+		for _, s := range c.Settings {
+			if other := names[c.EnvName(s.Name)]; other != "" {
+				t.Errorf("%s and %s have one app setting %s", c.Name, other, c.EnvName(s.Name))
+			}
+			names[c.EnvName(s.Name)] = c.Name
+		}
 		if len(c.Prerequisites) == 0 || len(c.Instructions) == 0 || len(c.Queries) == 0 {
 			t.Errorf("%s lacks prerequisites, instructions or queries", c.Name)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/config"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/local"
+	"github.com/sluice-connectors/sluice/handler/schedule"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
@@ -222,7 +223,7 @@ func (a *app) collectStreams(ctx context.Context, c *connection, deadline time.T
 // stream's.
 func (a *app) jobs(conns []*connection, budget time.Duration, done func(rep *engine.Report)) (jobs []local.Job, err error) {
 	for _, c := range conns {
-		s, err := local.Parse(c.Schedule)
+		s, err := schedule.Parse(c.Schedule)
 		if err != nil {
 			return nil, fmt.Errorf("connection %s: %w", c.Name, err)
 		}

@@ -106,13 +106,16 @@ func (d *draft) run(ctx context.Context, std *streams) error {
 	if err != nil {
 		return err
 	}
+	if d.Granularity, err = spec.Granularity(d.Format()); err != nil {
+		return err
+	}
 	files, err := d.Files()
 	if err != nil {
 		return err
 	}
 	c, err := spec.Parse("connector.yaml", files["connector.yaml"])
 	if err != nil {
-		return fmt.Errorf("the draft is not valid, which should not happen; the answer's shape is new to us:\n%w", err)
+		return fmt.Errorf("the draft is not valid: a flag says what cannot be, or the answer's shape is new to us:\n%w", err)
 	}
 	if err := author.Write(folder, files); err != nil {
 		return err
@@ -160,7 +163,20 @@ func (d *draft) ask(std *streams) error {
 	if !strings.HasPrefix(d.Path, "/") {
 		return usageError("--path %s has to begin with /", d.Path)
 	}
+	if _, err := spec.Granularity(d.TimeFormat); err != nil {
+		return usageError("--time-format: %v", err)
+	}
 	d.Query = map[string]string{}
+	if path, query, ok := strings.Cut(d.Path, "?"); ok { // as it was copied from a page
+		given, err := url.ParseQuery(query)
+		if err != nil {
+			return usageError("--path %s: %v", d.Path, err)
+		}
+		for k := range given {
+			d.Query[k] = given.Get(k)
+		}
+		d.Path = path
+	}
 	for _, kv := range d.params {
 		k, v, ok := strings.Cut(kv, "=")
 		if !ok {

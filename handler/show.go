@@ -15,7 +15,6 @@ import (
 	"github.com/sluice-connectors/sluice/connectors"
 	"github.com/sluice-connectors/sluice/handler/config"
 	"github.com/sluice-connectors/sluice/handler/engine"
-	"github.com/sluice-connectors/sluice/handler/local"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
@@ -66,13 +65,9 @@ func validateFile(path string) error {
 	if err != nil {
 		return err
 	}
-	text := "\n" + string(data)
+	text := "\n" + strings.TrimPrefix(string(data), "\ufeff")
 	if !strings.Contains(text, "\nconnections:") && !strings.Contains(text, "\nworkspace:") {
-		c, err := spec.Parse(path, data)
-		if err != nil {
-			return err
-		}
-		_, err = local.Parse(c.Schedule)
+		_, err := spec.Parse(path, data)
 		return err
 	}
 	set := func(name string) (string, bool) {

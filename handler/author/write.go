@@ -20,6 +20,7 @@ type Draft struct {
 	Query                  map[string]string // further parameters
 	FromParam, ToParam     string            // the parameters of a window; none: the whole list, once a day
 	TimeFormat             string            // of them
+	Granularity            time.Duration     // what that tells apart; at least a second
 	Stream, Table          string
 	Guess                  *Guess
 }
@@ -72,7 +73,7 @@ func (d *Draft) Parameters() string {
 	for k, v := range d.Query {
 		q[k] = v
 	}
-	format := cmp.Or(d.TimeFormat, d.Guess.Format, "rfc3339")
+	format := d.Format()
 	if d.FromParam != "" {
 		q[d.FromParam] = "{window.from:" + format + "}"
 	}
@@ -86,7 +87,11 @@ func (d *Draft) Parameters() string {
 	return strings.NewReplacer(`":"`, `": "`, `","`, `", "`).Replace(string(text))
 }
 
-// Position is the position: of the stream, as YAML.
+// Format is how times are written in parameters.
+func (d *Draft) Format() string { return cmp.Or(d.TimeFormat, d.Guess.Format, "rfc3339") }
+
+// Position is the position: of the stream, as YAML. A window is longer than what the
+// format tells apart.
 func (d *Draft) Position() string {
 	id := ""
 	if d.Guess.ID != "" {
@@ -95,16 +100,25 @@ func (d *Draft) Position() string {
 	if d.FromParam == "" {
 		return fmt.Sprintf("\n      type: snapshot\n      time: %s%s\n      every: 1d", quote(d.Guess.Time), id)
 	}
+	granularity, overlap, longest := "1s", "15m", "1d"
+	switch d.Granularity {
+	case time.Minute:
+		granularity = "1m"
+	case time.Hour:
+		granularity, overlap = "1h", "1h"
+	case 24 * time.Hour:
+		granularity, overlap, longest = "1d", "1d", "7d"
+	}
 	return fmt.Sprintf(`
       type: window
       time: %s%s
       order: %s
-      granularity: 1s     # the resolution of %s: look it up
+      granularity: %s     # the resolution of %s: look it up
       bounds: "[]"        # whether both ends are included: look it up; [] is safe
       lag: 2m             # how long an event may be missing from the list: look it up
-      overlap: 15m        # how late an event may come still
-      max_window: 1d
-      retention: 30d      # how long the provider keeps events: look it up`, quote(d.Guess.Time), id, d.Guess.Order, d.FromParam)
+      overlap: %-10s # how late an event may come still
+      max_window: %s
+      retention: 30d      # how long the provider keeps events: look it up`, quote(d.Guess.Time), id, d.Guess.Order, granularity, d.FromParam, overlap, longest)
 }
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
@@ -149,7 +163,7 @@ schedule: "0 */5 * * * *"
 streams:
   - name: {{.Stream}}
     request:
-      path: {{.Path}}
+      path: {{.Quote .Path}}
 {{- with .Parameters}}
       query: {{.}}
 {{- end}}

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sluice-connectors/sluice/handler/local"
 	"github.com/sluice-connectors/sluice/handler/nearest"
 	"github.com/sluice-connectors/sluice/handler/netguard"
+	"github.com/sluice-connectors/sluice/handler/schedule"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
@@ -35,7 +35,7 @@ func (r *resolver) connection(path string, in *Connection) *Resolved {
 			r.errorf(path+".base_url", "%v", err)
 		}
 	}
-	if _, err := local.Parse(out.Schedule); err != nil {
+	if _, err := schedule.Parse(out.Schedule); err != nil {
 		r.errorf(path+".schedule", "%v", err)
 		out.Schedule = ""
 	}

@@ -12,10 +12,10 @@ import (
 // TestHowARequestIsWritten: repeated parameters, and bodies as JSON, form and text.
 func TestHowARequestIsWritten(t *testing.T) {
 	for request, want := range map[string]string{
-		`{path: /e, query: {type: [a, "{host}", 3], from: "{window.from:unix}"}}`:                                             "GET ?from=1795345200&type=a&type=me&type=3   ",
-		`{method: POST, path: /e, body: {a: {from: "{window.from:yyyy-MM-dd}", n: 1, l: ["{host}", true]}}}`:                  `POST ? application/json {"a":{"from":"2026-11-22","l":["me",true],"n":1}}`,
-		`{method: POST, path: /e, encode: form, body: {q: "a & {host}", l: [1, 2], empty: ""}}`:                               "POST ? application/x-www-form-urlencoded empty=&l=1&l=2&q=a+%26+me",
-		`{method: POST, path: /e, encode: text, headers: {Content-Type: text/x-query}, body: "from {window.from:unix_ms}\n"}`: "POST ? text/x-query from 1795345200000\n",
+		`{path: /e, query: {type: [a, "{host}", 3], from: "{window.from:unix}"}}`:                                                    "GET ?from=1795345200&type=a&type=me&type=3   ",
+		`{method: POST, path: /e, body: {a: {from: "{window.from:yyyy-MM-dd HH:mm:ss}", n: 1, l: ["{host}", true]}}}`:                `POST ? application/json {"a":{"from":"2026-11-22 11:00:00","l":["me",true],"n":1}}`,
+		`{method: POST, path: /e, encode: form, headers: {X-Since: "{window.from}"}, body: {q: "a & {host}", l: [1, 2], empty: ""}}`: "POST ? application/x-www-form-urlencoded empty=&l=1&l=2&q=a+%26+me",
+		`{method: POST, path: /e, encode: text, headers: {Content-Type: text/x-query}, body: "from {window.from:unix_ms}\n"}`:        "POST ? text/x-query from 1795345200000\n",
 	} {
 		doc := strings.Replace(tokenConnector, `{path: "/v1/{host}/events", query: {from: "{window.from:unix}", to: "{window.to:unix_ms}", day: "{window.from:date}"}}`, request, 1)
 		c, err := spec.Parse("acme.yaml", []byte(doc))

@@ -247,7 +247,13 @@ func (d Duration) String() string {
 	if d >= day && d%day == 0 {
 		return fmt.Sprintf("%dd", d/day)
 	}
-	return time.Duration(d).String()
+	s := time.Duration(d).String()
+	for _, rest := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(s, rest) {
+			s = s[:len(s)-2]
+		}
+	}
+	return s
 }
 
 // ParseDuration reads 60s, 5m, 6h, 90d.

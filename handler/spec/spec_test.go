@@ -102,7 +102,7 @@ func TestSchemaAcceptsTheConnectors(t *testing.T) {
 }
 
 func TestDurations(t *testing.T) {
-	for in, want := range map[string]string{"60s": "1m0s", "90d": "90d", "1.5h": "1h30m0s", "0s": "0s", "24h": "1d"} {
+	for in, want := range map[string]string{"60s": "1m", "90d": "90d", "1.5h": "1h30m", "2h": "2h", "20m": "20m", "70s": "1m10s", "0s": "0s", "24h": "1d"} {
 		d, err := spec.ParseDuration(in)
 		if err != nil || d.String() != want {
 			t.Errorf("%s: %s, %v", in, d, err)

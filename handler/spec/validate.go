@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/sluice-connectors/sluice/handler/kql"
-	"github.com/sluice-connectors/sluice/handler/nearest"
+	"github.com/sluice-connectors/sluice/handler/schedule"
 )
 
 // DefaultSchedule is every five minutes.
@@ -24,17 +24,17 @@ func Parse(file string, data []byte) (*Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.setDefaults()
+	c.setDefaults(places)
 	v := &validator{c: c, places: places}
 	v.connector()
 	return c, errors.Join(v.errs...)
 }
 
-func (c *Connector) setDefaults() {
+func (c *Connector) setDefaults(places *Places) {
 	if c.Schedule == "" {
 		c.Schedule = DefaultSchedule
 	}
-	if c.Limits.Share == 0 {
+	if c.Limits.Share == 0 && !places.has("limits.share") {
 		c.Limits.Share = 0.5
 	}
 	if c.Limits.Per == 0 {
@@ -81,63 +81,116 @@ const maxColumns = 500
 // of Microsoft's own solutions have columns of these names, such as SlackAuditV2_CL.
 var reserved = []string{"_resourceid", "_subscriptionid", "tenantid", "type"}
 
+// ownSettings cannot be those of a connector: these app settings say how a connection
+// runs, OKTA_SCHEDULE for one.
+var ownSettings = []string{"base_url", "private_network", "schedule", "start", "rules"}
+
 func (v *validator) connector() {
 	c := v.c
-	if !namePattern.MatchString(c.Name) {
+	v.name()
+	if _, err := schedule.Parse(c.Schedule); err != nil {
+		v.errorf("schedule", "%v", err)
+	}
+	if c.Limits.Share > 1 || c.Limits.Share == 0 {
+		v.errorf("limits.share", "share is %v, want more than 0, up to 1", c.Limits.Share)
+	}
+	v.settings()
+	v.baseURL()
+	v.auth(&c.Auth, "auth")
+	if len(c.Streams) == 0 {
+		v.errorf("streams", "there is no stream: a connector without one collects nothing")
+	}
+	streams, tables := map[string]bool{}, map[string]bool{}
+	for i := range c.Streams {
+		path := fmt.Sprintf("streams[%d]", i)
+		v.once(streams, c.Streams[i].Name, path+".name", "stream")
+		v.stream(&c.Streams[i], path)
+	}
+	for i := range c.Tables {
+		path := fmt.Sprintf("tables[%d]", i)
+		v.once(tables, c.Tables[i].Name, path+".name", "table")
+		v.table(&c.Tables[i], path)
+	}
+}
+
+// once checks that a name is not there before; Azure does not tell cases apart.
+func (v *validator) once(seen map[string]bool, name, path, what string) {
+	if seen[strings.ToLower(name)] {
+		v.errorf(path, "%s %s is there twice", what, name)
+	}
+	seen[strings.ToLower(name)] = true
+}
+
+func (v *validator) name() {
+	c := v.c
+	switch fn := c.FunctionName(); {
+	case !namePattern.MatchString(c.Name):
 		v.errorf("name", "name %q has to be lower-case letters, digits and hyphens", c.Name)
-	}
-	if !aliasPattern.MatchString(c.FunctionName()) {
+	case c.Alias != "" && !aliasPattern.MatchString(fn):
+		v.errorf("alias", "alias %q has to begin with a letter, and have at most 63 lower-case letters, digits and underscores", c.Alias)
+	case !aliasPattern.MatchString(fn):
 		v.errorf("name", "name %q begins with a digit: give an alias that begins with a letter", c.Name)
+	case fn == "doctor" || fn == "health" || fn == "sluice":
+		v.errorf("name", "the name %s is taken by Sluice's own", fn)
 	}
-	if c.FunctionName() == "doctor" || c.FunctionName() == "health" {
-		v.errorf("name", "the name %s is taken by Sluice's own", c.FunctionName())
-	}
-	if n := len(strings.Fields(c.Schedule)); n != 6 && n != 5 {
-		v.errorf("schedule", "schedule %q has %d fields, want six: second minute hour day month weekday", c.Schedule, n)
-	}
-	if c.Limits.Share < 0 || c.Limits.Share > 1 {
-		v.errorf("limits.share", "share is %v, want 0 to 1", c.Limits.Share)
-	}
-	if c.Limits.Requests < 0 || c.Limits.Per < 0 || c.Limits.Concurrency < 0 {
-		v.errorf("limits", "requests, per and concurrency cannot be negative")
-	}
-	seen := map[string]bool{}
-	for i, s := range c.Settings {
+}
+
+func (v *validator) settings() {
+	names, parameters := map[string]bool{}, map[string]string{}
+	for i, s := range v.c.Settings {
 		path := fmt.Sprintf("settings[%d]", i)
-		if !snakePattern.MatchString(s.Name) || slices.Contains(ownNames, s.Name) {
+		switch {
+		case slices.Contains(ownNames, s.Name):
+			v.errorf(path+".name", "setting %s has the name of a placeholder of Sluice's own", s.Name)
+		case slices.Contains(ownSettings, s.Name):
+			v.errorf(path+".name", "setting %s has the name of a setting of Sluice's own: the app setting %s", s.Name, v.c.EnvName(s.Name))
+		case !snakePattern.MatchString(s.Name):
 			v.errorf(path+".name", "setting %q has to be lower-case letters, digits and underscores", s.Name)
-		}
-		if seen[s.Name] {
-			v.errorf(path+".name", "setting %q is there twice", s.Name)
-		}
-		seen[s.Name] = true
-		if _, err := regexp.Compile(s.Pattern); err != nil {
-			v.errorf(path+".pattern", "%v", err)
+		default:
+			v.once(names, s.Name, path+".name", "setting")
+			param := strings.ToLower(v.c.ParameterName(s.Name))
+			if other := parameters[param]; other != "" && other != s.Name {
+				v.errorf(path+".name", "the settings %s and %s are one parameter in templates: %s", other, s.Name, param)
+			}
+			parameters[param] = s.Name
 		}
 		if s.Secret && s.Default != "" {
 			v.errorf(path+".default", "a secret has no default")
 		}
-	}
-	v.baseURL()
-	v.auth(&c.Auth, "auth")
-	for i := range c.Streams {
-		v.stream(&c.Streams[i], fmt.Sprintf("streams[%d]", i))
-	}
-	for i := range c.Tables {
-		v.table(&c.Tables[i], fmt.Sprintf("tables[%d]", i))
+		re, err := regexp.Compile(s.Pattern)
+		if err != nil {
+			v.errorf(path+".pattern", "pattern %q is no regular expression (RE2): %s", s.Pattern, strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		} else if s.Default != "" && !re.MatchString(s.Default) {
+			v.errorf(path+".default", "the default %q does not match the pattern %s", s.Default, s.Pattern)
+		}
 	}
 }
 
 func (v *validator) baseURL() {
-	v.placeholders("base_url", v.c.BaseURL, nil)
-	u, err := url.Parse(Placeholder.ReplaceAllString(v.c.BaseURL, "x"))
+	text := v.c.BaseURL
+	v.placeholders("base_url", text, nil)
+	v.closed("base_url", text)
+	for _, m := range Placeholder.FindAllStringSubmatch(text, -1) {
+		if s := v.c.Setting(m[1]); s != nil && !s.Required && s.Default == "" {
+			v.errorf("base_url", "without the setting %s there is no address: give it required: true, or a default", s.Name)
+		}
+	}
+	v.address("base_url", text)
+	if u, err := url.Parse(Placeholder.ReplaceAllString(text, "x")); err == nil && (u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.User != nil) {
+		v.errorf("base_url", "base_url is a scheme, a host and perhaps a path")
+	}
+}
+
+// address checks an address whose host is known before it is called.
+func (v *validator) address(path, text string) {
+	u, err := url.Parse(Placeholder.ReplaceAllString(text, "x"))
 	switch {
 	case err != nil:
-		v.errorf("base_url", "%v", err)
+		v.errorf(path, "%q is no address: %v", text, errors.Unwrap(err))
 	case u.Scheme != "https":
-		v.errorf("base_url", "base_url has to begin with https://")
-	case u.RawQuery != "" || u.Fragment != "" || u.User != nil:
-		v.errorf("base_url", "base_url is a scheme, a host and perhaps a path")
+		v.errorf(path, "%s has to begin with https://", name(path))
+	case u.Hostname() == "":
+		v.errorf(path, "%q has no host", text)
 	}
 }
 
@@ -157,41 +210,6 @@ func (v *validator) keys(path, thing string, given map[string]bool, set keySet) 
 	}
 }
 
-// placeholders checks the {…} in a text: settings, and those of extra.
-func (v *validator) placeholders(path, text string, extra []string) {
-	known := slices.Clone(extra)
-	for _, s := range v.c.Settings {
-		known = append(known, s.Name)
-	}
-	for _, m := range Placeholder.FindAllStringSubmatch(text, -1) {
-		if first, _, _ := strings.Cut(m[1], "."); !slices.Contains(known, m[1]) && !(first == "item" && slices.Contains(known, "item")) {
-			v.errorf(path, "there is no placeholder {%s}%s", m[1], nearest.Hint(m[1], known))
-		}
-		if _, err := TimeFormat(m[2]); err != nil {
-			v.errorf(path, "%v%s", err, nearest.Hint(m[2], formatNames()))
-		}
-		if m[2] != "" && !strings.HasPrefix(m[1], "window.") {
-			v.errorf(path, "only window.from and window.to have a format")
-		}
-	}
-}
-
-// tree checks the placeholders in all texts of a YAML tree.
-func (v *validator) tree(path string, x any, extra []string) {
-	switch x := x.(type) {
-	case string:
-		v.placeholders(path, x, extra)
-	case map[string]any:
-		for k, e := range x {
-			v.tree(join(path, k), e, extra)
-		}
-	case []any:
-		for _, e := range x {
-			v.tree(path, e, extra)
-		}
-	}
-}
-
 func (v *validator) tableNames() []string {
 	var names []string
 	for _, t := range v.c.Tables {
@@ -205,7 +223,7 @@ func (v *validator) table(t *Table, path string) {
 		v.errorf(path+".name", "table %q has to end in _CL, or be one of Azure's own that accept rows", t.Name)
 	}
 	for i, old := range t.Succeeds {
-		if !strings.HasSuffix(old, "_CL") || slices.Contains(v.tableNames(), old) {
+		if !strings.HasSuffix(old, "_CL") || slices.ContainsFunc(v.c.Tables, func(t Table) bool { return strings.EqualFold(t.Name, old) }) {
 			v.errorf(fmt.Sprintf("%s.succeeds[%d]", path, i), "%q is no older table: it has to end in _CL, and be none of this connector", old)
 		}
 	}
@@ -220,11 +238,8 @@ func (v *validator) table(t *Table, path string) {
 		if slices.Contains(reserved, strings.ToLower(col.Name)) {
 			v.errorf(at+".name", "column name %s is reserved by Log Analytics", col.Name)
 		}
-		if seen[strings.ToLower(col.Name)] {
-			v.errorf(at+".name", "column %s is there twice", col.Name)
-		}
-		seen[strings.ToLower(col.Name)] = true
-		if slices.ContainsFunc(EngineColumns[1:], func(c Column) bool { return c.Name == col.Name }) {
+		v.once(seen, col.Name, at+".name", "column")
+		if slices.ContainsFunc(EngineColumns[1:], func(c Column) bool { return strings.EqualFold(c.Name, col.Name) }) {
 			v.errorf(at+".name", "column %s is added to every table already", col.Name)
 		}
 	}

@@ -94,6 +94,19 @@ func (v *validator) authPlaces(a *Auth, at string) {
 	if places > 1 {
 		v.errorf(at, "the key goes to one place: header, query, cookie or body")
 	}
+	v.header(at+".header", a.Header)
+	v.path(at+".body", a.Body, true)
+	if a.Cookie != "" && !httpToken.MatchString(a.Cookie) {
+		v.errorf(at+".cookie", "%q is no name of a cookie", a.Cookie)
+	}
+	for key, text := range map[string]string{"value": a.Value, "prefix": a.Prefix} {
+		switch text = static(text); {
+		case a.Cookie != "" && !cookieText.MatchString(text):
+			v.errorf(at+"."+key, "a cookie cannot have %q: blanks, commas, semicolons, quotes and \\ are not its text", text)
+		case control.MatchString(text):
+			v.errorf(at+"."+key, "%s has a line end or another control character", key)
+		}
+	}
 	if (a.Certificate == "") != (a.CertKey == "") {
 		v.errorf(at, "a client certificate needs both: certificate and certificate_key")
 	}
@@ -127,7 +140,12 @@ func (v *validator) authGrant(a *Auth, at string, given map[string]bool) {
 // authTexts checks addresses, and that credentials are secret.
 func (v *validator) authTexts(a *Auth, at string) {
 	for key, u := range map[string]string{"token_url": a.TokenURL, "authorize_url": a.AuthorizeURL} {
-		if u = Placeholder.ReplaceAllString(u, "x"); u != "" && !strings.HasPrefix(u, "/") && !strings.HasPrefix(u, "https://") {
+		v.closed(at+"."+key, u)
+		switch {
+		case u == "" || strings.HasPrefix(u, "/"):
+		case strings.HasPrefix(u, "https://"):
+			v.address(at+"."+key, u)
+		default:
 			v.errorf(at+"."+key, "%s has to begin with https://, or with / for a path below base_url", key)
 		}
 	}
@@ -158,6 +176,10 @@ func (v *validator) login(l *Login, at string) {
 	}
 	v.path(at+".token", l.Token, true)
 	v.path(at+".expires", l.Expires, true)
+	v.header(at+".token_header", l.TokenHeader)
+	if l.TokenCookie != "" && !httpToken.MatchString(l.TokenCookie) {
+		v.errorf(at+".token_cookie", "%q is no name of a cookie", l.TokenCookie)
+	}
 }
 
 var signNames = []string{"sign.date", "sign.method", "sign.scheme", "sign.host", "sign.path", "sign.query", "sign.target", "sign.body_hash", "sign.nonce"}
@@ -171,8 +193,8 @@ func (v *validator) sign(a *Auth, at string) {
 	v.placeholders(at+".derive", s.Derive, signNames)
 	v.placeholders(at+".text", s.Text, signNames)
 	sent := a.Username != ""
-	for k, val := range s.Headers {
-		v.placeholders(at+".headers."+k, val, append(slices.Clone(signNames), "sign.result"))
+	v.headers(at+".headers", s.Headers, append(slices.Clone(signNames), "sign.result"))
+	for _, val := range s.Headers {
 		sent = sent || strings.Contains(val, "{sign.result}")
 	}
 	if !sent {

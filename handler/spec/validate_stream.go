@@ -2,7 +2,6 @@ package spec
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -68,13 +67,13 @@ func (v *validator) stream(s *Stream, path string) {
 		v.errorf(path+".name", "stream %q has to be lower-case letters, digits and underscores", s.Name)
 	}
 	if s.Needs != "" && v.c.Setting(s.Needs) == nil {
-		v.errorf(path+".needs", "there is no setting %s", s.Needs)
+		v.errorf(path+".needs", "there is no setting %s%s", s.Needs, nearest.Hint(s.Needs, v.settingNames()))
 	}
 	known := v.forEach(s, path)
 	v.path(path+".empty", s.Empty, true)
 	v.position(&s.Position, path+".position")
 	v.cursor(s, path)
-	v.list(&listing{&s.Request, &s.Paging, &s.Response, &s.Success, s.Errors, &s.Explode, s.Records}, path, known)
+	v.list(&listing{&s.Request, &s.Paging, &s.Response, &s.Success, s.Errors, &s.Explode, s.Records, &s.Position}, path, known)
 	if p := s.Prepare; p != nil {
 		v.request(&p.Request, path+".prepare.request", known)
 		v.rules(p.Errors, path+".prepare")
@@ -85,6 +84,7 @@ func (v *validator) stream(s *Stream, path string) {
 	for i := range s.Steps {
 		v.step(s, i, fmt.Sprintf("%s.steps[%d]", path, i), known)
 	}
+	v.asksForWindow(s, path)
 	t := v.c.Table(s.Table)
 	if t == nil {
 		v.errorf(path+".table", "there is no table %s below tables:%s", s.Table, nearest.Hint(s.Table, v.tableNames()))
@@ -93,6 +93,14 @@ func (v *validator) stream(s *Stream, path string) {
 	if _, err := s.Compile(t); err != nil && !v.tableBroken(t) {
 		v.errorf(path+".position", "%s", indent(err))
 	}
+}
+
+func (v *validator) settingNames() []string {
+	var names []string
+	for _, s := range v.c.Settings {
+		names = append(names, s.Name)
+	}
+	return names
 }
 
 // cursorPaging are the ways of paging whose token can outlive a run.
@@ -120,8 +128,23 @@ func (v *validator) forEach(s *Stream, path string) []string {
 	if len(f.Values) == 0 && f.Setting == "" {
 		v.errorf(path+".for_each", "name the parts: values: [a, b], or the setting that lists them")
 	}
-	if f.Setting != "" && v.c.Setting(f.Setting) == nil {
-		v.errorf(path+".for_each.setting", "there is no setting %s", f.Setting)
+	seen := map[string]bool{}
+	for i, part := range f.Values {
+		at := fmt.Sprintf("%s.for_each.values[%d]", path, i)
+		if strings.TrimSpace(part) != part || part == "" {
+			v.errorf(at, "the part %q is empty, or has a blank at an end", part)
+		}
+		if seen[part] {
+			v.errorf(at, "part %s is there twice", part)
+		}
+		seen[part] = true
+	}
+	switch named := v.c.Setting(f.Setting); {
+	case f.Setting == "":
+	case named == nil:
+		v.errorf(path+".for_each.setting", "there is no setting %s%s", f.Setting, nearest.Hint(f.Setting, v.settingNames()))
+	case len(f.Values) == 0 && !named.Required && named.Default == "" && s.Needs != f.Setting:
+		v.errorf(path+".for_each.setting", "without the setting %s there are no parts: give it required: true or a default, or the stream needs: %s", f.Setting, f.Setting)
 	}
 	return append(known, "part")
 }
@@ -135,6 +158,7 @@ type listing struct {
 	errors   []Rule
 	explode  *Explode
 	records  string
+	position *Position // of the stream
 }
 
 func (v *validator) list(l *listing, path string, known []string) {
@@ -146,16 +170,14 @@ func (v *validator) list(l *listing, path string, known []string) {
 	}
 	v.encoding(l, path)
 	v.answers(l, path)
+	v.exact(l, path)
 }
 
 func (v *validator) step(s *Stream, i int, path string, known []string) {
 	st := &s.Steps[i]
-	switch {
-	case st.Batch < 0:
-		v.errorf(path+".batch", "batch cannot be negative")
-	case st.Batch > 0:
+	if st.Batch > 0 {
 		known = append(slices.Clone(known), "items")
-	default:
+	} else {
 		known = append(slices.Clone(known), "item")
 	}
 	if st.Batch > 0 && st.Join != "" {
@@ -175,7 +197,7 @@ func (v *validator) step(s *Stream, i int, path string, known []string) {
 	if st.Paging.Type == "iterator" {
 		v.errorf(path+".paging", "an iterator is for a stream's own list")
 	}
-	v.list(&listing{&st.Request, &st.Paging, &st.Response, &st.Success, st.Errors, &st.Explode, st.Records}, path, known)
+	v.list(&listing{&st.Request, &st.Paging, &st.Response, &st.Success, st.Errors, &st.Explode, st.Records, &s.Position}, path, known)
 }
 
 func (v *validator) job(s *Stream, path string, known []string) {
@@ -205,16 +227,17 @@ func (v *validator) request(r *Request, path string, known []string) {
 	switch {
 	case r.Path == "" && r.URL == "" || r.Path != "" && r.URL != "":
 		v.errorf(path, "a request needs a path below base_url, or the url that a record has")
-	case r.Path != "" && !strings.HasPrefix(r.Path, "/"):
-		v.errorf(path+".path", "path %q has to begin with /", r.Path)
 	case r.URL != "" && !strings.HasPrefix(r.URL, "{item") && !strings.HasPrefix(r.URL, "{job"):
 		v.errorf(path+".url", "url is what a record has, such as {item.url}; write path for one that is known")
 	}
+	if r.Path != "" {
+		v.requestPath(path+".path", r.Path)
+	}
 	v.placeholders(path+".path", r.Path, known)
 	v.placeholders(path+".url", r.URL, known)
-	v.values(path+".query", r.Query, known)
-	for k, val := range r.Headers {
-		v.placeholders(path+".headers."+k, val, known)
+	v.tree(path+".query", r.Query, known)
+	v.headers(path+".headers", r.Headers, known)
+	for k := range r.Headers {
 		if strings.EqualFold(k, "Authorization") {
 			v.errorf(path+".headers."+k, "credentials belong into auth")
 		}
@@ -222,15 +245,6 @@ func (v *validator) request(r *Request, path string, known []string) {
 	v.tree(path+".body", r.Body, known)
 	if r.Body != nil && r.Method == "GET" {
 		v.errorf(path+".body", "a GET request has no body: write method: POST")
-	}
-}
-
-// values checks the placeholders in parameters.
-func (v *validator) values(path string, params map[string]Values, known []string) {
-	for k, vals := range params {
-		for _, val := range vals {
-			v.placeholders(path+"."+k, val, known)
-		}
 	}
 }
 
@@ -267,8 +281,8 @@ func (v *validator) answers(l *listing, path string) {
 	switch {
 	case d.Format != "csv" && (d.Delimiter != "" || d.NoHeader):
 		v.errorf(path+".response", "delimiter and no_header are for format: csv")
-	case d.Format == "csv" && len([]rune(d.Delimiter)) > 1:
-		v.errorf(path+".response.delimiter", "the delimiter %q has to be one character", d.Delimiter)
+	case d.Format == "csv" && (len([]rune(d.Delimiter)) > 1 || strings.ContainsAny(d.Delimiter, "\"\r\n")):
+		v.errorf(path+".response.delimiter", "the delimiter %q has to be one character, and no quote or line end; a tab is \"\\t\" in double quotes", d.Delimiter)
 	case (d.Format == "csv" || d.Format == "lines" || d.Format == "parquet") && l.records != "$":
 		v.errorf(path+".records", "the records of a %s are its rows: write records: $", d.Format)
 	case d.Columns != "" && d.Unwrap != "":
@@ -332,9 +346,6 @@ func (v *validator) paging(l *listing, path string, known []string) {
 	if slices.Contains(keys.may, "query") && !mentions(p, "{page.token}") {
 		v.errorf(path, "paging of type %s has to say where {page.token} goes: query, headers or body", p.Type)
 	}
-	if p.Size < 0 || p.MaxPages < 0 {
-		v.errorf(path, "size and max_pages cannot be negative")
-	}
 	if p.Size == 0 && (p.Stop == "short_page" || mentions(p, "{page.size}")) {
 		v.errorf(path, "say how many records a full page has: size: 100")
 	}
@@ -343,10 +354,10 @@ func (v *validator) paging(l *listing, path string, known []string) {
 		v.errorf(path, "paging of type iterator has to say where {page.reader} goes: query, headers or body")
 	}
 	known = append(slices.Clone(known), "page.token", "page.size", "page.reader")
-	v.values(path+".query", p.Query, known)
-	for k, val := range p.Headers {
-		v.placeholders(path+".headers."+k, val, known)
-	}
+	v.tree(path+".query", p.Query, known)
+	v.headers(path+".headers", p.Headers, known)
+	v.header(path+".token_header", p.TokenHeader)
+	v.header(path+".url_header", p.URLHeader)
 	v.tree(path+".body", p.Body, known)
 	if keys, ok := p.Body.(map[string]any); ok {
 		v.bodyPaths(keys, l, path)
@@ -371,24 +382,11 @@ func (v *validator) bodyPaths(keys map[string]any, l *listing, path string) {
 }
 
 // mentions reports whether a parameter of the next request has a placeholder.
-func mentions(p *Paging, placeholder string) bool {
-	var in func(x any) bool
-	in = func(x any) bool {
-		switch x := x.(type) {
-		case string:
-			return strings.Contains(x, placeholder)
-		case map[string]any:
-			return slices.ContainsFunc(slices.Collect(maps.Values(x)), in)
-		case map[string]string:
-			return slices.ContainsFunc(slices.Collect(maps.Values(x)), func(s string) bool { return in(s) })
-		case map[string]Values:
-			return slices.ContainsFunc(slices.Collect(maps.Values(x)), func(v Values) bool { return in(strings.Join(v, " ")) })
-		case []any:
-			return slices.ContainsFunc(x, in)
-		}
-		return false
+func mentions(p *Paging, placeholder string) (found bool) {
+	for _, x := range []any{p.Query, p.Headers, p.Body} {
+		eachText("", x, func(_, text string) { found = found || strings.Contains(text, placeholder) })
 	}
-	return in(p.Query) || in(p.Headers) || in(p.Body)
+	return found
 }
 
 // positionKeys are the keys that each type of position needs, and may have, besides
@@ -403,15 +401,13 @@ func (v *validator) position(p *Position, path string) {
 	given := map[string]bool{"order": p.Order != "", "bounds": p.Bounds != "", "granularity": p.Granularity != 0, "lag": v.places.has(path + ".lag"), "overlap": v.places.has(path + ".overlap"),
 		"retention": p.Retention != 0, "max_window": p.MaxWindow != 0, "every": p.Every != 0}
 	v.keys(path, "a position of type "+p.Type, given, positionKeys[p.Type])
-	for key, d := range map[string]Duration{"lag": p.Lag, "overlap": p.Overlap, "max_window": p.MaxWindow, "retention": p.Retention, "every": p.Every} {
-		if d < 0 {
-			v.errorf(path+"."+key, "%s cannot be negative", key)
-		}
-	}
-	if p.Granularity < 0 || p.Granularity > Duration(24*time.Hour) {
+	if p.Granularity > Duration(day) {
 		v.errorf(path+".granularity", "granularity is %s, want 1ms to 1d", p.Granularity)
 	}
-	if p.MaxWindow > 0 && p.MaxWindow <= p.Overlap {
-		v.errorf(path+".max_window", "max_window has to be longer than overlap, or no window would make progress")
+	if p.MaxWindow > 0 && p.MaxWindow < p.Overlap+max(p.Granularity, 1) {
+		v.errorf(path+".max_window", "max_window has to be longer than overlap, by granularity at least, or no window would make progress")
+	}
+	if p.Type == "window" && p.Retention > 0 && p.Retention <= p.Lag+p.Overlap {
+		v.errorf(path+".retention", "retention has to be longer than lag and overlap, or what a window asks for is gone already")
 	}
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // maxValues bounds what a document may become: aliases of aliases multiply.
-const maxValues = 1 << 20
+const maxValues = 1 << 17
 
 // decoder writes a YAML document into Go values, and collects what is wrong with it.
 type decoder struct {
@@ -318,6 +318,8 @@ func (d *decoder) duration(n ast.Node, to *Duration, path string) {
 	v, err := ParseDuration(text)
 	if err != nil {
 		d.errorf(path, "%s: %v", name(path), err)
+	} else if v < 0 {
+		d.errorf(path, "%s cannot be negative", name(path))
 	}
 	*to = v
 }
@@ -366,6 +368,8 @@ func (d *decoder) number(n ast.Node, v reflect.Value, path string) {
 		f, err := strconv.ParseFloat(text, 64)
 		if err != nil || !decimalNumber.MatchString(text) || quoted(n) {
 			d.errorf(path, "%s is a number such as 0.5, not %s", name(path), found(n))
+		} else if f < 0 {
+			d.errorf(path, "%s cannot be negative", name(path))
 		}
 		v.SetFloat(f)
 		return
@@ -373,6 +377,8 @@ func (d *decoder) number(n ast.Node, v reflect.Value, path string) {
 	i, err := strconv.Atoi(text)
 	if err != nil || !wholeNumber.MatchString(text) || quoted(n) {
 		d.errorf(path, "%s is a whole number such as 10, not %s", name(path), found(n))
+	} else if i < 0 {
+		d.errorf(path, "%s cannot be negative", name(path))
 	}
 	v.SetInt(int64(i))
 }

@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/sluice-connectors/sluice/handler/local"
+	"github.com/sluice-connectors/sluice/handler/schedule"
 )
 
 // interval is the longest time between two runs of a schedule, in the week that
 // follows a Monday.
-func interval(schedule string) time.Duration {
-	s, err := local.Parse(schedule)
+func interval(expr string) time.Duration {
+	s, err := schedule.Parse(expr)
 	if err != nil {
 		return 0 // a spec with such a schedule is not valid
 	}
