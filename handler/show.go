@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -197,7 +198,7 @@ func (f *storeFlags) engine(ctx context.Context) (*engine.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := engine.New(store, nil, nil)
+	e := engine.New(store, nil, slog.Default())
 	e.Holder, e.Alive = holder(), alive
 	return e, nil
 }

@@ -19,17 +19,18 @@ func stateCommand(std *streams) *cobra.Command {
 	var f storeFlags
 	cmd := &cobra.Command{
 		Use:   "state",
-		Short: "Look at a stream's checkpoint, fetch records again, keep a copy, put one back",
+		Short: "Look at a stream's checkpoint, fetch records again, skip what is stuck, keep a copy, put one back",
 		Long: `A stream's checkpoint is all that it remembers between runs. Of it five generations
 are kept; a damaged one is passed over. Each change that you make here, and each
 copy, is a line in the stream's audit log, which show prints.`,
 		Example: `  sluice state show contoso/system_log
   sluice state rewind contoso/system_log --to 2026-03-01T12:00:00Z    # fetch everything since then again
+  sluice state skip contoso/system_log                                # go on after the window that is stuck
   sluice state export contoso/system_log > backup.json
   sluice state import contoso/system_log backup.json`,
 	}
 	f.add(cmd)
-	cmd.AddCommand(stateShow(std, &f), stateRewind(std, &f), stateExport(std, &f), stateImport(std, &f))
+	cmd.AddCommand(stateShow(std, &f), stateRewind(std, &f), stateSkip(std, &f), stateBegin(std, &f), stateRelease(std, &f), stateExport(std, &f), stateImport(std, &f))
 	return cmd
 }
 
@@ -91,7 +92,7 @@ func printState(out io.Writer, st *engine.State) error {
 		fmt.Fprintf(w, "known ids\t%d, which are passed over when they come again\n", st.KnownIDs)
 		fmt.Fprintf(w, "totals\t%d fetched = %d acknowledged + %d filtered + %d in quarantine; %d windows\n", c.Totals.Fetched, c.Totals.Acknowledged, c.Totals.Filtered, c.Totals.Quarantined, c.Windows)
 		if c.Lease != nil {
-			fmt.Fprintf(w, "held by\t%s until %s\n", c.Lease.Holder, stamp(c.Lease.Until))
+			fmt.Fprintf(w, "held by\t%s until %s; sluice state release ends that\n", c.Lease.Holder, stamp(c.Lease.Until))
 		}
 		fmt.Fprintf(w, "fence\t%d holders so far\n", c.Fence)
 	}
@@ -109,29 +110,46 @@ func printState(out io.Writer, st *engine.State) error {
 		}
 		fmt.Fprintf(w, "%s\t%s from %s to %s, by %s%s\n", stamp(c.At), c.Action, stamp(c.From), stamp(c.To), c.By, result)
 	}
+	if st.Torn > 0 {
+		fmt.Fprintf(w, "audit log\t%s cannot be read: cut short by a crash\n", plural(int64(st.Torn), "line"))
+	}
 	return w.Flush()
+}
+
+// timeFlag reads a time of the past that a flag gives.
+func timeFlag(name, text, missing string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, usageError("%s: --%s -24h, --%s 2026-03-01 or --%s 2026-03-01T12:00:00Z", missing, name, name, name)
+	}
+	at, err := config.ParseStart(text, time.Now())
+	if err != nil {
+		return at, usageError("--%s: %v", name, err)
+	}
+	return at, nil
 }
 
 func stateRewind(std *streams, f *storeFlags) *cobra.Command {
 	var to string
+	var force bool
 	cmd := &cobra.Command{
 		Use: "rewind " + streamArg + " --to TIME", Short: "Have every record since a time fetched and sent again", Args: exactlyOne(streamArg),
 		Long: `Rewind sets the position back: the next run fetches everything since then again and
 sends it. Rows that the table has already come twice, with the same EventUid. It does
-not go forward, for that would skip records, and not while a run holds the stream.`,
+not go forward unless forced, for that skips records (see skip), and not while a run
+holds the stream.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if to == "" {
-				return usageError("say how far back: --to -24h, --to 2026-03-01 or --to 2026-03-01T12:00:00Z")
-			}
-			at, err := config.ParseStart(to, time.Now())
+			at, err := timeFlag("to", to, "say how far back")
 			if err != nil {
-				return usageError("--to: %v", err)
+				return err
 			}
 			e, err := f.engine(cmd.Context())
 			if err != nil {
 				return err
 			}
 			c, err := e.Rewind(cmd.Context(), args[0], at)
+			if errors.Is(err, engine.ErrForward) && force {
+				return skip(cmd, std, f, args[0], at)
+			}
 			if err != nil {
 				return noCheckpoint(err)
 			}
@@ -140,6 +158,114 @@ not go forward, for that would skip records, and not while a run holds the strea
 		},
 	}
 	cmd.Flags().StringVar(&to, "to", "", "how far back: -24h, a date or an RFC 3339 time")
+	cmd.Flags().BoolVar(&force, "force", false, "go forward too, as skip does")
+	return cmd
+}
+
+func stateSkip(std *streams, f *storeFlags) *cobra.Command {
+	var to string
+	cmd := &cobra.Command{
+		Use: "skip " + streamArg + " [--to TIME]", Short: "Go on after what keeps a stream from going on", Args: exactlyOne(streamArg),
+		Long: `Skip is the way out for a stream that stands still at a page which cannot be read, for
+good. It goes on at a time (default: the end of the window in progress), and what was
+not delivered before is passed over. That stands in the ledger and in the audit log.
+The page at which the stream stands goes to quarantine as it is, if it can be had. To
+fetch what was skipped after all, rewind, or backfill.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var at time.Time
+			var err error
+			if to != "" {
+				if at, err = timeFlag("to", to, ""); err != nil {
+					return err
+				}
+			}
+			return skip(cmd, std, f, args[0], at)
+		},
+	}
+	cmd.Flags().StringVar(&to, "to", "", "where to go on: -1h, a date or an RFC 3339 time")
+	return cmd
+}
+
+func skip(cmd *cobra.Command, std *streams, f *storeFlags, key string, to time.Time) error {
+	e, err := f.engine(cmd.Context())
+	if err != nil {
+		return err
+	}
+	var s *engine.Stream
+	if a, err := configured(cmd, std, f.config); err == nil {
+		connection, stream, _ := strings.Cut(key, "/")
+		name, _, _ := strings.Cut(stream, "@")
+		s = a.stream(connection, name)
+	}
+	c, noPage, err := e.Skip(cmd.Context(), key, to, s)
+	if err != nil {
+		return noCheckpoint(err)
+	}
+	fmt.Fprintf(std.out, "%s: skipped from %s to %s; the next run goes on there\n", c.Stream, c.From.Format(time.RFC3339), c.To.Format(time.RFC3339))
+	if noPage != nil {
+		fmt.Fprintf(std.out, "the page at which it stood is not in quarantine: %v\n", noPage)
+		return nil
+	}
+	fmt.Fprintf(std.out, "the page at which it stood is in quarantine: sluice quarantine list %s\n", key)
+	return nil
+}
+
+func stateBegin(std *streams, f *storeFlags) *cobra.Command {
+	var from string
+	cmd := &cobra.Command{
+		Use: "begin " + streamArg + " --from TIME", Short: "Say where a stream goes on whose checkpoint is gone", Args: exactlyOne(streamArg),
+		Long: `Begin is for a stream whose checkpoint was lost, or cannot be read in any generation,
+and of which there is no copy to import. It goes on at the time that you say: what
+happened before it is not fetched, what was delivered since comes again.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			at, err := timeFlag("from", from, "say where to go on")
+			if err != nil {
+				return err
+			}
+			e, err := f.engine(cmd.Context())
+			if err != nil {
+				return err
+			}
+			c, err := e.Begin(cmd.Context(), args[0], at)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(std.out, "%s: goes on at %s\n", c.Stream, c.To.Format(time.RFC3339))
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&from, "from", "", "where to go on: -24h, a date or an RFC 3339 time")
+	return cmd
+}
+
+func stateRelease(std *streams, f *storeFlags) *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use: "release " + streamArg, Short: "End the lease of a run that is gone", Args: exactlyOne(streamArg),
+		Long: `A run holds its stream by a lease that it renews; one that died lets it go within
+minutes. Release ends a lease that does not, such as one that was written while the
+clock was wrong. A run that is alive after all is refused its next write, and stops.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			e, err := f.engine(cmd.Context())
+			if err != nil {
+				return err
+			}
+			c, err := e.Release(cmd.Context(), args[0], force)
+			if errors.Is(err, engine.ErrHeld) {
+				return fmt.Errorf("%w; --force ends it all the same", err)
+			}
+			if err != nil {
+				return noCheckpoint(err)
+			}
+			if c.Broken == nil {
+				fmt.Fprintf(std.out, "%s: nobody held it\n", c.Stream)
+				return nil
+			}
+			fmt.Fprintf(std.out, "%s: %s held it until %s; the next run may begin\n", c.Stream, c.Broken.Holder, c.Broken.Until.Format(time.RFC3339))
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "also while the run may be alive")
 	return cmd
 }
 

@@ -9,11 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"runtime"
 	"slices"
-	"strconv"
-	"strings"
-	"syscall"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -203,31 +199,6 @@ func openStore(ctx context.Context, s config.Store, cred azcore.TokenCredential)
 		return azblob.Open(ctx, s.Container, cred, nil)
 	}
 	return dir.Open(s.Dir)
-}
-
-// holder names this process in leases: host, process, and a start time that
-// tells it from an earlier process with the same number.
-func holder() string {
-	host, _ := os.Hostname()
-	return fmt.Sprintf("%s/%d/%d", host, os.Getpid(), started.UnixNano())
-}
-
-var started = time.Now()
-
-// alive reports whether the process that a lease names may still run. It knows
-// only of this host; of another it assumes so.
-func alive(who string) bool {
-	part := strings.Split(who, "/")
-	host, _ := os.Hostname()
-	if len(part) != 3 || part[0] != host || host == "" || runtime.GOOS == "windows" {
-		return true
-	}
-	pid, err := strconv.Atoi(part[1])
-	if err != nil || pid == os.Getpid() {
-		return who == holder() // our number, so an earlier process had it
-	}
-	p, err := os.FindProcess(pid)
-	return err == nil && !errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone)
 }
 
 // line says what a run did, for a person.

@@ -15,6 +15,7 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,8 +50,13 @@ type ring struct {
 var _ engine.Store = (*Store)(nil)
 
 // Open returns the store in the container with this URL, for the identity of
-// cred. transport sends the requests; nil is the usual one.
+// cred. It has to be there: one that was made of a misspelt address would begin
+// the collection anew. transport sends the requests; nil is the usual one.
 func Open(ctx context.Context, containerURL string, cred azcore.TokenCredential, transport policy.Transporter) (*Store, error) {
+	if err := checkURL(containerURL); err != nil {
+		return nil, &engine.Error{Kind: engine.Permanent, Op: "open the store", Reason: "store_address", Err: err,
+			Hint: "it is like https://ACCOUNT.blob.core.windows.net/sluice: store: {container: …}, or SLUICE_STORE"}
+	}
 	c, err := container.NewClient(containerURL, cred, &container.ClientOptions{ClientOptions: azcore.ClientOptions{Transport: transport}})
 	if err != nil {
 		return nil, err
@@ -58,23 +64,34 @@ func Open(ctx context.Context, containerURL string, cred azcore.TokenCredential,
 	return open(ctx, c)
 }
 
+func checkURL(at string) error {
+	u, err := url.Parse(at)
+	switch {
+	case err != nil, u.Scheme != "https", u.Host == "":
+		return fmt.Errorf("%q is not the https address of a container", at)
+	case strings.Trim(u.Path, "/") == "":
+		return fmt.Errorf("%q names an account and no container", at)
+	case u.RawQuery != "" || u.User != nil:
+		return fmt.Errorf("the address of the container %s has a query or a user", u.Host+u.Path) // which may be a secret
+	}
+	return nil
+}
+
 // OpenConnectionString returns the store in a container of the account that a
-// connection string names.
+// connection string names, which it makes if need be: it is how a function app
+// names the storage that is its own.
 func OpenConnectionString(ctx context.Context, conn, name string) (*Store, error) {
 	c, err := container.NewClientFromConnectionString(conn, name, nil)
 	if err != nil {
 		return nil, errors.New("the storage connection string is not valid") // the text holds a key
 	}
+	_, _ = c.Create(ctx, nil) // it may be there already, also for who may not make it: open tells
 	return open(ctx, c)
 }
 
 func open(ctx context.Context, c *container.Client) (*Store, error) {
-	_, err := c.Create(ctx, nil)
-	if err != nil && !bloberror.HasCode(err, bloberror.ContainerAlreadyExists) {
-		// Without the right to create containers it may exist all the same.
-		if _, perr := c.GetProperties(ctx, nil); perr != nil {
-			return nil, explain("open the store "+c.URL(), perr)
-		}
+	if _, err := c.GetProperties(ctx, nil); err != nil {
+		return nil, explain("open the store "+c.URL(), err)
 	}
 	return &Store{c: c, rings: map[string]*ring{}}, nil
 }
@@ -90,7 +107,7 @@ func explain(op string, err error) error {
 	case http.StatusForbidden, http.StatusUnauthorized:
 		e.Kind, e.Reason, e.Hint = engine.Auth, "store_denied", "give the identity the role Storage Blob Data Contributor on the container; a new role takes minutes to act"
 	case http.StatusNotFound:
-		e.Kind, e.Reason, e.Hint = engine.Permanent, "store_missing", "create the container, or correct its address"
+		e.Kind, e.Reason, e.Hint = engine.Permanent, "store_missing", "there is no such container: correct its address, or create it if this is the first run"
 	}
 	return e
 }

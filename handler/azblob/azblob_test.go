@@ -23,9 +23,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/engine"
@@ -79,6 +81,15 @@ func TestABadConnectionStringIsNotPrinted(t *testing.T) {
 	}
 }
 
+func TestAnAddressThatIsNoContainers(t *testing.T) {
+	for _, at := range []string{"htps://acme.blob.core.windows.net/sluice", "http://acme.example/sluice", "acme.blob.core.windows.net/sluice", "https://acme.blob.core.windows.net/", "https:///sluice", "https://acme.example/sluice?sig=s3cret", "::"} {
+		_, err := Open(t.Context(), at, nil, nil)
+		if err == nil || !strings.Contains(err.Error(), "https://ACCOUNT.blob.core.windows.net/sluice") || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: %v", at, err)
+		}
+	}
+}
+
 // TestStoreByManagedIdentity runs Azurite with TLS and tokens, and gives the
 // identity's tokens as App Service does.
 func TestStoreByManagedIdentity(t *testing.T) {
@@ -99,6 +110,16 @@ func TestStoreByManagedIdentity(t *testing.T) {
 		t.Fatal(err)
 	}
 	trusting := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
+	if _, err := Open(t.Context(), "https://"+endpoint+"/sluice", cred, trusting); err == nil || !strings.Contains(err.Error(), endpoint+"/sluice") || !strings.Contains(err.Error(), "there is no such container") {
+		t.Errorf("a container that is not there: %v", err)
+	}
+	c, err := container.NewClient("https://"+endpoint+"/sluice", cred, &container.ClientOptions{ClientOptions: azcore.ClientOptions{Transport: trusting}})
+	if err == nil {
+		_, err = c.Create(t.Context(), nil)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	s, err := Open(t.Context(), "https://"+endpoint+"/sluice", cred, trusting)
 	if err != nil {
 		t.Fatal(err)

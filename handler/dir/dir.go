@@ -15,9 +15,11 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
 )
@@ -31,22 +33,59 @@ type Store struct {
 
 var _ engine.Store = (*Store)(nil)
 
-// Open returns the store in the folder root, which it makes if need be.
+// tmp is the folder of files that are being written. What a process that died left
+// there is removed after a while; were it alive after all, its write would fail.
+const (
+	tmp      = ".tmp"
+	tmpLives = 10 * time.Minute
+)
+
+// address is what looks like the address of something on a network.
+var address = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+:/|\.blob\.(core|storage)\.|^~`)
+
+// Open returns the store in the folder root, which it makes if need be; the folder
+// above it has to be there.
 func Open(root string) (*Store, error) {
+	if address.MatchString(root) {
+		return nil, &engine.Error{Kind: engine.Permanent, Op: "open the store", Reason: "store_address", Err: fmt.Errorf("%q is no folder", root),
+			Hint: "a folder is store: {dir: ./.sluice}, without ~; a container is store: {container: https://ACCOUNT.blob.core.windows.net/sluice}"}
+	}
 	s := &Store{root: root, slept: func() {}}
-	err := os.MkdirAll(root, 0o700)
+	err := os.Mkdir(root, 0o700)
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		err = os.MkdirAll(filepath.Join(root, tmp), 0o700)
+	}
 	if err == nil {
-		var f *os.File
-		if f, err = os.CreateTemp(root, ".writable-*"); err == nil {
-			f.Close()
-			err = os.Remove(f.Name())
-		}
+		err = s.tryWriting()
+	}
+	if err == nil {
+		err = s.sweep(time.Now())
 	}
 	if err != nil {
 		return nil, &engine.Error{Kind: engine.Permanent, Op: "open the store", Reason: "store_not_writable",
-			Hint: "name a folder that this user may write to: store: {dir: …}", Err: err}
+			Hint: "name a folder that this user may write to, in one that exists: store: {dir: …}", Err: err}
 	}
 	return s, nil
+}
+
+func (s *Store) tryWriting() error {
+	f, err := os.CreateTemp(filepath.Join(s.root, tmp), "writable-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// sweep removes files that were not completed.
+func (s *Store) sweep(now time.Time) error {
+	folder := filepath.Join(s.root, tmp)
+	entries, err := os.ReadDir(folder)
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && now.Sub(info.ModTime()) > tmpLives {
+			_ = os.Remove(filepath.Join(folder, e.Name())) // another process may have done so
+		}
+	}
+	return err
 }
 
 // path turns an object's name into a path below the root.
@@ -116,14 +155,14 @@ func (s *Store) Append(_ context.Context, name string, after int64, data []byte)
 	} else if n != after {
 		return engine.ErrConflict
 	}
-	tmp, err := writeTemp(folder, data)
+	written, err := s.writeTemp(data)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp)
+	defer os.Remove(written)
 	s.slept()
 	mine := file(folder, after+1)
-	if err := linkNew(tmp, mine); err != nil {
+	if err := linkNew(written, mine); err != nil {
 		return err
 	}
 	// A writer that slept so long that its generation had come and gone finds
@@ -143,18 +182,18 @@ func (s *Store) Append(_ context.Context, name string, after int64, data []byte)
 	return nil
 }
 
-// linkNew gives the file tmp the name mine, unless that is taken. Where there
+// linkNew gives the file written the name mine, unless that is taken. Where there
 // are no hard links (SMB shares) it copies into a file that must be new; a crash
 // meanwhile leaves a damaged generation, and the one before serves.
-func linkNew(tmp, mine string) error {
-	err := os.Link(tmp, mine)
+func linkNew(written, mine string) error {
+	err := os.Link(written, mine)
 	if errors.Is(err, fs.ErrExist) {
 		return engine.ErrConflict
 	}
 	if err == nil {
 		return nil
 	}
-	data, err := os.ReadFile(tmp)
+	data, err := os.ReadFile(written)
 	if err != nil {
 		return err
 	}
@@ -178,8 +217,8 @@ func newest(folder string) (int64, error) {
 }
 
 // writeTemp writes data to a new file, to disk and not only to its cache.
-func writeTemp(folder string, data []byte) (name string, err error) {
-	f, err := os.CreateTemp(folder, ".new-*")
+func (s *Store) writeTemp(data []byte) (name string, err error) {
+	f, err := os.CreateTemp(filepath.Join(s.root, tmp), "new-*")
 	if err != nil {
 		return "", err
 	}
@@ -200,11 +239,11 @@ func (s *Store) Put(_ context.Context, name string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	tmp, err := writeTemp(filepath.Dir(path), data)
+	written, err := s.writeTemp(data)
 	if err != nil {
 		return err
 	}
-	return os.Rename(tmp, path)
+	return os.Rename(written, path)
 }
 
 // Get implements engine.Store.
@@ -246,6 +285,9 @@ func (s *Store) List(_ context.Context, prefix string) iter.Seq2[string, error] 
 			}
 			rel, err := filepath.Rel(s.root, path)
 			name := filepath.ToSlash(rel)
+			if err == nil && d.IsDir() && d.Name() == tmp {
+				return fs.SkipDir
+			}
 			if err != nil || d.IsDir() || strings.HasPrefix(d.Name(), ".") || !strings.HasPrefix(name, prefix) {
 				return err
 			}
@@ -260,7 +302,8 @@ func (s *Store) List(_ context.Context, prefix string) iter.Seq2[string, error] 
 	}
 }
 
-// AddLine implements engine.Store.
+// AddLine implements engine.Store. A line that a crash cut short is ended first,
+// so that it spoils no other.
 func (s *Store) AddLine(_ context.Context, name string, line []byte) error {
 	path, err := s.path(name)
 	if err != nil {
@@ -269,10 +312,28 @@ func (s *Store) AddLine(_ context.Context, name string, line []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(append(slices.Clone(line), '\n'))
+	text := append(slices.Clone(line), '\n')
+	torn, err := endsTorn(f)
+	if torn {
+		text = slices.Insert(text, 0, '\n')
+	}
+	if err == nil {
+		_, err = f.Write(text)
+	}
 	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// endsTorn reports whether the last line of a file has no end.
+func endsTorn(f *os.File) (bool, error) {
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 {
+		return false, err
+	}
+	var last [1]byte
+	_, err = f.ReadAt(last[:], info.Size()-1)
+	return last[0] != '\n', err
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/engine"
@@ -66,6 +67,68 @@ func TestNamesStayBelowTheFolder(t *testing.T) {
 		if err := s.Put(t.Context(), name, nil); err == nil {
 			t.Errorf("an object could be called %q", name)
 		}
+	}
+}
+
+func TestAnAddressIsNoFolder(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, at := range []string{"https://acme.blob.core.windows.net/sluice", "htps://acme.example/sluice", "http:/acme.example", "file:///tmp/x", "acme.blob.core.windows.net/sluice", "~/sluice", "not/there"} {
+		if _, err := Open(at); err == nil {
+			t.Errorf("%s was opened", at)
+		}
+	}
+	if entries, err := os.ReadDir("."); err != nil || len(entries) > 0 {
+		t.Errorf("%v was made, %v", entries, err)
+	}
+	if _, err := Open(".sluice"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestALineThatWasCutSpoilsNoOther(t *testing.T) {
+	root := t.TempDir()
+	s, err := Open(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(root, "log")
+	if err := os.WriteFile(file, []byte("one\ntw"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"three", "four"} {
+		if err := s.AddLine(t.Context(), "log", []byte(line)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(file); err != nil || string(got) != "one\ntw\nthree\nfour\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// TestWhatADeadProcessLeftIsRemoved, and what another is writing is not; neither is
+// an object.
+func TestWhatADeadProcessLeftIsRemoved(t *testing.T) {
+	root := t.TempDir()
+	if _, err := Open(root); err != nil {
+		t.Fatal(err)
+	}
+	left, fresh := filepath.Join(root, tmp, "new-1"), filepath.Join(root, tmp, "new-2")
+	long := time.Now().Add(-time.Hour)
+	if err := errors.Join(os.WriteFile(left, nil, 0o600), os.WriteFile(fresh, nil, 0o600), os.Chtimes(left, long, long)); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(left); err == nil {
+		t.Error("it is still there")
+	}
+	if _, err := os.Stat(fresh); err != nil {
+		t.Error(err)
+	}
+	for name := range s.List(t.Context(), "") {
+		t.Errorf("%s is listed", name)
 	}
 }
 

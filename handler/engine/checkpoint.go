@@ -177,13 +177,14 @@ func LoadCheckpoint(ctx context.Context, st Store, key string) (c *Checkpoint, n
 		}
 	}
 	return nil, 0, false, &Error{Kind: Permanent, Op: "read checkpoint of " + key, Reason: "checkpoint_unreadable",
-		Hint: fmt.Sprintf("none of its %d generations is valid; put a copy back with sluice state import, or delete them all to begin at the connection's start again", len(gens)), Err: first}
+		Hint: fmt.Sprintf("none of its %d generations is valid; put a copy back with sluice state import, or say where to go on: sluice state begin %s --from TIME", len(gens), key), Err: first}
 }
 
 // claim takes the stream for this engine: it raises the fencing number with a
-// conditional write, after which every write of an earlier holder is refused.
+// conditional write, after which every write of an earlier holder is refused. Of a
+// stream that is held it returns what is known of it.
 func (e *Engine) claim(ctx context.Context, s *Stream) (c *Checkpoint, gen int64, recovered bool, err error) {
-	c, gen, recovered, err = LoadCheckpoint(ctx, e.Store, s.Key())
+	c, gen, recovered, err = e.find(ctx, s.Key())
 	if err != nil {
 		return nil, 0, false, err
 	}
@@ -198,7 +199,7 @@ func (e *Engine) claim(ctx context.Context, s *Stream) (c *Checkpoint, gen int64
 		c.Since = c.Position
 	}
 	if err := e.free(c); err != nil {
-		return nil, 0, false, err
+		return c, 0, false, err
 	}
 	if s.Asks != "" {
 		if c.Asks != "" && c.Asks != s.Asks && (c.Window != nil || c.Cursor != "") {

@@ -56,6 +56,8 @@ var (
 	ErrTokenExpired = errors.New("the page token is no longer valid")
 	// ErrHeld: another run holds the stream.
 	ErrHeld = errors.New("another run holds the stream")
+	// ErrForward: a stream cannot be rewound to a time that it has not reached.
+	ErrForward = errors.New("to go on there would skip the records in between")
 	// ErrLeaseLost: another run has taken the stream over; this one stops.
 	ErrLeaseLost = errors.New("another run has taken the stream over")
 )

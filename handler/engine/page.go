@@ -209,7 +209,7 @@ func (r *run) place(ctx context.Context, start int, rec []byte, hash idHash) err
 	b := r.out
 	if size := len(b.buf) - start; size+2 > r.e.BatchBytes {
 		b.undo(start)
-		return r.quarantine(ctx, &Bad{Body: rec, Reason: "row_too_large", Detail: fmt.Sprintf("the row has %d bytes, one upload at most %d", size, r.e.BatchBytes)}, hash)
+		return r.quarantine(ctx, tooLarge(rec, size, r.e.BatchBytes), hash)
 	}
 	if len(b.buf)+1 > r.e.BatchBytes {
 		r.out = r.split(b, start)
@@ -220,6 +220,10 @@ func (r *run) place(ctx context.Context, start int, rec []byte, hash idHash) err
 	}
 	r.out.end(rec, hash)
 	return nil
+}
+
+func tooLarge(rec []byte, size, most int) *Bad {
+	return &Bad{Body: rec, Reason: "row_too_large", Detail: fmt.Sprintf("the row has %d bytes, one upload at most %d", size, most)}
 }
 
 func (r *run) quarantine(ctx context.Context, b *Bad, h idHash) error {

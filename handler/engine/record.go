@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"path"
 	"strings"
 	"time"
 )
@@ -24,22 +22,30 @@ type LedgerEntry struct {
 	Pages      int64  `json:"pages"`
 	Counts     Counts `json:"counts"`
 	Balanced   bool   `json:"balanced"`
-	// Gone, when set, is what could not be listed any more, because the provider no
-	// longer had it.
-	Gone   *Window   `json:"gone,omitempty"`
-	Closed time.Time `json:"closed"`
+	// Gone, when set, is what was not listed: the provider no longer had it, or
+	// SkippedBy went on after it.
+	Gone      *Window   `json:"gone,omitempty"`
+	SkippedBy string    `json:"skipped_by,omitempty"`
+	Closed    time.Time `json:"closed"`
 }
+
+func ledgerPrefix(key string) string { return "ledger/" + key + "/" }
 
 // addLedger writes the entry of a window that is about to be closed.
 func (e *Engine) addLedger(ctx context.Context, s *Stream, number, fence int64, w *Progress, gone *Window) error {
-	now := e.Clock.Now()
-	line, err := json.Marshal(LedgerEntry{number, w.Window, s.Connection, s.Label(), fence, w.Pages, w.Counts, w.Counts.Balanced(), gone, now})
+	return e.writeLedger(ctx, &LedgerEntry{Number: number, Window: w.Window, Connection: s.Connection, Stream: s.Label(),
+		Fence: fence, Pages: w.Pages, Counts: w.Counts, Gone: gone})
+}
+
+func (e *Engine) writeLedger(ctx context.Context, x *LedgerEntry) error {
+	x.Balanced, x.Closed = x.Counts.Balanced(), e.Clock.Now()
+	key := x.Connection + "/" + x.Stream
+	line, err := json.Marshal(x)
 	if err != nil {
 		return err
 	}
-	name := "ledger/" + s.Key() + "/" + now.Format(time.DateOnly) + ".ndjson"
-	if err := e.Store.AddLine(ctx, name, line); err != nil {
-		return fmt.Errorf("write ledger of %s: %w", s.Key(), err)
+	if err := e.Store.AddLine(ctx, ledgerPrefix(key)+x.Closed.Format(time.DateOnly)+".ndjson", line); err != nil {
+		return fmt.Errorf("write ledger of %s: %w", key, err)
 	}
 	return nil
 }
@@ -132,28 +138,6 @@ func (e *Engine) Purge(ctx context.Context, id string) error {
 	return e.Store.Delete(ctx, QuarantinePrefix+id+".json")
 }
 
-// Replay maps a kept record with the stream as it is now and sends its row.
-// Delivered, or filtered by now, it leaves the quarantine.
-func (e *Engine) Replay(ctx context.Context, s *Stream, q *Quarantined) error {
-	n, row, err := s.Mapper.Map(q.Original(), []byte{'['})
-	switch {
-	case err != nil:
-		return err
-	case n == 0 || !s.Mapper.IsObject():
-		return errors.New("the record is no JSON object")
-	}
-	if s.Mapper.Kept() {
-		t := newTail(s)
-		t.now(e.Clock.Now())
-		uid := newNames(s).replayed(q.Original(), path.Base(q.ID))
-		rows := append(t.seal(row, 1, uid, s.Mapper), ']')
-		if err := e.Sink.Upload(ctx, Batch{Table: s.Table, Rows: rows, Count: 1}); err != nil {
-			return err
-		}
-	}
-	return e.Purge(ctx, q.ID)
-}
-
 // HealthColumn is a column of the health table.
 type HealthColumn struct{ Name, Type, Description string }
 
@@ -163,7 +147,7 @@ var HealthColumns = []HealthColumn{
 	{"Connection", "string", "The connection."},
 	{"Connector", "string", "The connector it belongs to."},
 	{"Stream", "string", "The stream."},
-	{"Outcome", "string", "ok, partial, stalled or failed."},
+	{"Outcome", "string", "ok, partial, stalled or failed; skipped when another run has held the stream for long."},
 	{"Reason", "string", "A code for what was wrong."},
 	{"Message", "string", "What was wrong, and what to do."},
 	{"Fetched", "long", "Records fetched for the first time; they are acknowledged, filtered or quarantined."},
@@ -193,12 +177,14 @@ func (e *Engine) Refuse(ctx context.Context, connection, connector string, why e
 	return rep
 }
 
+func healthName(key string) string { return "health/" + key + ".json" }
+
 // recordHealth keeps the report for the status command and sends it as a row.
 func (e *Engine) recordHealth(ctx context.Context, rep *Report) {
 	key := rep.Connection + "/" + rep.Stream
 	data, err := json.Marshal(rep)
 	if err == nil && rep.Stream != "" {
-		err = e.Store.Put(ctx, "health/"+key+".json", data)
+		err = e.Store.Put(ctx, healthName(key), data)
 	}
 	if err == nil && e.HealthTable != "" && e.Sink.Has(e.HealthTable) {
 		err = e.Sink.Upload(ctx, Batch{Table: e.HealthTable, Rows: rep.healthRow(e.Clock.Now()), Count: 1})
@@ -206,6 +192,15 @@ func (e *Engine) recordHealth(ctx context.Context, rep *Report) {
 	if err != nil {
 		e.Log.Warn("the run's health could not be recorded", "stream", key, "error", err)
 	}
+}
+
+// heldFor is how long a stream may be held without a word in the health table.
+const heldFor = 10 * time.Minute
+
+// quiet reports whether nothing was recorded of a stream for as long.
+func (e *Engine) quiet(ctx context.Context, key string) bool {
+	last, err := e.lastReport(ctx, key)
+	return err == nil && (last == nil || e.Clock.Now().Sub(last.Started.Add(last.Duration)) >= heldFor)
 }
 
 func (rep *Report) healthRow(now time.Time) []byte {
@@ -247,17 +242,11 @@ type Status struct {
 // Status reads what the store knows of a stream.
 func (e *Engine) Status(ctx context.Context, s *Stream) (Status, error) {
 	var st Status
-	data, err := e.Store.Get(ctx, "health/"+s.Key()+".json")
-	switch {
-	case err == nil:
-		st.Report = new(Report)
-		if err := json.Unmarshal(data, st.Report); err != nil {
-			st.Report = nil
-		}
-	case !errors.Is(err, ErrNotFound):
+	var err error
+	if st.Report, err = e.lastReport(ctx, s.Key()); err != nil {
 		return st, err
 	}
-	if st.Checkpoint, _, _, err = LoadCheckpoint(ctx, e.Store, s.Key()); err != nil {
+	if st.Checkpoint, _, _, err = e.find(ctx, s.Key()); err != nil {
 		st.Problem = err.Error()
 	}
 	for name, err := range e.Store.List(ctx, QuarantinePrefix+s.Key()+"/") {

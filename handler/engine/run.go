@@ -62,9 +62,9 @@ func (e *Engine) Run(ctx context.Context, s *Stream, budget time.Duration) Repor
 	r.finish(err)
 	r.noteGone()
 	r.noteDrift(s.Mapper.Oddities())
-	if r.rep.Outcome != Skipped {
-		last, cancel := r.closing(ctx)
-		defer cancel()
+	last, cancel := r.closing(ctx)
+	defer cancel()
+	if r.rep.Outcome != Skipped || e.quiet(last, s.Key()) {
 		e.recordHealth(last, &r.rep)
 	}
 	return r.rep

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -16,13 +15,15 @@ import (
 // Change is such a line: what was done to a stream's checkpoint, by whom.
 type Change struct {
 	At     time.Time `json:"at"`
-	By     string    `json:"by"`     // host/process/start, as in leases
-	Action string    `json:"action"` // rewind, export or import
+	By     string    `json:"by"`     // as in leases
+	Action string    `json:"action"` // rewind, skip, begin, release, export or import
 	Stream string    `json:"stream"` // CONNECTION/STREAM
 	// From and To are the position before and after.
 	From  time.Time `json:"from,omitzero"`
 	To    time.Time `json:"to,omitzero"`
 	Fence int64     `json:"fence,omitempty"` // of the checkpoint that was written or copied
+	// Broken is the lease that a release has ended.
+	Broken *Lease `json:"broken_lease,omitempty"`
 	// Failed says why nothing was changed after all.
 	Failed string `json:"failed,omitempty"`
 }
@@ -42,6 +43,7 @@ type State struct {
 	KnownIDs    int                `json:"known_ids"`
 	Generations []StoredGeneration `json:"generations"` // newest first
 	Changes     []Change           `json:"changes,omitempty"`
+	Torn        int                `json:"unreadable_changes,omitempty"` // lines of the audit log that cannot be read
 }
 
 func auditName(key string) string { return "audit/" + key + ".ndjson" }
@@ -67,60 +69,85 @@ func (e *Engine) State(ctx context.Context, key string) (*State, error) {
 		}
 		st.Generations = append(st.Generations, sg)
 	}
-	st.Changes, err = e.changes(ctx, key)
+	st.Changes, st.Torn, err = e.changes(ctx, key)
 	return st, err
 }
 
-func (e *Engine) changes(ctx context.Context, key string) ([]Change, error) {
+// changes reads the audit log; torn counts the lines that a crash cut short.
+func (e *Engine) changes(ctx context.Context, key string) (list []Change, torn int, err error) {
 	data, err := e.Store.Get(ctx, auditName(key))
 	if errors.Is(err, ErrNotFound) {
-		return nil, nil
+		return nil, 0, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the audit log of %s: %w", key, err)
+		return nil, 0, fmt.Errorf("read the audit log of %s: %w", key, err)
 	}
-	var list []Change
-	for sc := bufio.NewScanner(bytes.NewReader(data)); sc.Scan(); {
+	torn = eachLine(data, func(line []byte) error {
 		var c Change
-		if json.Unmarshal(sc.Bytes(), &c) == nil { // a line that a crash cut short says nothing
+		err := json.Unmarshal(line, &c)
+		if err == nil {
 			list = append(list, c)
 		}
+		return err
+	})
+	return list, torn, nil
+}
+
+// eachLine calls f with each line of an object that grows, and counts those of
+// which f says that they cannot be read.
+func eachLine(data []byte, f func(line []byte) error) (torn int) {
+	for line := range bytes.Lines(data) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && f(line) != nil {
+			torn++
+		}
 	}
-	return list, nil
+	return torn
 }
 
 // Rewind has every record since a time fetched and sent again. The position
 // goes back, and what was known of ids is forgotten; the rows that come twice
-// have the same EventUid. It refuses to go forward, for that would skip
-// records, and while a run holds the stream (ErrHeld).
+// have the same EventUid. It does not go forward (ErrForward), for that is Skip, and
+// not while a run holds the stream (ErrHeld).
 func (e *Engine) Rewind(ctx context.Context, key string, to time.Time) (Change, error) {
-	c, gen, _, err := LoadCheckpoint(ctx, e.Store, key)
-	switch {
-	case err != nil:
+	c, gen, err := e.loadFree(ctx, key)
+	if err != nil {
 		return Change{}, err
-	case c == nil:
-		return Change{}, fmt.Errorf("%s has no checkpoint: %w", key, ErrNotFound)
 	}
 	to = to.UTC().Truncate(time.Second)
 	if to.After(c.Position) {
-		return Change{}, fmt.Errorf("%s is at %s: going on to %s would skip the records in between", key, c.Position.Format(time.RFC3339), to.Format(time.RFC3339))
-	}
-	if err := e.free(c); err != nil {
-		return Change{}, err
+		return Change{}, fmt.Errorf("%s is at %s, before %s: %w; sluice state skip does", key, c.Position.Format(time.RFC3339), to.Format(time.RFC3339), ErrForward)
 	}
 	change := e.change("rewind", key, c.Position, to, c.Fence+1)
-	c.Position, c.Since, c.Window, c.Seen, c.Cursor, c.StalledRuns, c.Behind = to, to, nil, nil, "", 0, 0
+	c.beginAt(to)
 	return change, e.replace(ctx, change, c, gen)
+}
+
+// beginAt has the stream begin at a time as if it were new.
+func (c *Checkpoint) beginAt(at time.Time) {
+	c.Position, c.Since, c.Window, c.Seen, c.Cursor, c.StalledRuns, c.Behind = at, at, nil, nil, "", 0, 0
+}
+
+// load is the checkpoint of a stream that has one.
+func (e *Engine) load(ctx context.Context, key string) (c *Checkpoint, gen int64, err error) {
+	if c, gen, _, err = e.find(ctx, key); c == nil && err == nil {
+		err = fmt.Errorf("%s has no checkpoint: %w", key, ErrNotFound)
+	}
+	return c, gen, err
+}
+
+// loadFree is load, of a stream that nobody holds.
+func (e *Engine) loadFree(ctx context.Context, key string) (c *Checkpoint, gen int64, err error) {
+	if c, gen, err = e.load(ctx, key); err == nil {
+		err = e.free(c)
+	}
+	return c, gen, err
 }
 
 // Export returns the newest checkpoint that can be read, as Import takes it.
 func (e *Engine) Export(ctx context.Context, key string) ([]byte, error) {
-	c, _, _, err := LoadCheckpoint(ctx, e.Store, key)
-	switch {
-	case err != nil:
+	c, _, err := e.load(ctx, key)
+	if err != nil {
 		return nil, err
-	case c == nil:
-		return nil, fmt.Errorf("%s has no checkpoint: %w", key, ErrNotFound)
 	}
 	data, err := EncodeCheckpoint(c)
 	if err != nil {
@@ -174,10 +201,19 @@ func (e *Engine) Import(ctx context.Context, key string, data []byte) (Change, e
 	return change, e.replace(ctx, change, c, newest)
 }
 
+// farAhead is how long no lease is given for: one that ends later was written by a
+// clock that was wrong.
+const farAhead = 24 * time.Hour
+
 // free is an error while somebody holds the stream.
 func (e *Engine) free(c *Checkpoint) error {
-	if l := c.Lease; l != nil && l.Until.After(e.Clock.Now()) && (e.Alive == nil || e.Alive(l.Holder)) {
-		return fmt.Errorf("%w: %s, until %s", ErrHeld, l.Holder, l.Until.Format(time.RFC3339))
+	now := e.Clock.Now()
+	if l := c.Lease; l != nil && l.Until.After(now) && (e.Alive == nil || e.Alive(l.Holder)) {
+		advice := ""
+		if l.Until.After(now.Add(farAhead)) {
+			advice = fmt.Sprintf(", which is too far ahead to be right; sluice state release %s/%s --force ends it", c.Connection, c.Stream)
+		}
+		return fmt.Errorf("%w: %s, until %s%s", ErrHeld, l.Holder, l.Until.Format(time.RFC3339), advice)
 	}
 	return nil
 }
