@@ -1,6 +1,9 @@
 package kql
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Dialect is what a text may use. The zero value is FullDialect.
 type Dialect uint8
@@ -81,7 +84,8 @@ var dcrOperators = words(`== != < > <= >= + - * / % and or =~ !~ contains !conta
 
 func init() { dcrOperators["matches regex"] = true }
 
-// instead names what a data collection rule has in the place of something else.
+// instead names what a data collection rule has in the place of something else;
+// of what can replace nothing there, nothing.
 var instead = map[string]string{
 	"column_ifexists": "columnifexists", "base64_encode_tostring": "base64_encodestring", "base64_decode_tostring": "base64_decodestring",
 	"coalesce": "case with isempty or isnull", "bag_pack": "pack", "pack_dictionary": "pack", "toboolean": "tobool", "todecimal": "toreal", "monthofyear": "getmonth", "datepart": "datetime_part",
@@ -89,7 +93,6 @@ var instead = map[string]string{
 	"unixtime_seconds_todatetime": "datetime_add('second', …, datetime(1970-01-01))", "unixtime_milliseconds_todatetime": "datetime_add('millisecond', …, datetime(1970-01-01))",
 	"notnull": "isnotnull", "notempty": "isnotempty", "bag_pack_columns": "pack", "totime": "totimespan",
 	"project-keep": "project", "parse-where": "parse and where", "filter": "where",
-	"replace": "replace_regex, which takes the text first",
 }
 
 // refuse is the error for something that d lacks.
@@ -99,13 +102,26 @@ func (d Dialect) refuse(what, name string) string {
 	switch {
 	case d == DCRDialect:
 		b.WriteString("in a data collection rule (dialect dcr)")
+		if alt := instead[name]; alt != "" {
+			b.WriteString("; use " + alt)
+		}
 	default:
 		b.WriteString("in a transformation, only in a step of a codeless connector (dialect step)")
-	}
-	if alt := instead[name]; alt != "" && (d == DCRDialect || name == "replace") {
-		b.WriteString("; use " + alt)
+		if name == "replace" {
+			b.WriteString("; use replace_regex, which takes the text first")
+		}
 	}
 	return b.String()
+}
+
+// functions lists the functions that d has.
+func (d Dialect) functions() []string {
+	return slices.DeleteFunc(functionNames(), func(name string) bool { return !d.available(functions[name].in) })
+}
+
+// operators lists the operators of pipelines that d has.
+func (d Dialect) operators() []string {
+	return slices.DeleteFunc(operatorNames(), func(name string) bool { return !d.available(operators[name].in) })
 }
 
 // Limits of a data collection rule.

@@ -1,6 +1,7 @@
 package kql
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -47,12 +48,40 @@ func TestDCRDialectNamesWhatItLacks(t *testing.T) {
 			t.Errorf("%s\n got: %v\nwant: %s", query, err, want)
 		}
 	}
-	for _, d := range []Dialect{FullDialect, DCRDialect} {
-		if _, err := Compile("source | project x = replace('a', 'b', s)", Options{Source: everyType, Dialect: d}); err == nil || !strings.Contains(err.Error(), "use replace_regex, which takes the text first") {
-			t.Errorf("%s: %v", d, err)
-		}
+	if _, err := Compile("source | project x = replace('a', 'b', s)", Options{Source: everyType}); err == nil || !strings.Contains(err.Error(), "use replace_regex, which takes the text first") {
+		t.Error(err)
 	}
 	if _, err := Compile("source | project x = replace('a', 'b', s) | mv-expand y = parse_json(x)", Options{Source: everyType, Dialect: StepDialect}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestWhatMessagesProposeIsAccepted takes each word of a message that is a
+// function or an operator for a proposal.
+func TestWhatMessagesProposeIsAccepted(t *testing.T) {
+	words := regexp.MustCompile(`[a-z!][a-z0-9_~!-]*`)
+	for _, d := range []Dialect{FullDialect, DCRDialect, StepDialect} {
+		check := func(asked, message string) {
+			for _, w := range words.FindAllString(message, -1) {
+				f, op := functions[w], operators[w]
+				if w != asked && (f != nil && !d.available(f.in) || op.read != nil && !d.available(op.in)) {
+					t.Errorf("%s: of %s, %s is proposed: %s", d, asked, w, message)
+				}
+			}
+		}
+		for name := range functions {
+			_, err := Compile("source | project x = "+name+"x(s)", Options{Source: everyType, Dialect: d})
+			check("", err.Error()[strings.Index(err.Error(), name)+len(name)+1:])
+			check(name, d.refuse("the function", name))
+		}
+		for name := range operators {
+			_, err := Compile("source | "+name+"x s", Options{Source: everyType, Dialect: d})
+			check("", err.Error()[strings.Index(err.Error(), name)+len(name)+1:])
+			check(name, d.refuse("the operator", name))
+		}
+	}
+	_, err := Compile(`source | where s < "a"`, Options{Source: everyType, Dialect: DCRDialect})
+	if err == nil || strings.Contains(err.Error(), "strcmp") {
 		t.Error(err)
 	}
 }

@@ -88,10 +88,10 @@ func absolute(c *compiler, x *call, a []code) (code, error) {
 	case Decimal:
 		return c.onDecimal(a[0], func(d *apd.Decimal) { d.Abs(d) }), nil
 	}
-	return c.map1(a[0], t, func(_ *Runner, v Value) Value {
+	return c.map1(a[0], t, func(m *Runner, v Value) Value {
 		v.F = math.Abs(v.F)
-		if v.N < 0 {
-			v.N = -v.N
+		if v.OK && v.N < 0 {
+			return m.or(wholeArithmetic("-", 0, v.N))
 		}
 		return v
 	}), nil
@@ -120,9 +120,18 @@ func round(c *compiler, _ *call, a []code) (code, error) {
 		return c.onDecimal(a[0], func(d *apd.Decimal) { _, _ = decimals.Quantize(d, d, int32(-digits)) }), nil
 	case isWhole(t):
 		unit := int64(math.Pow(10, float64(min(-digits, 18))))
-		return c.map1(a[0], t, func(_ *Runner, v Value) Value {
-			v.N = int64(math.Round(float64(v.N)/float64(unit))) * unit
-			return v
+		return c.map1(a[0], t, func(m *Runner, v Value) Value {
+			if !v.OK {
+				return null
+			}
+			n, rest := v.N/unit, v.N%unit
+			switch half := (unit + 1) / 2; {
+			case rest >= half:
+				n++
+			case rest <= -half:
+				n--
+			}
+			return m.or(product(n, unit))
 		}), nil
 	}
 	scale := math.Pow(10, float64(digits))

@@ -64,7 +64,7 @@ func init() {
 
 // datetime is a datetime, or null when it is out of range.
 func (m *Runner) datetime(ticks int64) Value {
-	return m.or(Value{N: ticks, OK: ticks >= 0 && ticks <= maxDatetime})
+	return m.or(inTime(longValue(ticks)))
 }
 
 // partTicks are the parts of a datetime that have a fixed length.
@@ -117,7 +117,7 @@ func addMonths(t, n int64) int64 {
 // datetimeDiff counts the borders between two times.
 func datetimeDiff(c *compiler, x *call, a []code) (code, error) {
 	unit := strings.ToLower(string(a[0].val.S))
-	index := func(t int64) int64 { return t * 100 } // nanoseconds
+	index, times := func(t int64) int64 { return t }, int64(1)
 	switch months, ticks := partMonths[unit], partTicks[unit]; {
 	case unit == "week":
 		index = func(t int64) int64 { return (t/ticksPerDay + 1) / 7 }
@@ -128,11 +128,16 @@ func datetimeDiff(c *compiler, x *call, a []code) (code, error) {
 		}
 	case ticks > 0:
 		index = func(t int64) int64 { return t / ticks }
-	case unit != "nanosecond":
+	case unit == "nanosecond":
+		times = 100
+	default:
 		return code{}, c.unknownPart(x, unit)
 	}
-	return c.map2(a[1], a[2], Long, func(_ *Runner, a, b Value) Value {
-		return Value{N: index(a.N) - index(b.N), OK: a.OK && b.OK}
+	return c.map2(a[1], a[2], Long, func(m *Runner, a, b Value) Value {
+		if !a.OK || !b.OK {
+			return null
+		}
+		return m.or(product(index(a.N)-index(b.N), times))
 	}), nil
 }
 
@@ -232,7 +237,7 @@ func makeTimespan(c *compiler, x *call, a []code) (code, error) {
 			}
 			n += v.N * scale[i]
 		}
-		return longValue(n * ticksPerSec)
+		return m.or(product(n, ticksPerSec))
 	}}, a), nil
 }
 
@@ -330,7 +335,9 @@ func (c *compiler) binWhole(v, size code, t Type) code {
 			return null
 		}
 		r := wholeArithmetic("%", a.N, b.N)
-		return m.or(Value{N: a.N - r.N, OK: r.OK})
+		v := wholeArithmetic("-", a.N, r.N)
+		v.OK = v.OK && r.OK
+		return m.or(v)
 	})
 }
 

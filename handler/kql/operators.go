@@ -36,7 +36,10 @@ func (c *compiler) negate(k code, pos int) (code, error) {
 	if t == Int {
 		t = Long
 	}
-	return c.map1(k, t, func(_ *Runner, v Value) Value { v.N, v.F = -v.N, -v.F; return v }), nil
+	if t == Real {
+		return c.map1(k, t, func(_ *Runner, v Value) Value { v.F = -v.F; return v }), nil
+	}
+	return c.ticks("-", constant(t, longValue(0)), k, t), nil
 }
 
 func (c *compiler) binary(x *infix) (code, error) {
@@ -220,16 +223,19 @@ func (m *Runner) or(v Value) Value {
 	return v
 }
 
+// wholeArithmetic is null where there is no result, or none of 64 bits.
 func wholeArithmetic(op string, a, b int64) Value {
 	switch op {
 	case "+":
-		return longValue(a + b)
+		n := a + b
+		return Value{N: n, OK: (n > a) == (b > 0)}
 	case "-":
-		return longValue(a - b)
+		n := a - b
+		return Value{N: n, OK: (n < a) == (b > 0)}
 	case "*":
-		return longValue(a * b)
+		return product(a, b)
 	}
-	if b == 0 {
+	if b == 0 || a == math.MinInt64 && b == -1 && op == "/" {
 		return null
 	}
 	if op == "/" {
@@ -237,9 +243,17 @@ func wholeArithmetic(op string, a, b int64) Value {
 	}
 	n := a % b
 	if n < 0 { // the result of % is never negative in Kusto
-		n += max(b, -b)
+		if n += b; b < 0 {
+			n -= 2 * b
+		}
 	}
 	return longValue(n)
+}
+
+// product is a times b, or null where no 64 bits hold it.
+func product(a, b int64) Value {
+	n := a * b
+	return Value{N: n, OK: a == 0 || n/a == b && (a != -1 || b != math.MinInt64)}
 }
 
 // dynamicNumber is a dynamic value as a number that goes with one of type t: a
@@ -309,6 +323,8 @@ func (c *compiler) compare(x *infix, l, r code) (code, error) {
 	if !ok || !equality && !ordered(lt, rt) {
 		hint := ""
 		switch {
+		case lt == String && rt == String && c.dialect == DCRDialect:
+			hint = ": texts have no order in a data collection rule (dialect dcr)"
 		case lt == String && rt == String:
 			hint = ": order texts with strcmp(…)"
 		case lt == Dynamic:

@@ -9,6 +9,8 @@ type parser struct {
 	toks  []token
 	at    int
 	depth int
+
+	dialect Dialect // what messages propose is in it
 }
 
 // maxNesting is how deep expressions and pipelines may nest.
@@ -23,11 +25,12 @@ func newParser(text string) (*parser, error) {
 }
 
 // parseQuery parses a whole transformation: let statements, then a pipeline.
-func parseQuery(text string) (*query, error) {
+func parseQuery(text string, d Dialect) (*query, error) {
 	p, err := newParser(text)
 	if err != nil {
 		return nil, err
 	}
+	p.dialect = d
 	q := &query{text: text}
 	if q.lets, err = p.lets(); err != nil {
 		return nil, err
@@ -471,5 +474,5 @@ func (p *parser) names() ([]named, error) {
 
 // notRowByRow is the error for an operator that a transformation cannot have.
 func (p *parser) notRowByRow(t token) error {
-	return errorAt(p.text, t.pos, "the operator %s is not available in a transformation%s", t.text, nearest.Hint(t.text, operatorNames()))
+	return errorAt(p.text, t.pos, "the operator %s is not available in a transformation%s", t.text, nearest.Hint(t.text, p.dialect.operators()))
 }

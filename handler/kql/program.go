@@ -83,7 +83,7 @@ func (p *Program) Multiplies() bool {
 
 // Compile compiles a query: let statements, then "source | …" or another table.
 func Compile(text string, opt Options) (*Program, error) {
-	q, err := parseQuery(text)
+	q, err := parseQuery(text, opt.Dialect)
 	if err != nil {
 		return nil, err
 	}

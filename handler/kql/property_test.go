@@ -169,7 +169,7 @@ func TestPrintedTextsMeanTheSame(t *testing.T) {
 			return
 		}
 		compiled++
-		q, err := parseQuery(text)
+		q, err := parseQuery(text, FullDialect)
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -189,13 +189,13 @@ func TestPrintingIsStable(t *testing.T) {
 	}
 	n := 0
 	for _, text := range texts {
-		q, err := parseQuery(text)
+		q, err := parseQuery(text, FullDialect)
 		if err != nil {
 			continue
 		}
 		n++
 		printed := q.String()
-		again, err := parseQuery(printed)
+		again, err := parseQuery(printed, FullDialect)
 		if err != nil {
 			t.Errorf("%s\nprinted\n%s\n%v", text, printed, err)
 		} else if s := again.String(); s != printed {
@@ -231,13 +231,13 @@ func FuzzParse(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		q, err := parseQuery(text)
+		q, err := parseQuery(text, FullDialect)
 		if err != nil {
 			_ = err.Error()
 			return
 		}
 		printed := q.String()
-		again, err := parseQuery(printed)
+		again, err := parseQuery(printed, FullDialect)
 		if err != nil {
 			t.Fatalf("%q\nprinted\n%s\n%v", text, printed, err)
 		}

@@ -236,7 +236,9 @@ func (m *Runner) converted(v Value, from, t Type) Value {
 		return boolValue(v.N != 0)
 	case t == Int && (from == Long || from == Bool):
 		return toInt(v)
-	case t == Long && from != Real, (t == Datetime || t == Timespan) && isWhole(from):
+	case t == Datetime && isWhole(from):
+		return inTime(v)
+	case t == Long && from != Real, t == Timespan && isWhole(from):
 		return v
 	}
 	return null
@@ -288,10 +290,18 @@ func fromNumber(s []byte, t Type) Value {
 	case Bool:
 		v := parseReal(s)
 		return Value{N: boolValue(v.F != 0).N, OK: v.OK}
-	case Datetime, Timespan: // a number is a count of ticks
+	case Datetime: // a number is a count of ticks
+		return inTime(parseLong(s))
+	case Timespan:
 		return parseLong(s)
 	}
 	return parseAs(t, s)
+}
+
+// inTime keeps the ticks that are a datetime.
+func inTime(v Value) Value {
+	v.OK = v.OK && v.N >= 0 && v.N <= maxDatetime
+	return v
 }
 
 // eachMember calls f with every member of the JSON object raw.

@@ -208,7 +208,7 @@ func (c *compiler) call(x *call) (code, error) {
 	}
 	f, ok := functions[x.fn]
 	if !ok {
-		return code{}, c.errorf(x.pos, "there is no function %s%s", x.fn, nearest.Hint(x.fn, functionNames()))
+		return code{}, c.errorf(x.pos, "there is no function %s%s", x.fn, nearest.Hint(x.fn, c.dialect.functions()))
 	}
 	if !c.dialect.available(f.in) {
 		return code{}, c.errorf(x.pos, "%s", c.dialect.refuse("the function", x.fn))

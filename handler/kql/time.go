@@ -41,10 +41,12 @@ func parseUnit(s string) (int64, bool) {
 		return 0, false
 	}
 	if n, err := strconv.ParseInt(s[:i], 10, 64); err == nil {
-		return n * unit, true
+		v := product(n, unit)
+		return v.N, v.OK
 	}
 	f, err := strconv.ParseFloat(s[:i], 64)
-	return int64(f * float64(unit)), err == nil
+	v := realToLong(f * float64(unit))
+	return v.N, v.OK && err == nil
 }
 
 // parseTimespan reads [-][d.]hh:mm[:ss[.fffffff]], d:hh:mm:ss, a number of days, or a number with a unit.
@@ -62,7 +64,8 @@ func parseTimespan(s string) (int64, bool) {
 func parseSpan(s string) (int64, bool) {
 	if !strings.Contains(s, ":") {
 		if days, err := strconv.ParseInt(s, 10, 32); err == nil {
-			return days * ticksPerDay, true
+			v := product(days, ticksPerDay)
+			return v.N, v.OK
 		}
 		return parseUnit(strings.ReplaceAll(s, " ", ""))
 	}
@@ -103,7 +106,9 @@ func parseSpan(s string) (int64, bool) {
 		}
 		ticks = v
 	}
-	return days*ticksPerDay + sec*ticksPerSec + ticks, true
+	v := product(days, ticksPerDay)
+	v.N += sec*ticksPerSec + ticks
+	return v.N, v.OK && v.N >= 0
 }
 
 func appendTimespan(dst []byte, n int64) []byte {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"math"
+	"math/big"
 	"strconv"
 	"strings"
 
@@ -162,10 +163,20 @@ func parseLong(s []byte) Value {
 		return Value{N: n, OK: err == nil}
 	}
 	f, err := strconv.ParseFloat(text, 64)
-	if err != nil {
+	switch {
+	case err != nil:
+		return null
+	case math.Abs(f) < 1<<53:
+		return longValue(int64(f))
+	case math.Abs(f) > 1<<63:
 		return null
 	}
-	return realToLong(f)
+	r, ok := new(big.Rat).SetString(text) // a real is not exact here
+	if !ok {
+		return null
+	}
+	n := new(big.Int).Quo(r.Num(), r.Denom())
+	return Value{N: n.Int64(), OK: n.IsInt64()}
 }
 
 // parseDigits is the common case of parseLong: up to 18 plain digits.
