@@ -57,7 +57,7 @@ var imports = map[string][]string{
 	"handler/rest":          {"handler/engine", "handler/nearest", "handler/netguard", "handler/scan", "handler/spec"},
 	"handler/dir":           {"handler/engine"},
 	"handler/azblob":        {"handler/engine"},
-	"handler/logsingest":    {"handler/engine"},
+	"handler/logsingest":    {"handler/engine", "handler/netguard"},
 	"handler/logsquery":     {"handler/engine"},
 	"handler/workspace":     {"handler/kql", "handler/scan", "handler/nearest"},
 	"handler/invoke":        {},

@@ -57,6 +57,13 @@ func faults() []fault {
 		{name: "429 with a reset", change: func(l *lab, _ int, _ *Exchange) *Response {
 			return &Response{Status: 429, Headers: map[string]string{"X-RateLimit-Remaining": "0", "X-RateLimit-Limit": "100", "X-RateLimit-Reset": fmt.Sprint(l.w.clock.Now().Unix() + 5)}}
 		}, reasons: throttled},
+		{name: "429 with a reset in milliseconds", change: func(l *lab, _ int, _ *Exchange) *Response {
+			return &Response{Status: 429, Headers: map[string]string{"X-RateLimit-Remaining": "0", "X-RateLimit-Limit": "100", "X-RateLimit-Reset": fmt.Sprint(l.w.clock.Now().UnixMilli() + 5000)}}
+		}, reasons: throttled},
+		{name: "429 with a reset in a week", change: status(429, map[string]string{"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "604800"}), reasons: throttled},
+		{name: "403 for too many requests", change: func(*lab, int, *Exchange) *Response {
+			return &Response{Status: 403, Text: `{"message": "You have exceeded a secondary rate limit."}`}
+		}, reasons: throttled},
 		{name: "500", change: status(500, nil), reasons: []string{"provider_error"}},
 		{name: "502", change: status(502, nil), reasons: []string{"provider_error"}},
 		{name: "503 with seconds", change: status(503, map[string]string{"Retry-After": "3"}), reasons: throttled},

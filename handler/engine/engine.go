@@ -120,6 +120,18 @@ type Sink interface {
 	Has(table string) bool
 }
 
+// A Timed sink tells what time it is at the service: a provider may not.
+type Timed interface {
+	// CheckClock is an error when this machine's clock is known to be more than
+	// MaxSkew ahead of the service's. It asks the service only when that has not
+	// answered for a while.
+	CheckClock(ctx context.Context) error
+}
+
+// MaxSkew is how far this machine's clock may be ahead of those of others. A clock
+// that is ahead closes windows before their records exist, and would lose them.
+const MaxSkew = 2 * time.Minute
+
 // Generation is one stored version of a document.
 type Generation struct {
 	Number int64

@@ -81,7 +81,13 @@ func (r *run) do(ctx context.Context) error {
 	if until := r.s.Until; !until.IsZero() && until.Before(r.end) {
 		r.end = until
 	}
-	if err = r.skipGone(ctx); err == nil {
+	if sink, ok := r.e.Sink.(Timed); ok {
+		err = sink.CheckClock(ctx)
+	}
+	if err == nil {
+		err = r.skipGone(ctx)
+	}
+	if err == nil {
 		err = r.mind(ctx)
 	}
 	if err == nil {

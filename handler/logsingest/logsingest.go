@@ -22,6 +22,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/netguard"
 )
 
 // Rule says where the rows of a table go: the immutable id of a data
@@ -37,27 +38,35 @@ type Rule struct {
 type Sink struct {
 	clients map[string]*azlogs.Client // by endpoint
 	rules   map[string]Rule           // by table
+	wire    *wire
 	now     func() time.Time
 	gzips   sync.Pool
 }
 
-var _ engine.Sink = (*Sink)(nil)
+var (
+	_ engine.Sink  = (*Sink)(nil)
+	_ engine.Timed = (*Sink)(nil)
+)
 
 // New returns the sink for rules, by table, in a cloud. transport sends the
 // requests; nil is the usual one.
 func New(rules map[string]Rule, cred azcore.TokenCredential, in cloud.Configuration, transport policy.Transporter) (*Sink, error) {
+	if transport == nil {
+		transport = &http.Client{Transport: netguard.Transport(), CheckRedirect: netguard.NotSentOn}
+	}
+	wire := &wire{next: transport, now: time.Now}
 	clients := map[string]*azlogs.Client{}
 	for table, r := range rules {
 		if clients[r.Endpoint] != nil {
 			continue
 		}
-		c, err := newClient(r.Endpoint, cred, in, transport)
+		c, err := newClient(r.Endpoint, cred, in, wire)
 		if err != nil {
 			return nil, fmt.Errorf("rule of the table %s: %w", table, err)
 		}
 		clients[r.Endpoint] = c
 	}
-	return &Sink{clients: clients, rules: rules, now: time.Now, gzips: sync.Pool{New: func() any {
+	return &Sink{clients: clients, rules: rules, wire: wire, now: time.Now, gzips: sync.Pool{New: func() any {
 		// Of the fast levels this one takes the least time for rows, and makes
 		// them smallest: 254 MB/s and 7.7 to 1 on rows of Okta's log.
 		w, _ := gzip.NewWriterLevel(nil, 2)
@@ -65,31 +74,22 @@ func New(rules map[string]Rule, cred azcore.TokenCredential, in cloud.Configurat
 	}}}, nil
 }
 
-func newClient(endpoint string, cred azcore.TokenCredential, in cloud.Configuration, transport policy.Transporter) (*azlogs.Client, error) {
+func newClient(endpoint string, cred azcore.TokenCredential, in cloud.Configuration, wire *wire) (*azlogs.Client, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" {
 		return nil, fmt.Errorf("workspace endpoint %q is no URL", endpoint)
 	}
 	opt := &azlogs.ClientOptions{ClientOptions: azcore.ClientOptions{
-		Cloud: in, Retry: policy.RetryOptions{MaxRetries: -1, TryTimeout: time.Minute}, Transport: transport,
+		Cloud: in, Retry: policy.RetryOptions{MaxRetries: -1, TryTimeout: time.Minute}, Transport: wire,
 	}}
 	if u.Scheme == "http" {
 		// The client refuses to send a token over plain http. To a workspace on
 		// this machine it may: the client believes in https, and the transport
 		// knows better.
-		opt.Transport = plainTransport{}
+		opt.Transport = plain{wire}
 		u.Scheme = "https"
 	}
 	return azlogs.NewClient(strings.TrimSuffix(u.String(), "/"), cred, opt)
-}
-
-// plainTransport sends what was addressed to https over http.
-type plainTransport struct{}
-
-func (plainTransport) Do(req *http.Request) (*http.Response, error) {
-	r := req.Clone(req.Context())
-	r.URL.Scheme = "http"
-	return http.DefaultClient.Do(r)
 }
 
 // compressor is a gzip writer with the buffer that it writes to.
@@ -126,7 +126,7 @@ func (s *Sink) Upload(ctx context.Context, b engine.Batch) error {
 	if err != nil {
 		return s.explain(b.Table, rule, err)
 	}
-	return nil
+	return s.wire.clockError()
 }
 
 // explain classifies an error of the service and says what to do.
@@ -144,6 +144,10 @@ func (s *Sink) explain(table string, rule Rule, err error) error {
 	e.Err = fmt.Errorf("%d %s", re.StatusCode, re.ErrorCode)
 	e.Hint = ""
 	switch code := re.StatusCode; {
+	case code >= 300 && code < 400:
+		e.Kind, e.Reason = engine.Permanent, "sink_redirected"
+		e.Err = fmt.Errorf("%s answered %d and leads to %s", hostOf(rule.Endpoint), code, hostOf(re.RawResponse.Header.Get("Location")))
+		e.Hint = "nothing was sent there; check the endpoint, and whether a proxy or a portal is in between"
 	case code == http.StatusBadRequest, code == http.StatusRequestEntityTooLarge:
 		e.Kind, e.Reason = engine.Rejected, "rejected_"+strconv.Itoa(code)
 	case code == http.StatusUnauthorized:
@@ -179,14 +183,17 @@ func oneLine(text string) string {
 
 func retryAfter(resp *http.Response, now time.Time) time.Duration {
 	v := resp.Header.Get("Retry-After")
-	if sec, err := strconv.Atoi(v); err == nil {
-		return time.Duration(sec) * time.Second
+	if sec, err := strconv.ParseFloat(v, 64); err == nil && sec >= 0 {
+		return time.Duration(min(sec, maxWait.Seconds()) * float64(time.Second))
 	}
 	if t, err := http.ParseTime(v); err == nil {
-		return max(t.Sub(now), 0)
+		return min(max(t.Sub(now), 0), maxWait)
 	}
 	return 0
 }
+
+// maxWait is the longest wait that is believed in.
+const maxWait = 24 * time.Hour
 
 // None is the credential for a workspace on this machine, which asks for none.
 type None struct{}

@@ -164,3 +164,91 @@ func BenchmarkUpload(b *testing.B) {
 		}
 	}
 }
+
+// TestARedirectIsNotFollowed: rows and the token go to the endpoint only.
+func TestARedirectIsNotFollowed(t *testing.T) {
+	visits := 0
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		visits++
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	defer elsewhere.Close()
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL+"/login?x=1", status)
+		}))
+		s := newSink(t, map[string]logsingest.Rule{"T_CL": {ID: "dcr-0", Stream: "Custom-T_CL", Endpoint: srv.URL}})
+		wantError(t, s.Upload(t.Context(), batch("T_CL", `{}`)), engine.Permanent, "sink_redirected", "leads to "+elsewhere.URL+"; nothing was sent there")
+		srv.Close()
+	}
+	if visits > 0 {
+		t.Errorf("%d requests were sent on", visits)
+	}
+}
+
+// TestAClockThatIsAheadOfTheService stops runs, be there rows to send or none.
+func TestAClockThatIsAheadOfTheService(t *testing.T) {
+	for name, x := range map[string]struct {
+		ahead time.Duration
+		age   string
+		wrong bool
+	}{
+		"as it should be": {ahead: time.Minute},
+		"behind":          {ahead: -time.Hour},
+		"ahead":           {ahead: 10 * time.Minute, wrong: true},
+		"an old answer":   {ahead: 10 * time.Minute, age: "600"},
+	} {
+		asked := 0
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			asked++
+			if w.Header().Set("Date", time.Now().Add(-x.ahead).UTC().Format(http.TimeFormat)); x.age != "" {
+				w.Header().Set("Age", x.age)
+			}
+			if r.Method == http.MethodHead {
+				w.WriteHeader(http.StatusNotFound)
+				return
+			}
+			w.WriteHeader(http.StatusNoContent)
+		}))
+		for what, use := range map[string]func(*logsingest.Sink) error{
+			"asked":  func(s *logsingest.Sink) error { return s.CheckClock(t.Context()) },
+			"upload": func(s *logsingest.Sink) error { return s.Upload(t.Context(), batch("T_CL", `{}`)) },
+		} {
+			s := newSink(t, map[string]logsingest.Rule{"T_CL": {ID: "dcr-0", Stream: "Custom-T_CL", Endpoint: srv.URL}})
+			asked = 0
+			for range 3 {
+				if err := use(s); x.wrong {
+					wantError(t, err, engine.Permanent, "clock_wrong", "ahead of 127.0.0.1")
+				} else if err != nil {
+					t.Errorf("%s, %s: %v", name, what, err)
+				}
+			}
+			if what == "asked" && asked != 1 && x.age == "" {
+				t.Errorf("%s: asked %d times what time it is", name, asked)
+			}
+			if err := s.CheckClock(t.Context()); (err != nil) != x.wrong || what == "upload" && x.age == "" && asked != 3 {
+				t.Errorf("%s, %s: afterwards %v, asked %d times", name, what, err, asked)
+			}
+		}
+		srv.Close()
+	}
+	s := newSink(t, map[string]logsingest.Rule{"T_CL": {ID: "dcr-0", Stream: "Custom-T_CL", Endpoint: "http://127.0.0.1:1"}})
+	if err := s.CheckClock(t.Context()); err != nil {
+		t.Errorf("where nobody is: %v", err)
+	}
+}
+
+func TestRetryAfterThatCannotBeMeant(t *testing.T) {
+	for header, want := range map[string]time.Duration{"-1": 0, "NaN": 0, "soon": 0, "": 0, "1.5": 1500 * time.Millisecond, "1e300": 24 * time.Hour, "Tue, 22 Nov 2050 12:00:00 GMT": 24 * time.Hour} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", header)
+			w.WriteHeader(http.StatusTooManyRequests)
+		}))
+		s := newSink(t, map[string]logsingest.Rule{"T_CL": {ID: "dcr-0", Stream: "Custom-T_CL", Endpoint: srv.URL}})
+		if e := wantError(t, s.Upload(t.Context(), batch("T_CL", `{}`)), engine.Throttled, "ingestion_throttled", ""); e.Wait != want {
+			t.Errorf("%q: %s, want %s", header, e.Wait, want)
+		}
+		srv.Close()
+	}
+}

@@ -418,7 +418,7 @@ func TestAClientCertificateIsShown(t *testing.T) {
 	}
 	pool := x509.NewCertPool()
 	pool.AddCert(srv.Certificate())
-	s.client.Transport.(*http.Transport).TLSClientConfig.RootCAs = pool
+	s.client.Transport.(*patient).next.(*http.Transport).TLSClientConfig.RootCAs = pool
 	fetchOK(t, s)
 	if shown != 1 {
 		t.Error("no certificate was shown")

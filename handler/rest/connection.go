@@ -108,15 +108,14 @@ func (r *Connection) openClient() error {
 		}
 		transport = t
 	}
+	transport = &patient{transport, headPatience, idlePatience}
 	if r.opt.Through != nil {
 		transport = r.opt.Through(transport)
 	}
-	r.client = &http.Client{Timeout: 5 * time.Minute, CheckRedirect: r.checkRedirect, Transport: transport}
-	r.tokens = &http.Client{Timeout: time.Minute, CheckRedirect: sentOn, Transport: transport}
+	r.client = &http.Client{Timeout: callPatience, CheckRedirect: r.checkRedirect, Transport: transport}
+	r.tokens = &http.Client{Timeout: tokenPatience, CheckRedirect: netguard.NotSentOn, Transport: transport}
 	return nil
 }
-
-func sentOn(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // setting expands the settings in a text.
 func (r *Connection) setting(text string) string {

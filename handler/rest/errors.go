@@ -34,6 +34,7 @@ func (r *Connection) unreachable(host, setting string, err error) error {
 	var unknown x509.UnknownAuthorityError
 	var name x509.HostnameError
 	var private *privateAddress
+	var silent *silence
 	reason, hint := "unreachable", "check the network and a proxy, if there is one"
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -46,6 +47,8 @@ func (r *Connection) unreachable(host, setting string, err error) error {
 		reason, hint = "untrusted_certificate", "check "+setting+", and whether a proxy inspects TLS"
 	case errors.As(err, &private):
 		return r.fail(engine.Permanent, "private_address", "nothing was sent there; if the provider is in your own network, write private_network: true in the connection", fmt.Errorf("%s: %w", host, private), 0)
+	case errors.As(err, &silent):
+		reason, hint = "no_answer", "the provider, the network or a proxy is slow; if it is so each time, ask for fewer records in a page"
 	case strings.Contains(err.Error(), "redirected"):
 		return r.fail(engine.Permanent, "foreign_link", "nothing was sent there; check "+setting, r.scrub(err), 0)
 	case host != r.base.Host:
@@ -151,17 +154,13 @@ func clean(text string, most int) string {
 	return text
 }
 
-// maxSkew is how far this machine's clock may be ahead of the provider's. A
-// clock that is ahead closes windows before their records exist, and would
-// lose them.
-const maxSkew = 2 * time.Minute
-
+// checkClock compares this machine's clock with that of whoever has answered.
 func (r *Connection) checkClock(resp *http.Response) error {
 	there, err := http.ParseTime(resp.Header.Get("Date"))
 	if err != nil || resp.Header.Get("Age") != "" { // the date of a cached answer says nothing
 		return nil
 	}
-	if ahead := r.opt.Now().Sub(there); ahead > maxSkew {
+	if ahead := r.opt.Now().Sub(there); ahead > engine.MaxSkew {
 		return r.fail(engine.Permanent, "clock_wrong", "set this machine's clock; the position stays",
 			fmt.Errorf("this machine's clock is %s ahead of %s", ahead.Round(time.Second), r.base.Host), 0)
 	}

@@ -25,7 +25,7 @@ func (e *privateAddress) Error() string {
 // or of a private network is meant; so are private ones where allowed. Behind a
 // proxy it is the proxy that connects.
 func (r *Connection) guardedTransport() *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone()
+	t := netguard.Transport()
 	if proxy, err := http.ProxyFromEnvironment(&http.Request{URL: r.base}); proxy != nil || err != nil {
 		return t
 	}
