@@ -71,7 +71,7 @@ func faults() []fault {
 		{name: "slow body", change: broken("slow"), reasons: []string{"unreachable", "token_expired"}},
 		{name: "truncated body", change: broken("truncated"), reasons: []string{"unreachable", "token_expired"}},
 		{name: "invalid", change: func(*lab, int, *Exchange) *Response { return &Response{Text: `{"a": [1, 2`} },
-			reasons: []string{"malformed_page", "unexpected_answer", "not_json", "token_expired"}},
+			reasons: []string{"malformed_page", "wrong_shape", "unexpected_answer", "not_json", "token_expired"}},
 		{name: "HTML with 200", change: func(*lab, int, *Exchange) *Response {
 			return &Response{Headers: map[string]string{"Content-Type": "text/html"}, Text: "<!doctype html><title>Sign in</title>"}
 		}, reasons: []string{"not_json", "token_expired"}},

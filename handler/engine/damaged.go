@@ -63,6 +63,9 @@ func (r *run) damaged(ctx context.Context, d *damages, at, n int, why error) (in
 // record that can be read, at least one has to look like one.
 func (r *run) settleDamaged(ctx context.Context, d *damages) error {
 	alike := d.read || d.list || len(d.waiting) == 0
+	if !d.read && d.page.Lines && len(d.waiting) > 0 && !bytes.HasSuffix(bytes.TrimRight(d.page.Records, " \r"), []byte{'\n'}) {
+		return r.malformed(errors.New("no line of it can be read, and the last one has no end: " + d.waiting[0].Detail))
+	}
 	for i := range d.waiting {
 		alike = alike || d.waiting[i].Body[0] == '{'
 	}

@@ -21,8 +21,8 @@ type Window struct {
 
 // Page is one response of a provider.
 type Page struct {
-	// Records is the page's records as JSON text: an array, or values one
-	// after the other (NDJSON, a single object). It is not changed after
+	// Records is the page's records as JSON text: an array, or several, or
+	// values one after the other (NDJSON, a single object). It is not changed after
 	// Fetch returned it, and may be kept.
 	Records []byte
 	// Lines says that Records has one value a line, so that one that cannot be

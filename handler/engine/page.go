@@ -21,7 +21,7 @@ func (r *run) mapPage(ctx context.Context, page *Page) error {
 	d := newDamages(page)
 	err := eachRecord(page.Records, func(at int) (int, error) { return r.record(ctx, d, at) })
 	switch {
-	case errors.Is(err, errNotClosed):
+	case errors.Is(err, errNotClosed), errors.Is(err, errNoList):
 		return r.malformed(err)
 	case err != nil:
 		return err
@@ -45,25 +45,29 @@ func (r *run) bad(ctx context.Context, b *Bad) error {
 	return r.quarantine(ctx, b, hash)
 }
 
-var errNotClosed = errors.New("the list of records is not closed")
+var (
+	errNotClosed = errors.New("the list of records is not closed")
+	errNoList    = errors.New("something else follows the list of records")
+)
 
 // eachRecord calls f with the place of each record of a page; f returns how long
 // it is.
 func eachRecord(src []byte, f func(at int) (int, error)) error {
 	p := skipSpace(src, 0)
-	isArray := p < len(src) && src[p] == '['
-	if isArray {
-		p++
-	}
+	lists, open := p < len(src) && src[p] == '[', false
 	for {
-		if p = skipSeparators(src, p); p >= len(src) {
-			if isArray {
-				return errNotClosed
-			}
+		p = skipSeparators(src, p)
+		switch {
+		case p >= len(src) && open:
+			return errNotClosed
+		case p >= len(src):
 			return nil
-		}
-		if isArray && src[p] == ']' {
-			return nil
+		case open && src[p] == ']', lists && !open && src[p] == '[':
+			open = !open
+			p++
+			continue
+		case lists && !open:
+			return errNoList
 		}
 		n, err := f(p)
 		if err != nil {

@@ -140,37 +140,11 @@ func (p *pager) size(records []byte) (n int, last []byte, err error) {
 	d := p.paging
 	switch {
 	case d.Type == "offset", d.Type == "last_record", d.Stop == "short_page", p.total >= 0:
-		return p.src.count(records)
-	case empty(records):
+		return p.count(records)
+	case p.aside == 0 && empty(records):
 		return 0, nil, nil
 	}
 	return 1, nil, nil
-}
-
-// count counts the records of a page and returns the last of them. One that cannot
-// be read counts too.
-func (r *Connection) count(records []byte) (n int, last []byte, err error) {
-	at := scan.Space(records, 0)
-	list := at < len(records) && records[at] == '['
-	if list {
-		at++
-	}
-	for {
-		for at < len(records) && (records[at] <= ' ' || records[at] == ',') {
-			at++
-		}
-		if at >= len(records) || list && records[at] == ']' {
-			return n, last, nil
-		}
-		end, _, err := scan.Skip(records, at)
-		if err != nil {
-			ok := false
-			if end, ok = scan.SkipDamaged(records, at); !ok {
-				return 0, nil, r.fail(engine.Transient, "malformed_page", "", err, 0)
-			}
-		}
-		n, last, at = n+1, records[at:end], end
-	}
 }
 
 // truthy is what a response means by "there is more": true, a number that is
@@ -179,13 +153,4 @@ func truthy(sp scan.Span, body []byte) bool {
 	text := unlessEnd(textOf(sp, body))
 	f, err := strconv.ParseFloat(text, 64)
 	return text != "" && (err != nil || f != 0)
-}
-
-func empty(records []byte) bool {
-	p := scan.Space(records, 0)
-	if p < len(records) && records[p] == '[' {
-		p = scan.Space(records, p+1)
-		return p < len(records) && records[p] == ']'
-	}
-	return p == len(records)
 }

@@ -31,9 +31,7 @@ func (a *api) walk(t *testing.T, src *Source, token string) (records, aside []st
 		if err != nil {
 			return records, aside, err
 		}
-		for _, e := range elements(page.Records) {
-			records = append(records, string(e))
-		}
+		records = append(records, recordsOf(t, page)...)
 		for _, b := range page.Bad {
 			aside = append(aside, b.Reason+" "+string(b.Body))
 		}
@@ -63,7 +61,7 @@ func TestOneRecordThatCannotBeHadIsSetAside(t *testing.T) {
 			http.Redirect(w, r, "https://evil.example/", http.StatusFound)
 		}, "foreign_link"},
 		"a connection that breaks off": {`"b"`, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "unreachable"},
-		"an answer without a body":     {`"b"`, ``, "not_json"},
+		"an answer without a body":     {`"b"`, ``, "empty_answer"},
 		"not the format":               {`"b"`, `<html>`, "not_json"},
 		"no member":                    {``, nil, "item_incomplete"},
 		"null":                         {`null`, nil, "item_incomplete"},
@@ -264,9 +262,7 @@ steps:
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, e := range elements(page.Records) {
-				got = append(got, string(e))
-			}
+			got = append(got, recordsOf(t, page)...)
 			if token = page.Next; token == "" {
 				break
 			}

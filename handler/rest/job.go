@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/scan"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
@@ -90,12 +91,14 @@ func (j *job) ask(ctx context.Context, l *listing, sc *scope) (*http.Response, [
 	if l == j.delete {
 		return resp, body, nil
 	}
-	if body, err = l.json(resp, body); err == nil {
-		if err = validValues(body); err != nil {
-			err = j.fail(engine.Transient, "malformed_page", "", err, 0)
-		}
+	content, err := l.decode(resp, body)
+	if err != nil {
+		return nil, nil, err
 	}
-	return resp, body, err
+	if !scan.Valid(content.JSON) {
+		return nil, nil, j.fail(engine.Transient, "malformed_page", "", errors.New("the job's answer is not one JSON value"), 0)
+	}
+	return resp, content.JSON, nil
 }
 
 // poll asks how the job is, and loads its parts when it is done.
@@ -122,7 +125,9 @@ func (j *job) poll(ctx context.Context, sc *scope, name string, f *frame) error 
 	}
 	l := &loaded{items: []json.RawMessage{[]byte("0")}}
 	if j.d.Parts != "" {
-		l.items = elements(j.partsIn(body))
+		if l.items, err = j.partsIn(body); err != nil {
+			return err
+		}
 		if slices.ContainsFunc(l.items, func(item json.RawMessage) bool { return noName(plainText(item)) }) {
 			return j.fail(engine.Transient, "unexpected_answer", "the API may have changed", fmt.Errorf("a part at %s has no name", j.d.Parts), 0)
 		}
@@ -132,9 +137,16 @@ func (j *job) poll(ctx context.Context, sc *scope, name string, f *frame) error 
 	return nil
 }
 
-func (j *job) partsIn(body []byte) []byte {
-	p := &pager{listing: j.status, several: parsedPath(j.d.Parts)}
-	return p.collect(body)
+func (j *job) partsIn(body []byte) (parts []json.RawMessage, err error) {
+	place := scan.Place{Path: parsedPath(j.d.Parts)}
+	err = place.Lists(body, scan.Space(body, 0), func(start, end int) {
+		items, _, _ := elements(body[start:end], false) // which is valid
+		parts = append(parts, items...)
+	})
+	if err != nil {
+		return nil, j.status.unfit(err, body)
+	}
+	return parts, nil
 }
 
 // inside is the scope of a part's download.

@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -23,7 +22,11 @@ type pager struct {
 	// The paths' numbers; -1: none.
 	records, token, more, total, success, absent, empty int
 
-	several, tokens scan.Path // paths to the records and the token that lead to several values, or are not plain
+	place  scan.Place // of the records
+	tokens scan.Path  // the path to the token that leads to several values, or is not plain
+	alone  bool       // the record that answers a request may stand alone, without a list
+	lines  bool       // of the present page: each record has a line
+	aside  int        // of the present page: what is no record already
 
 	last   *scan.Reader // of last_record: the path into a record
 	lastAt int
@@ -36,7 +39,8 @@ type pager struct {
 
 // newPager collects the paths that are looked up in each response.
 func newPager(l *listing) *pager {
-	p := &pager{listing: l, records: -1, token: -1, more: -1, total: -1, success: -1, absent: -1, empty: -1}
+	p := &pager{listing: l, alone: l.step != nil || l.inJob, records: -1, token: -1, more: -1, total: -1, success: -1, absent: -1, empty: -1}
+	p.place = scan.Place{Path: parsedPath(l.records), Single: l.resp.Format == "xml", Texts: l.resp.Unwrap != ""}
 	decl := l.paging
 	tree := scan.NewTree()
 	n := 0
@@ -53,7 +57,7 @@ func newPager(l *listing) *pager {
 		}
 	}
 	var none scan.Path
-	add(&p.records, &p.several, l.records)
+	add(&p.records, &none, l.records)
 	add(&p.empty, &none, l.empty)
 	add(&p.success, &none, l.success.At)
 	add(&p.absent, &none, l.success.Absent)
@@ -121,74 +125,6 @@ func (p *pager) scope(sc *scope, token string) (*scope, error) {
 	return sc.with("page.reader", p.who).with("page.token", p.paging.Next), nil
 }
 
-// page finds the records and the next page's token in a response to a request
-// for the page that token names.
-func (p *pager) page(resp *http.Response, body []byte, token string) (*engine.Page, error) {
-	r := p.src
-	page := &engine.Page{Records: body}
-	if err := p.read(body); err != nil {
-		return nil, r.fail(engine.Transient, "malformed_page", "", err, 0)
-	}
-	if p.success >= 0 {
-		got, want := textOf(p.reader.Spans[p.success], body), p.listing.success
-		if got != want.Is {
-			return nil, &hiddenError{fmt.Errorf("%s is %q, not %q", want.At, r.foreign(got, 100), want.Is)}
-		}
-	}
-	if p.absent >= 0 {
-		if sp := p.reader.Spans[p.absent]; sp.Kind != scan.None && sp.Kind != scan.Null {
-			return nil, &hiddenError{fmt.Errorf("it has %s", p.listing.success.Absent)}
-		}
-	}
-	var err error
-	if page.Records, err = p.found(body); err != nil {
-		return nil, err
-	}
-	n, last, err := p.size(page.Records)
-	if err != nil {
-		return nil, err
-	}
-	next, err := p.next(resp, body, n, last, token)
-	if err != nil {
-		return nil, err
-	}
-	stop, err := p.ends(body, n, token, next)
-	if err != nil {
-		return nil, err
-	}
-	p.note(n, token, next)
-	p.lead(page, token, next, stop)
-	page.Records, err = p.shape(body, page.Records)
-	return page, err
-}
-
-// read looks up the paths. Where the records are taken out of the body here, and not
-// by the engine, it is the whole body that has to be valid: what is cut short would
-// look as if it had fewer records.
-func (p *pager) read(body []byte) error {
-	if p.tree != nil {
-		_, err := p.reader.Read(body, 0)
-		return err
-	}
-	if p.records < 0 && (p.step != nil || len(p.src.levels) > 1 || p.several.String() != "" || p.resp.Columns != "" || p.resp.Unwrap != "" || p.explode.At != "") {
-		return validValues(body)
-	}
-	return nil
-}
-
-// validValues is an error unless a text is JSON values one after the other.
-func validValues(body []byte) error {
-	for at := scan.Space(body, 0); at < len(body); {
-		end, _, err := scan.Skip(body, at)
-		if err != nil {
-			return err
-		}
-		for at = end; at < len(body) && (body[at] <= ' ' || body[at] == 0x1e); at++ {
-		}
-	}
-	return nil
-}
-
 // lead says in a page what follows it.
 func (p *pager) lead(page *engine.Page, token, next string, stop bool) {
 	mask := p.src.secrets.mask
@@ -198,54 +134,13 @@ func (p *pager) lead(page *engine.Page, token, next string, stop bool) {
 	switch {
 	case p.paging.Type == "iterator":
 		p.unsure = false
-		page.Cursor, page.Commit = next, !empty(page.Records)
+		page.Cursor, page.Commit = next, p.aside > 0 || !empty(page.Records)
 	case p.src.s.Position.Type != "cursor":
 	case next == token: // the provider has no more for now
 		page.Next, page.Cursor = "", mask(token)
 	case stop:
 		page.Cursor = mask(cmp.Or(next, token))
 	}
-}
-
-// found is where the records are in a body.
-func (p *pager) found(body []byte) ([]byte, error) {
-	if p.several.String() != "" {
-		return p.collect(body), nil
-	}
-	if p.records < 0 {
-		return body, nil
-	}
-	sp := p.reader.Spans[p.records]
-	switch sp.Kind {
-	case scan.None:
-		if p.empty >= 0 && p.reader.Spans[p.empty].Kind != scan.None {
-			return nil, nil
-		}
-		return nil, p.src.fail(engine.Transient, "unexpected_answer", "the API may have changed", fmt.Errorf("the response has no %s", p.listing.records), 0)
-	case scan.Null:
-		return nil, nil
-	}
-	return body[sp.Start:sp.End], nil
-}
-
-// collect makes an array of the values that a path leads to; of those that are
-// arrays, of their elements.
-func (p *pager) collect(body []byte) []byte {
-	out := []byte{'['}
-	p.several.Select(body, func(start, end int) {
-		value := body[start:end]
-		if value[0] == '[' {
-			value = bytes.TrimSpace(value[1 : len(value)-1])
-		}
-		if len(value) == 0 || string(value) == "null" {
-			return
-		}
-		if len(out) > 1 {
-			out = append(out, ',')
-		}
-		out = append(out, value...)
-	})
-	return append(out, ']')
 }
 
 // next returns the token of the page after one with n records, or "".

@@ -119,7 +119,7 @@ func TestErrorsAreClassifiedAndTellNoSecret(t *testing.T) {
 		"404":                  {404, nil, ``, "", engine.Permanent, "not_found", 0, "check base_url"},
 		"400":                  {400, nil, "bad\r\nrequest \x1b[31m", "", engine.Permanent, "bad_request", 0, "bad  request"},
 		"HTML that is no data": {200, map[string]string{"Content-Type": "text/html"}, "<html>sign in</html>", "", engine.Transient, "not_json", 0, "sign-in or maintenance page"},
-		"no records":           {200, nil, `{"meta":{}}`, "", engine.Transient, "unexpected_answer", 0, "no $.data"},
+		"no records":           {200, nil, `{"meta":{}}`, "", engine.Transient, "wrong_shape", 0, "no $.data"},
 		"cut off":              {200, nil, `{"data":[{"t":1}`, "", engine.Transient, "malformed_page", 0, "invalid JSON"},
 		"redirect elsewhere":   {302, map[string]string{"Location": "https://evil.example/x"}, ``, "", engine.Permanent, "foreign_link", 0, "evil.example"},
 	} {

@@ -2,31 +2,80 @@ package rest
 
 import (
 	"encoding/base64"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"strconv"
 
+	"github.com/sluice-connectors/sluice/handler/decode"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/scan"
 )
 
 // shape makes of what stands in a response the records that the stream means:
 // lists with a header, texts that hold records, lists inside of records.
-func (l *listing) shape(body, records []byte) ([]byte, error) {
+func (l *listing) shape(page *engine.Page, body []byte) error {
 	var err error
 	switch {
 	case l.resp.Columns != "":
-		records, err = named(columnNames(l.resp.Columns, body), records)
+		err = eachRecord(page, named(columnNames(l.resp.Columns, body)))
 	case l.resp.Unwrap != "":
-		records, err = unwrap(l.resp.Unwrap, records)
+		err = eachRecord(page, unwrap(l.resp.Unwrap))
 	}
 	if err == nil && l.explode.At != "" {
-		records, err = explode(l.explode.At, l.explode.Index, records)
+		err = eachRecord(page, explode(l.explode.At, l.explode.Index))
 	}
-	if err != nil {
-		return nil, l.src.fail(engine.Transient, "malformed_page", "", errors.New(l.src.foreign(err.Error(), 200)), 0)
+	return err
+}
+
+// eachRecord rewrites the records of a page, one by one, as an array. Those that cannot
+// be read become Bad.
+func eachRecord(page *engine.Page, f func(out, rec []byte) ([]byte, error)) error {
+	out := []byte{'['}
+	for rec, err := range scan.Records(page.Records, page.Lines) {
+		switch {
+		case rec == nil:
+			return err
+		case err != nil:
+			page.Bad = append(page.Bad, unreadable(rec, err))
+			continue
+		}
+		before := len(out)
+		if before > 1 {
+			out = append(out, ',')
+		}
+		start := len(out)
+		if out, err = f(out, rec); err != nil {
+			return err
+		}
+		if len(out) == start {
+			out = out[:before]
+		}
+		if len(out) > decode.Max {
+			return decode.ErrTooLarge
+		}
 	}
-	return records, nil
+	page.Records, page.Lines = append(out, ']'), false
+	return nil
+}
+
+// unreadable is a record that is no JSON.
+func unreadable(rec []byte, err error) engine.Bad {
+	return engine.Bad{Body: rec, Reason: "malformed_record", Detail: err.Error()}
+}
+
+// elements are the records of a page, and those that cannot be read.
+func elements(records []byte, lines bool) (items []json.RawMessage, bad []engine.Bad, err error) {
+	for rec, err := range scan.Records(records, lines) {
+		switch {
+		case rec == nil:
+			return nil, nil, err
+		case err != nil:
+			bad = append(bad, unreadable(rec, err))
+		default:
+			items = append(items, rec)
+		}
+	}
+	return items, bad, nil
 }
 
 func columnNames(path string, body []byte) (names []string) {
@@ -45,43 +94,9 @@ func columnNames(path string, body []byte) (names []string) {
 	return names
 }
 
-// eachValue rewrites the records of a page, one by one, as an array.
-func eachValue(records []byte, f func(out, rec []byte) ([]byte, error)) ([]byte, error) {
-	out := []byte{'['}
-	p := scan.Space(records, 0)
-	list := p < len(records) && records[p] == '['
-	if list {
-		p = scan.Space(records, p+1)
-	}
-	for p < len(records) && records[p] != ']' {
-		end, _, err := scan.Skip(records, p)
-		if err != nil {
-			return nil, err
-		}
-		before := len(out)
-		if before > 1 {
-			out = append(out, ',')
-		}
-		start := len(out)
-		if out, err = f(out, records[p:end]); err != nil {
-			return nil, err
-		}
-		if len(out) == start {
-			out = out[:before]
-		}
-		if p = scan.Space(records, end); p < len(records) && records[p] == ',' {
-			p = scan.Space(records, p+1)
-		}
-	}
-	if list && p >= len(records) {
-		return nil, errors.New("the list of records is not closed")
-	}
-	return append(out, ']'), nil
-}
-
 // named makes objects of lists of values. What is no list is left as it is.
-func named(names []string, records []byte) ([]byte, error) {
-	return eachValue(records, func(out, rec []byte) ([]byte, error) {
+func named(names []string) func(out, rec []byte) ([]byte, error) {
+	return func(out, rec []byte) ([]byte, error) {
 		if rec[0] != '[' {
 			return append(out, rec...), nil
 		}
@@ -105,13 +120,13 @@ func named(names []string, records []byte) ([]byte, error) {
 			return true
 		})
 		return append(out, '}'), err
-	})
+	}
 }
 
 // unwrap takes records out of the texts that hold them. A text that holds none is
 // left as it is: it goes to quarantine, as every record that is no object.
-func unwrap(how string, records []byte) ([]byte, error) {
-	return eachValue(records, func(out, rec []byte) ([]byte, error) {
+func unwrap(how string) func(out, rec []byte) ([]byte, error) {
+	return func(out, rec []byte) ([]byte, error) {
 		if rec[0] != '"' {
 			return append(out, rec...), nil
 		}
@@ -127,7 +142,7 @@ func unwrap(how string, records []byte) ([]byte, error) {
 			return append(out, rec...), nil
 		}
 		return append(out, text...), nil
-	})
+	}
 }
 
 func decodeBase64(text []byte) ([]byte, error) {
@@ -142,8 +157,8 @@ func decodeBase64(text []byte) ([]byte, error) {
 // explode makes a record of each element of the list in member at: the outer record
 // with that one in the list's place, and its number in member index. A record
 // without such a list stays as it is.
-func explode(at, index string, records []byte) ([]byte, error) {
-	return eachValue(records, func(out, rec []byte) ([]byte, error) {
+func explode(at, index string) func(out, rec []byte) ([]byte, error) {
+	return func(out, rec []byte) ([]byte, error) {
 		before, elems, after, err := cut(rec, at)
 		if err != nil || len(elems) == 0 {
 			return append(out, rec...), err
@@ -157,10 +172,12 @@ func explode(at, index string, records []byte) ([]byte, error) {
 				out = append(append(append(out, ','), scan.AppendQuoted(nil, index)...), ':')
 				out = strconv.AppendInt(out, int64(i), 10)
 			}
-			out = append(out, after...)
+			if out = append(out, after...); len(out) > decode.Max {
+				return nil, decode.ErrTooLarge
+			}
 		}
 		return out, nil
-	})
+	}
 }
 
 // cut finds the elements of the list in a member of an object, and what stands

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/sluice-connectors/sluice/handler/decode"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/scan"
 	"github.com/sluice-connectors/sluice/handler/spec"
@@ -255,22 +256,19 @@ func (l *listing) refused(resp *http.Response, body []byte) bool {
 	return false
 }
 
-// maxBody is the largest response that is read.
-const maxBody = 64 << 20
-
 // read reads the body into memory of its own: records refer to it until they
 // are acknowledged.
 func (l *listing) read(resp *http.Response) ([]byte, error) {
 	size := l.size + l.size/8
 	if resp.ContentLength >= 0 {
-		size = int(min(resp.ContentLength, maxBody))
+		size = int(min(resp.ContentLength, decode.Max))
 	}
 	buf := bytes.NewBuffer(make([]byte, 0, max(size, 1024)+bytes.MinRead))
-	n, err := buf.ReadFrom(io.LimitReader(resp.Body, maxBody+1))
+	n, err := buf.ReadFrom(io.LimitReader(resp.Body, decode.Max+1))
 	switch {
 	case err != nil:
 		return nil, l.ofItem(l.src.networkError(err))
-	case n > maxBody:
+	case n > decode.Max:
 		return nil, l.ofItem(l.src.tooLarge())
 	}
 	l.size = int(n)
@@ -279,48 +277,71 @@ func (l *listing) read(resp *http.Response) ([]byte, error) {
 
 // page reads a response to a request for the page that token names.
 func (l *listing) page(resp *http.Response, body []byte, token string) (*engine.Page, error) {
-	body, err := l.json(resp, body)
+	content, err := l.decode(resp, body)
 	if err != nil {
 		return nil, err
 	}
-	return l.pager.page(resp, body, token)
+	return l.pager.page(resp, content, token)
 }
 
-// json is a response as JSON.
-func (l *listing) json(resp *http.Response, body []byte) ([]byte, error) {
+// decode makes JSON of a response.
+func (l *listing) decode(resp *http.Response, body []byte) (*decode.Body, error) {
 	r, kind := l.src, resp.Header.Get("Content-Type")
-	foreign := func() error {
-		return r.fail(engine.Transient, "not_json", "check base_url: a sign-in or maintenance page answers", fmt.Errorf("the response is no %s but %q", strings.ToUpper(cmp.Or(l.resp.Format, "json")), r.foreign(kind, 80)), 0)
+	opt := decode.Options{Format: l.resp.Format, Compression: l.resp.Compression, Delimiter: l.resp.Delimiter, NoHeader: l.resp.NoHeader,
+		ContentType: kind, ContentEncoding: resp.Header.Get("Content-Encoding")}
+	text, err := decode.Text(opt, body)
+	if err != nil {
+		return nil, l.unfit(err, nil)
 	}
-	if isHTML(kind, body) {
-		return nil, foreign()
+	switch blank := valueAt(text, 0) == len(text); {
+	case blank && l.mayBeEmpty(resp):
+		return &decode.Body{}, nil
+	case blank:
+		return nil, r.fail(engine.Transient, "empty_answer", "if it means that there is nothing, write empty: $", fmt.Errorf("%s answered %d with an empty body", r.base.Host, resp.StatusCode), 0)
+	case isHTML(kind, text):
+		return nil, l.foreign(kind)
 	}
-	body, err := asJSON(l.resp, body)
-	switch {
-	case errors.Is(err, errTooLarge):
-		return nil, r.tooLarge()
-	case err != nil:
-		return nil, r.fail(engine.Transient, "malformed_page", "", errors.New(r.foreign(err.Error(), 200)), 0)
+	content, err := decode.Records(opt, text)
+	if err != nil {
+		return nil, l.unfit(err, text)
 	}
-	if p := scan.Space(body, 0); p >= len(body) && l.mayBeEmpty(resp) {
-		return []byte("[]"), nil
-	} else if p >= len(body) || body[p] != '[' && body[p] != '{' {
-		return nil, foreign()
+	if !isJSON(content) {
+		return nil, l.foreign(kind)
 	}
-	return body, nil
+	return content, nil
+}
+
+// foreign is the error of a response in another format than the declared one.
+func (l *listing) foreign(kind string) error {
+	return l.src.fail(engine.Transient, "not_json", "check base_url: a sign-in or maintenance page answers",
+		fmt.Errorf("the response is no %s but %q", strings.ToUpper(cmp.Or(l.resp.Format, "json")), l.src.foreign(kind, 80)), 0)
 }
 
 // mayBeEmpty reports whether an answer without a body says that there is nothing.
 func (l *listing) mayBeEmpty(resp *http.Response) bool {
-	return resp.StatusCode == http.StatusNoContent || l.resp.Format == "ndjson" || l.resp.Format == "lines"
+	f := l.resp.Format
+	return resp.StatusCode == http.StatusNoContent || l.empty == "$" || f == "ndjson" || f == "lines" || f == "csv" && l.resp.NoHeader
+}
+
+// isJSON reports whether a body begins as JSON, or has a line that does.
+func isJSON(c *decode.Body) bool {
+	at := valueAt(c.JSON, 0)
+	if at == len(c.JSON) {
+		return true
+	}
+	switch scan.KindOf(c.JSON[at]) {
+	case scan.Object, scan.Array:
+		return true
+	}
+	return scan.Valid(c.JSON) || c.Lines && bytes.Contains(c.JSON, []byte("\n{"))
 }
 
 // isHTML reports whether a page for people has come instead of data.
 func isHTML(kind string, body []byte) bool {
-	start := bytes.ToLower(bytes.TrimLeft(body[:min(len(body), 200)], " \t\r\n\ufeff"))
+	start := bytes.ToLower(bytes.TrimLeft(body[:min(len(body), 200)], " \t\r\n"))
 	return bytes.HasPrefix(start, []byte("<")) && (strings.HasPrefix(kind, "text/html") || bytes.HasPrefix(start, []byte("<!doctype html")) || bytes.HasPrefix(start, []byte("<html")))
 }
 
 func (r *Source) tooLarge() error {
-	return r.fail(engine.Permanent, "page_too_large", "ask for fewer records in a page", errTooLarge, 0)
+	return r.fail(engine.Permanent, "page_too_large", "ask for fewer records in a page", decode.ErrTooLarge, 0)
 }

@@ -35,12 +35,20 @@ type loaded struct {
 	items []json.RawMessage
 	next  string
 	sum   string
+	bad   []engine.Bad // of the page; it is handed on with what the first item leads to
 }
 
 var errPlace = errors.New("the stored place in a list is damaged")
 
-// descend gets the page at a place of the tree.
-func (r *Source) descend(ctx context.Context, sc *scope, token string) (*engine.Page, error) {
+// descend gets the page at a place of the tree, with what is bad in the lists that
+// begin there.
+func (r *Source) descend(ctx context.Context, sc *scope, token string) (page *engine.Page, err error) {
+	var bad []engine.Bad
+	defer func() {
+		if err == nil && len(bad) > 0 {
+			page.Bad = append(bad, page.Bad...)
+		}
+	}()
 	place, err := readPlace(token, len(r.levels))
 	if err != nil {
 		return nil, r.fail(engine.Permanent, "bad_request", "", err, 0)
@@ -61,6 +69,9 @@ func (r *Source) descend(ctx context.Context, sc *scope, token string) (*engine.
 		if f.Sum != l.sum { // the list is new, or is another than it was
 			f.Item, f.Sum = 0, l.sum
 			place = place[:level+1]
+		}
+		if f.Item == 0 {
+			bad = append(bad, l.bad...)
 		}
 		r.skipKnown(level, f)
 		if f.Item >= len(l.items) {
@@ -101,13 +112,18 @@ func (r *Source) load(ctx context.Context, sc *scope, level int, place []frame) 
 	}
 	page, err := r.levels[level].fetch(ctx, sc, place[level].Token)
 	if err == nil {
-		page.Records, err = r.joined(sc, level, page.Records)
+		err = r.joined(sc, level, page)
 	}
 	if err != nil {
 		return err
 	}
 	r.luck[level].got(sc, r.batch(level))
-	l := &loaded{token: at, items: elements(page.Records), next: page.Next}
+	l := &loaded{token: at, next: page.Next, bad: page.Bad}
+	items, bad, err := elements(page.Records, page.Lines)
+	if err != nil {
+		return r.levels[level].unfit(err, page.Records)
+	}
+	l.items, l.bad = items, append(l.bad, bad...)
 	l.sum = digestOf(l.items)
 	r.loaded[level], r.ahead = l, nil
 	return nil
@@ -119,29 +135,6 @@ func pagePlace(sc *scope, place []frame) string {
 	place[len(place)-1].Item = 0
 	place[len(place)-1].Sum = ""
 	return fmt.Sprint(sc.window.From.UnixNano(), " ", sc.window.To.UnixNano(), " ", placeToken(place))
-}
-
-// elements are the records of a page.
-func elements(records []byte) (items []json.RawMessage) {
-	p := scan.Space(records, 0)
-	if p < len(records) && records[p] == '[' {
-		scan.Children(records, p, func(_ []byte, at int) bool {
-			end, _, err := scan.Skip(records, at)
-			items = append(items, records[at:end])
-			return err == nil
-		})
-		return items
-	}
-	for p < len(records) {
-		end, _, err := scan.Skip(records, p)
-		if err != nil {
-			return items
-		}
-		items = append(items, records[p:end])
-		for p = end; p < len(records) && records[p] <= ' '; p++ {
-		}
-	}
-	return items
 }
 
 func digestOf(items []json.RawMessage) string {
@@ -207,7 +200,7 @@ func (r *Source) leaf(ctx context.Context, sc *scope, place []frame) (*engine.Pa
 	l, above := r.levels[level], place[level-1]
 	page, err := r.lookUp(ctx, sc, place)
 	if err == nil {
-		page.Records, err = r.joined(sc, level, page.Records)
+		err = r.joined(sc, level, page)
 	}
 	if err != nil {
 		return r.without(ctx, sc, place, err)
@@ -260,26 +253,25 @@ func (r *Source) passed(place []frame) (*engine.Page, error) {
 
 // joined puts the record that a step was about around what it got for it, where the
 // connector says so.
-func (r *Source) joined(sc *scope, level int, records []byte) ([]byte, error) {
+func (r *Source) joined(sc *scope, level int, page *engine.Page) error {
 	l := r.levels[level]
 	if l.step == nil || l.step.Join == "" {
-		return records, nil
+		return nil
 	}
-	records, err := join(sc.item, l.step.Join, records)
-	if err != nil {
-		return nil, l.ofItem(r.fail(engine.Transient, "malformed_page", "", errors.New(r.foreign(err.Error(), 200)), 0))
+	if err := join(sc.item, l.step.Join, page); err != nil {
+		return l.ofItem(l.unfit(err, nil))
 	}
-	return records, nil
+	return nil
 }
 
 // join makes a record of the one before and each that was looked up for it.
-func join(outer []byte, name string, records []byte) ([]byte, error) {
+func join(outer []byte, name string, page *engine.Page) error {
 	outer = bytes.TrimSpace(outer)
 	if len(outer) == 0 || outer[0] != '{' {
 		outer = fmt.Appendf(nil, `{"item":%s}`, outer)
 	}
 	head := outer[:len(outer)-1]
-	return eachValue(records, func(out, rec []byte) ([]byte, error) {
+	return eachRecord(page, func(out, rec []byte) ([]byte, error) {
 		out = append(out, head...)
 		if len(bytes.TrimSpace(head)) > 1 {
 			out = append(out, ',')

@@ -29,8 +29,10 @@ const (
 )
 
 type pathStep struct {
+	text     string // of the path, from this step on
 	kind     stepKind
 	deep     bool // at any depth
+	list     bool // of stepAll: written [*], so of a list
 	key      string
 	from, to int
 	hasTo    bool
@@ -82,7 +84,7 @@ func (p Path) Steps() (steps []Step, ok bool) {
 
 func parseSteps(text string) (steps []pathStep, rest string, err error) {
 	for text != "" {
-		var s pathStep
+		s := pathStep{text: text}
 		switch {
 		case strings.HasPrefix(text, "..["):
 			s.deep, text = true, text[2:]
@@ -128,7 +130,7 @@ func parseBracket(text string, s pathStep) (pathStep, string, error) {
 	inner := text[1:]
 	switch {
 	case strings.HasPrefix(inner, "*]"):
-		s.kind = stepAll
+		s.kind, s.list = stepAll, true
 		return s, inner[2:], nil
 	case strings.HasPrefix(inner, "?"):
 		return parseFilter(inner[1:], s)
@@ -253,7 +255,7 @@ func parseLiteral(text string) (value any, rest string, err error) {
 }
 
 // Select calls f with where each value of the path stands in src, which is one
-// valid JSON value, in order.
+// JSON value as Children takes it, in order.
 func (p Path) Select(src []byte, f func(start, end int)) {
 	if start := Space(src, 0); start < len(src) {
 		s := selection{src: src, f: f}
@@ -271,7 +273,7 @@ func (s *selection) walk(at int, steps []pathStep, depth int) {
 		return
 	}
 	if len(steps) == 0 {
-		if end, _, err := Skip(s.src, at); err == nil {
+		if end, err := Extent(s.src, at); err == nil {
 			s.f(at, end)
 		}
 		return
@@ -375,32 +377,48 @@ func (c *condition) compare(value []byte) bool {
 
 // Children calls f with each member or element of the container at src[at],
 // until f returns false: the quoted name, nil in an array, and where the value
-// begins. src is valid JSON; of another value there are none.
-func Children(src []byte, at int, f func(name []byte, value int) bool) {
+// begins. src is valid JSON, or damaged in some values only; of another value there
+// are no children. It returns where the container ends, -1 when that was not reached.
+func Children(src []byte, at int, f func(name []byte, value int) bool) (end int) {
 	if at >= len(src) || src[at] != '[' && src[at] != '{' {
-		return
+		return -1
 	}
 	object := src[at] == '{'
-	for p := Space(src, at+1); p < len(src) && src[p] != ']' && src[p] != '}'; {
+	for p := Space(src, at+1); p < len(src); {
+		if src[p] == ']' || src[p] == '}' {
+			return p + 1
+		}
 		var name []byte
+		var err error
 		if object {
-			end, _, err := Skip(src, p)
-			if err != nil {
-				return
+			start := p
+			if p, err = Extent(src, p); err != nil || p-start < 2 || src[start] != '"' {
+				return -1
 			}
-			name = src[p:end]
-			p = Space(src, end)
-			p = Space(src, p+1) // over the colon
+			name = src[start:p]
+			if p = Space(src, p); p >= len(src) || src[p] != ':' {
+				return -1
+			}
+			p = Space(src, p+1)
 		}
-		if p >= len(src) {
-			return
+		value := p
+		if p, err = Extent(src, value); err != nil || !f(name, value) {
+			return -1
 		}
-		end, _, err := Skip(src, p)
-		if err != nil || !f(name, p) {
-			return
-		}
-		if p = Space(src, end); p < len(src) && src[p] == ',' {
+		if p = Space(src, p); p < len(src) && src[p] == ',' {
 			p = Space(src, p+1)
 		}
 	}
+	return -1
+}
+
+// Extent returns where the value at or after src[p] ends, be it damaged.
+func Extent(src []byte, p int) (int, error) {
+	end, _, err := Skip(src, p)
+	if err != nil {
+		if end, ok := SkipDamaged(src, p); ok {
+			return end, nil
+		}
+	}
+	return end, err
 }

@@ -1,4 +1,4 @@
-package rest
+package decode
 
 import (
 	"bytes"
@@ -38,8 +38,8 @@ func fromParquet(body []byte) (out []byte, err error) {
 			if len(out) > 1 {
 				out = append(out, ',')
 			}
-			if out = append(out, text...); len(out) > maxBody {
-				return nil, errTooLarge
+			if out = append(out, text...); len(out) > Max {
+				return nil, ErrTooLarge
 			}
 		}
 		if errors.Is(err, io.EOF) {
