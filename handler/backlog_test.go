@@ -19,6 +19,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
+	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/engine"
 )
 
@@ -38,7 +39,7 @@ func TestABacklogAlwaysProgresses(t *testing.T) {
 	defer sink.Close()
 	folder := t.TempDir()
 	cfg := fmt.Sprintf(`
-workspace: {endpoint: %q, credential: none, rules: {OktaV2_CL: {id: dcr-0, stream: Custom-OktaV2_CL}}}
+workspace: {endpoint: %q, credential: none, rules: {OktaV2_CL: {id: dcr-00000000000000000000000000000000, stream: Custom-OktaV2_CL}}}
 store: {dir: %q}
 connections:
   - {connector: okta, base_url: %q, settings: {domain: x.example, api_token: "${env:TOKEN}"}, start: %s}
@@ -53,14 +54,12 @@ connections:
 		cmd := exec.CommandContext(t.Context(), bin, "run", "--budget", backlogBudget.String(), "-o", "json")
 		var out, log bytes.Buffer
 		cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = folder, []string{"TOKEN=x", "HOME=" + folder}, &out, &log
-		err := cmd.Start()
-		if err == nil {
-			peak = max(peak, watch(cmd))
-			err = cmd.Wait()
-		}
+		ended := connectortest.Start(t, cmd)
+		peak = max(peak, watch(cmd))
+		<-ended
 		var reps []engine.Report
-		if jerr := json.Unmarshal(out.Bytes(), &reps); jerr != nil || len(reps) == 0 || reps[0].Outcome == engine.Failed {
-			t.Fatalf("run %d: %v\n%s\n%s", runs, err, &out, &log)
+		if err := json.Unmarshal(out.Bytes(), &reps); err != nil || len(reps) == 0 || reps[0].Outcome == engine.Failed {
+			t.Fatalf("run %d: %v, %v\n%s\n%s", runs, cmd.ProcessState, err, &out, &log)
 		}
 		cpu += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 		done = reps[0].Outcome == engine.OK && len(reps[0].Gaps) == 0

@@ -27,6 +27,7 @@ import (
 	"github.com/sluice-connectors/sluice/connectors"
 	"github.com/sluice-connectors/sluice/handler/cases"
 	"github.com/sluice-connectors/sluice/handler/config"
+	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/memory"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
@@ -263,10 +264,8 @@ func argv(t *testing.T, config []byte) []byte {
 	}
 	cmd := exec.CommandContext(t.Context(), filepath.Join(unpack(t), "sluice"), "run", "--verbose")
 	cmd.Dir, cmd.Env = folder, os.Environ()
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	ended := connectortest.Start(t, cmd)
+	defer func() { _ = cmd.Process.Kill(); <-ended }()
 	var line []byte
 	var err error
 	for tries := 0; err == nil && len(line) == 0 && tries < 1e5; tries++ { // for a moment it is empty

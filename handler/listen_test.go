@@ -20,16 +20,12 @@ func TestNobodyElseCanConnect(t *testing.T) {
 		port := connectortest.FreePort(t)
 		cmd := exec.Command(bin, append(args, "--port", port)...)
 		cmd.Dir, cmd.Env = t.TempDir(), []string{"HOME=" + t.TempDir()}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
+		connectortest.Start(t, cmd)
 		connectortest.WaitForPort(t, port)
 		at := listeners(t, port)
 		if len(at) != 1 || at[0] != "0100007F" {
 			t.Errorf("sluice %s listens at %v; 0100007F is 127.0.0.1", args[0], at)
 		}
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
 	}
 }
 

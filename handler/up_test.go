@@ -24,10 +24,11 @@ import (
 
 // instance is a running `sluice up`.
 type instance struct {
-	t    *testing.T
-	cmd  *exec.Cmd
-	addr string
-	out  *connectortest.Log
+	t     *testing.T
+	cmd   *exec.Cmd
+	ended <-chan struct{}
+	addr  string
+	out   *connectortest.Log
 }
 
 // startUp runs `sluice up` as a process of its own, in folder dir.
@@ -38,10 +39,7 @@ func startUp(t *testing.T, bin, dir string) *instance {
 	u.cmd.Dir = dir
 	u.cmd.Env = []string{"HOME=" + dir, "PATH=/nowhere"}
 	u.cmd.Stdout, u.cmd.Stderr = u.out, u.out
-	if err := u.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = u.cmd.Process.Kill(); _ = u.cmd.Wait() })
+	u.ended = connectortest.Start(t, u.cmd)
 	connectortest.WaitForPort(t, port)
 	return u
 }
@@ -98,13 +96,14 @@ func TestUpCollectsAtOnceAndResumes(t *testing.T) {
 		t.Errorf("it says: %s", u.out.String())
 	}
 	_ = u.cmd.Process.Signal(os.Interrupt)
-	if err := u.cmd.Wait(); err != nil || !strings.Contains(u.out.String(), "Stopped. Start again") {
-		t.Errorf("Ctrl-C: %v, %s", err, u.out.String())
+	<-u.ended
+	if !u.cmd.ProcessState.Success() || !strings.Contains(u.out.String(), "Stopped. Start again") {
+		t.Errorf("Ctrl-C: %v, %s", u.cmd.ProcessState, u.out.String())
 	}
 	u = startUp(t, bin, dir)
 	u.page(func(p *gallery.Page) bool { return collected(p) && p.Streams[0].Repeated > 0 })
 	_ = u.cmd.Process.Signal(syscall.SIGKILL)
-	_ = u.cmd.Wait()
+	<-u.ended
 	u = startUp(t, bin, dir)
 	u.page(func(p *gallery.Page) bool { return collected(p) && p.Streams[0].Rows >= first })
 	var counts [][]int64

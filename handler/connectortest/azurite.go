@@ -41,11 +41,7 @@ func Azurite(t *testing.T, flags ...string) (endpoint string) {
 	cmd := exec.Command(bin, args...)
 	cmd.Dir = t.TempDir()
 	cmd.Stderr = os.Stderr
-	must(t, cmd.Start())
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
+	Start(t, cmd)
 	WaitForPort(t, port)
 	return "127.0.0.1:" + port + "/" + azuriteAccount
 }

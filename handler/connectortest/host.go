@@ -19,10 +19,11 @@ import (
 // waits for it, sends invocations and reads the answers as the host does
 // (Azure/azure-functions-host, src/WebJobs.Script/Workers/Http).
 type Host struct {
-	t   *testing.T
-	cmd *exec.Cmd
-	url string
-	out Log
+	t     *testing.T
+	cmd   *exec.Cmd
+	ended <-chan struct{}
+	url   string
+	out   Log
 
 	functions map[string]string // schedule by name
 }
@@ -59,13 +60,12 @@ func StartHost(t *testing.T, root, executable string, args, env []string) *Host 
 		"FUNCTIONS_APP_ROOT_PATH=" + root, "FUNCTIONS_WORKER_RUNTIME=custom", "HOME=" + t.TempDir(), "PATH=/nowhere"}, env...)
 	stderr := &Log{}
 	h.cmd.Stdout, h.cmd.Stderr = &h.out, stderr
-	must(t, h.cmd.Start())
-	t.Cleanup(func() {
-		h.Kill()
+	t.Cleanup(func() { // once it has ended
 		if stderr.String() != "" { // each line would be an error trace
 			t.Errorf("the handler wrote to standard error: %s", stderr)
 		}
 	})
+	h.ended = Start(t, h.cmd)
 	h.waitReady()
 	return h
 }
@@ -116,10 +116,8 @@ func (h *Host) waitReady() {
 
 // Kill ends the handler as the host does: with SIGKILL and no word before.
 func (h *Host) Kill() {
-	if h.cmd.ProcessState == nil {
-		_ = h.cmd.Process.Kill()
-		_ = h.cmd.Wait()
-	}
+	_ = h.cmd.Process.Kill()
+	<-h.ended
 }
 
 // Output is what the handler wrote to standard output.
