@@ -109,7 +109,7 @@ func TestRealRecords(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		prog, err := c.Stream(s).Compile(c.Table(c.Stream(s).Table))
+		prog, err := c.Stream(s).Compile(c.Table(c.Stream(s).Table), c.Constants(c.Name, "", nil))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -123,7 +123,7 @@ func newStreams(res *config.Resolved, store engine.Store, list []*spec.Stream) (
 			if err != nil {
 				return nil, err
 			}
-			stream.Connection, stream.Start = res.Name, res.Start
+			stream.Start = res.Start
 			streams = append(streams, stream)
 		}
 	}
@@ -133,7 +133,7 @@ func newStreams(res *config.Resolved, store engine.Store, list []*spec.Stream) (
 // openConnection prepares what the streams of a connection share. A credential that
 // the provider replaces is kept in store.
 func openConnection(res *config.Resolved, store engine.Store) (*rest.Connection, error) {
-	return rest.Open(res.Connector, rest.Options{Transport: providers, BaseURL: res.BaseURL, Settings: res.Settings, UserAgent: "Sluice/" + buildVersion(), PrivateNetwork: res.Private,
+	return rest.Open(res.Connector, rest.Options{Name: res.Name, Transport: providers, BaseURL: res.BaseURL, Settings: res.Settings, UserAgent: "Sluice/" + buildVersion(), PrivateNetwork: res.Private,
 		Azure: azureToken, Keep: &keeper{store, "credentials/" + res.Name}})
 }
 

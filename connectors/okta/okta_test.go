@@ -22,7 +22,7 @@ func TestRowsAgreeWithMicrosoftsTransform(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	prog, err := c.Streams[0].Compile(&c.Tables[0])
+	prog, err := c.Streams[0].Compile(&c.Tables[0], nil)
 	if err != nil {
 		t.Fatal(err)
 	}

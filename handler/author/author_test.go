@@ -49,7 +49,7 @@ func TestInfer(t *testing.T) {
 			t.Errorf("%s:\n%+v", x.body, g)
 		}
 		c := valid(t, draftOf(g))
-		if _, err := c.Streams[0].Compile(&c.Tables[0]); err != nil {
+		if _, err := c.Streams[0].Compile(&c.Tables[0], nil); err != nil {
 			t.Error(err)
 		}
 		d := draftOf(g)

@@ -73,16 +73,19 @@ func (s *scope) table(id string) *table {
 // compiler turns syntax trees into code; all code of one program shares its
 // path tree and its registers.
 type compiler struct {
-	text     string // for the places of errors
-	tree     *scan.Tree
-	lets     *scope
-	open     bool // any name is a column of the record
-	cols     []bound
-	reads    *[]int // the slots that what is being compiled reads
-	regs     *int   // shared with the compilers of inner tables
-	casts    map[castKey]code
-	depth    int
-	dialect  Dialect
+	text    string // for the places of errors
+	tree    *scan.Tree
+	lets    *scope
+	open    bool // any name is a column of the record
+	cols    []bound
+	reads   *[]int // the slots that what is being compiled reads
+	regs    *int   // shared with the compilers of inner tables
+	casts   map[castKey]code
+	depth   int
+	dialect Dialect
+
+	constants *Constants
+
 	fold     bool // evaluate constants now; tests switch it off
 	identity bool // what is compiled is an id: what is made of parts needs all of them
 	inner    bool // of a table that is not the main one: there is no record
@@ -100,7 +103,7 @@ type bound struct {
 func newCompiler(text string, opt Options) *compiler {
 	c := &compiler{
 		text: text, tree: scan.NewTree(), lets: newScope(nil), casts: map[castKey]code{}, reads: new([]int), regs: new(int),
-		open: opt.Source == nil, dialect: opt.Dialect, fold: !opt.noFold, warnings: new([]string),
+		open: opt.Source == nil, dialect: opt.Dialect, constants: opt.Constants, fold: !opt.noFold, warnings: new([]string),
 	}
 	c.cols = c.declared(opt.Source)
 	return c
@@ -120,7 +123,7 @@ func (c *compiler) declared(source []Column) []bound {
 func (c *compiler) innerCompiler(lets *scope) *compiler {
 	return &compiler{
 		text: c.text, tree: scan.NewTree(), lets: lets, casts: map[castKey]code{}, reads: new([]int), regs: c.regs,
-		depth: c.depth, dialect: c.dialect, fold: c.fold, inner: true, warnings: c.warnings,
+		depth: c.depth, dialect: c.dialect, constants: c.constants, fold: c.fold, inner: true, warnings: c.warnings,
 	}
 }
 

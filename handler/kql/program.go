@@ -41,6 +41,8 @@ type Options struct {
 	Table []Column
 	// Hold names a column that is computed but not written: Runner.Held has it.
 	Hold string
+	// Constants are those of the connection that the text is for; nil: none.
+	Constants *Constants
 	// ID and Time are expressions over the record: its identity and when it happened.
 	ID, Time string
 	// MaxText is the longest text in bytes that a column may hold; longer

@@ -206,9 +206,16 @@ func (c *compiler) call(x *call) (code, error) {
 	if f := c.lets.function(x.fn); f != nil {
 		return c.inline(f, x)
 	}
+	if slices.Contains(ownFunctions, x.fn) {
+		return c.ownFunction(x)
+	}
 	f, ok := functions[x.fn]
 	if !ok {
-		return code{}, c.errorf(x.pos, "there is no function %s%s", x.fn, nearest.Hint(x.fn, c.dialect.functions()))
+		names := c.dialect.functions()
+		if c.constants != nil {
+			names = append(names, ownFunctions...)
+		}
+		return code{}, c.errorf(x.pos, "there is no function %s%s", x.fn, nearest.Hint(x.fn, names))
 	}
 	if !c.dialect.available(f.in) {
 		return code{}, c.errorf(x.pos, "%s", c.dialect.refuse("the function", x.fn))

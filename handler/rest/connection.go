@@ -9,6 +9,7 @@
 package rest
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ import (
 
 // Options are what a connection adds to a connector's declaration.
 type Options struct {
+	Name      string            // of the connection; default: the connector's
 	BaseURL   string            // overrides the connector's; http:// only for loopback
 	Settings  map[string]string // by name, secrets resolved
 	Transport http.RoundTripper // sends the requests; nil: the usual one
@@ -142,9 +144,10 @@ func (r *Connection) Parts(s *spec.Stream) []string {
 }
 
 // Stream prepares a part of stream s for the engine: its requests, its rows and
-// the facts of its position. The connection is named after the connector.
+// the facts of its position.
 func (r *Connection) Stream(s *spec.Stream, part string) (*engine.Stream, error) {
-	prog, err := s.Compile(r.c.Table(s.Table))
+	connection := cmp.Or(r.opt.Name, r.c.Name)
+	prog, err := s.Compile(r.c.Table(s.Table), r.c.Constants(connection, part, r.opt.Settings))
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +157,7 @@ func (r *Connection) Stream(s *spec.Stream, part string) (*engine.Stream, error)
 	if part != "" {
 		name += "." + url.PathEscape(part)
 	}
-	return &engine.Stream{Connection: r.c.Name, Connector: r.c.Name, Name: name, Table: s.Table,
+	return &engine.Stream{Connection: connection, Connector: r.c.Name, Name: name, Table: s.Table,
 		Source: r.Source(s, part), Mapper: mapper, Position: Facts(s), MaxPages: s.Paging.MaxPages, Asks: r.asks(s, part), Shared: shared(r.c, s)}, nil
 }
 

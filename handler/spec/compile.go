@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/sluice-connectors/sluice/handler/kql"
@@ -39,10 +40,24 @@ func typed(cols []Column) []kql.Column {
 	return out
 }
 
-// Compile returns the program that turns the stream's records into rows of t.
-// TimeGenerated is computed but not written: the engine does that.
-func (s *Stream) Compile(t *Table) (*kql.Program, error) {
+// Constants are what expressions can say of a part of a stream in a connection with
+// these settings; those that are not given have their defaults.
+func (c *Connector) Constants(connection, part string, settings map[string]string) *kql.Constants {
+	own := &kql.Constants{Connection: connection, Part: part, Settings: map[string]string{}, Secrets: c.Secrets()}
+	for _, s := range c.Settings {
+		if !s.Secret {
+			own.Settings[s.Name] = cmp.Or(settings[s.Name], s.Default)
+		}
+	}
+	return own
+}
+
+// Compile returns the program that turns the stream's records into rows of t, with
+// the constants of a connection. TimeGenerated is computed but not written: the
+// engine does that.
+func (s *Stream) Compile(t *Table, own *kql.Constants) (*kql.Program, error) {
 	opt := t.options()
+	opt.Constants = own
 	opt.ID, opt.Time = s.Position.ID, s.Position.Time
 	return kql.CompileTable(t.query(), opt)
 }

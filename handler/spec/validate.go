@@ -249,7 +249,10 @@ func (v *validator) table(t *Table, path string) {
 	if !hasTime {
 		v.errorf(path+".columns", "a table needs the column TimeGenerated of type datetime")
 	}
-	prog, err := kql.CompileTable(t.query(), t.options())
+	if v.bracesOf(t, path) {
+		return
+	}
+	prog, err := v.compile(t)
 	if err != nil {
 		v.errorf(v.exprPath(t, path, err), "%s", indent(err))
 		return
@@ -260,8 +263,51 @@ func (v *validator) table(t *Table, path string) {
 }
 
 func (v *validator) tableBroken(t *Table) bool {
-	_, err := kql.CompileTable(t.query(), t.options())
+	_, err := v.compile(t)
 	return err != nil
+}
+
+func (v *validator) compile(t *Table) (*kql.Program, error) {
+	opt := t.options()
+	opt.Constants = v.c.Constants("", "", nil)
+	return kql.CompileTable(t.query(), opt)
+}
+
+// bracesOf reports whether an expression of a table has a placeholder in it.
+func (v *validator) bracesOf(t *Table, path string) bool {
+	found := v.braces(path+".where", t.Where)
+	for _, l := range t.Let {
+		found = v.braces(path+".let."+l.Name, l.KQL) || found
+	}
+	for i, col := range t.Columns {
+		found = v.braces(fmt.Sprintf("%s.columns[%d].kql", path, i), col.KQL) || found
+	}
+	return found
+}
+
+// braces refuses what would be a placeholder in a request: in KQL it is a text like
+// any other, and rows would have it as it stands.
+func (v *validator) braces(path, text string) bool {
+	found := false
+	for _, m := range Placeholder.FindAllStringSubmatch(text, -1) {
+		word, _, _ := strings.Cut(m[1], ".")
+		var write string
+		switch set := v.c.Setting(m[1]); {
+		case set != nil && set.Secret:
+			write = "it is a secret, which no row may have"
+		case set != nil:
+			write = fmt.Sprintf("write setting(%q)", m[1])
+		case m[1] == "part", m[1] == "connection":
+			write = "write " + m[1] + "()"
+		case slices.Contains(ownNames, word):
+			write = "a row is made of its record, and of setting(\"…\"), part() and connection()"
+		default:
+			continue
+		}
+		v.errorf(path, "%s is no placeholder in KQL: %s", m[0], write)
+		found = true
+	}
+	return found
 }
 
 // exprPath finds the expression that a compile error speaks of.

@@ -90,7 +90,9 @@ func (v *validator) stream(s *Stream, path string) {
 		v.errorf(path+".table", "there is no table %s below tables:%s", s.Table, nearest.Hint(s.Table, v.tableNames()))
 		return
 	}
-	if _, err := s.Compile(t); err != nil && !v.tableBroken(t) {
+	v.braces(path+".position.id", s.Position.ID)
+	v.braces(path+".position.time", s.Position.Time)
+	if _, err := s.Compile(t, v.c.Constants("", "", nil)); err != nil && !v.tableBroken(t) {
 		v.errorf(path+".position", "%s", indent(err))
 	}
 }
