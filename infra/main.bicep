@@ -234,6 +234,9 @@ param salesforceClientSecret string = ''
 @description('Salesforce: Event objects. Real-time event objects to collect, with commas between them, such as LoginEvent, ApiEvent, ReportEvent; empty: none.')
 param salesforceEventObjects string = ''
 
+@description('Salesforce: Event log files. Hourly, or Daily where the organization has no hourly files. Both have the same events.')
+param salesforceInterval string = 'Hourly'
+
 @description('Slack audit logs: User token. User OAuth token with the scope auditlogs:read; it begins with xoxp-.')
 @secure()
 param slackToken string = ''
@@ -908,6 +911,7 @@ var settings = [
   { name: 'SALESFORCE_CLIENT_ID', value: salesforceOn ? salesforceClientId : '' }
   { name: 'SALESFORCE_CLIENT_SECRET', value: salesforceOn ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/salesforce-client-secret)' : '' }
   { name: 'SALESFORCE_EVENT_OBJECTS', value: salesforceOn ? salesforceEventObjects : '' }
+  { name: 'SALESFORCE_INTERVAL', value: salesforceOn ? salesforceInterval : '' }
   { name: 'SLACK_SCHEDULE', value: schedules[?'slack'] ?? (empty(schedule) ? '0 */5 * * * *' : schedule) }
   { name: 'AzureWebJobs_slack_Disabled', value: slackOn ? '' : 'true' }
   { name: 'SLACK_RULES', value: slackOn ? string(slack.outputs.rules) : '' }

@@ -83,6 +83,9 @@ param salesforceClientSecret string
 @description('Salesforce: Event objects. Real-time event objects to collect, with commas between them, such as LoginEvent, ApiEvent, ReportEvent; empty: none.')
 param salesforceEventObjects string = ''
 
+@description('Salesforce: Event log files. Hourly, or Daily where the organization has no hourly files. Both have the same events.')
+param salesforceInterval string = 'Hourly'
+
 var place = split(workspaceId, '/')
 var unique = uniqueString(resourceGroup().id, name)
 var appName = '${take(name, 40)}-${unique}'
@@ -275,6 +278,7 @@ var settings = [
   { name: 'SALESFORCE_CLIENT_ID', value: salesforceClientId }
   { name: 'SALESFORCE_CLIENT_SECRET', value: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/salesforce-client-secret)' }
   { name: 'SALESFORCE_EVENT_OBJECTS', value: salesforceEventObjects }
+  { name: 'SALESFORCE_INTERVAL', value: salesforceInterval }
 ]
 
 module flex '../../modules/flex.bicep' = if (plan == 'flex') {
