@@ -39,7 +39,11 @@ type Checkpoint struct {
 	LastEvent   time.Time `json:"last_event,omitzero"`
 	StalledRuns int       `json:"stalled_runs,omitempty"` // runs in a row that committed nothing though there was work
 	Behind      int       `json:"behind,omitempty"`       // runs in a row whose time was up before they had caught up
-	Updated     time.Time `json:"updated"`
+	// BehindBy is how far the first of these was behind; Idle is how many of the last
+	// of them brought nothing that was not known.
+	BehindBy time.Duration `json:"behind_by_ns,omitempty"`
+	Idle     int           `json:"idle,omitempty"`
+	Updated  time.Time     `json:"updated"`
 }
 
 // Lease says who may run the stream, and until when it has to say so again.
@@ -71,6 +75,7 @@ type Progress struct {
 	// began anew.
 	Listing  int    `json:"listing,omitempty"`
 	Restarts int    `json:"restarts,omitempty"`
+	Refused  int    `json:"refused,omitempty"` // runs in a row that ended at Token
 	Counts   Counts `json:"counts"`
 }
 
@@ -236,7 +241,7 @@ func (w *Progress) asked() Window {
 
 // beginAnew has the whole window listed again.
 func (w *Progress) beginAnew() {
-	w.Token, w.Cursor, w.Listing = "", "", 0
+	w.Token, w.Cursor, w.Listing, w.Refused = "", "", 0, 0
 	w.Reached, w.Again, w.Proof = time.Time{}, time.Time{}, time.Time{}
 	w.Restarts++
 }

@@ -38,6 +38,7 @@ type archive struct {
 	expires func() bool   // the token that is asked with
 	fails   func(token string) error
 	keeps   time.Duration // 0: for ever
+	renews  bool          // page tokens of each request are others than before
 	asked   []engine.Window
 }
 
@@ -55,6 +56,7 @@ func (a *archive) Fetch(_ context.Context, w engine.Window, token string) (*engi
 			return nil, err
 		}
 	}
+	token, _, _ = strings.Cut(token, "#")
 	page, last := &engine.Page{}, ""
 	var ids []string
 	for _, rec := range a.list {
@@ -62,7 +64,9 @@ func (a *archive) Fetch(_ context.Context, w engine.Window, token string) (*engi
 		switch {
 		case rec.at.Before(w.From), !rec.at.Before(w.To), rec.arrives.After(a.clock.Now()), key <= token:
 		case len(ids) == a.size:
-			page.Next = last
+			if page.Next = last; a.renews {
+				page.Next += fmt.Sprint("#", len(a.asked))
+			}
 		default:
 			ids, last = append(ids, fmt.Sprintf("%q", rec.id)), key
 		}

@@ -11,6 +11,7 @@ import (
 func (r *run) mapPage(ctx context.Context, page *Page) error {
 	r.tail.now(r.e.Clock.Now())
 	r.pageStart, r.reached, r.doubt = r.known(), r.work.Reached, false
+	r.page = pageSum{}
 	r.span()
 	r.names.page()
 	for i := range page.Bad {
@@ -163,7 +164,7 @@ func (r *run) forget(marks []mark) {
 }
 
 // isNew reports whether a record has not come before, and remembers it.
-func (r *run) isNew(hash idHash, at time.Time, hasTime bool) bool {
+func (r *run) isNew(hash idHash, at time.Time, hasTime bool) (fresh bool) {
 	w, p := &r.work, &r.s.Position
 	if !w.Proof.IsZero() { // see Progress.Again
 		if r.seen.since(hash, w.To) {
@@ -174,9 +175,12 @@ func (r *run) isNew(hash idHash, at time.Time, hasTime bool) bool {
 	}
 	ordered := p.Kind == Windows && p.Ascending && !w.Disorder || p.Kind == Cursor
 	if hasTime && ordered && !at.Before(w.From) && at.Before(w.To) {
-		return r.seen.claim(hash, at, r.until, r.floor)
+		fresh = r.seen.claim(hash, at, r.until, r.floor)
+	} else {
+		fresh = r.seen.add(hash, r.until, r.floor)
 	}
-	return r.seen.add(hash, r.until, r.floor)
+	r.page.add(hash, fresh)
+	return fresh
 }
 
 // noteTime notes how far the listing has come. What claims to be outside the window

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -16,7 +17,7 @@ const (
 	OK      Outcome = "ok"      // caught up
 	Partial Outcome = "partial" // its time was up, or it was stopped; the next run goes on
 	Skipped Outcome = "skipped" // another run holds the stream
-	Stalled Outcome = "stalled" // its time was up, for the second time in a row without a committed page
+	Stalled Outcome = "stalled" // its time was up, and as those before it came no closer to now
 	Failed  Outcome = "failed"  // an error; position and data stay. Or records that the provider no longer had
 )
 
@@ -75,10 +76,12 @@ func (r *run) finish(err error) {
 			rep.Outcome, rep.Reason = Stalled, "no_progress"
 		}
 		rep.Message = "the run's time was up; the next one goes on"
+		r.notePatience()
 		return
 	case r.progressed && kindOf(err) == Throttled:
 		rep.Outcome, rep.Reason = Partial, reasonOf(err)
 		rep.Message = "the other side asks for a longer wait than the run has time; the next one goes on"
+		r.notePatience()
 		return
 	case errors.Is(err, context.Canceled):
 		rep.Outcome, rep.Reason, rep.Message = Partial, "interrupted", "stopped on request; the next run goes on"
@@ -87,6 +90,21 @@ func (r *run) finish(err error) {
 		rep.Outcome = Failed
 	}
 	rep.Reason, rep.Message, rep.Err = reasonOf(err), err.Error(), err
+}
+
+// notePatience has a run that did not catch up end red, when some before it did not
+// either and it came no closer.
+func (r *run) notePatience() {
+	rep := &r.rep
+	switch {
+	case rep.Outcome != Partial:
+	case r.c.Idle >= patience:
+		rep.Outcome, rep.Reason = Stalled, "no_progress"
+		rep.Message = fmt.Sprintf("%d runs in a row brought nothing that was not known, and did not come to an end", r.c.Idle)
+	case r.falling:
+		rep.Outcome, rep.Reason = Stalled, "falling_behind"
+		rep.Message = fmt.Sprintf("the provider's records come faster than they are collected: in %d runs the stream came no closer to now", r.c.Behind)
+	}
 }
 
 // noteDrift says what did not fit: the provider's records are not what they

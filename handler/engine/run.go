@@ -29,12 +29,17 @@ type run struct {
 	floor     time.Time       // ids of windows that ended before are forgotten when the present one ends
 	doubt     bool            // the page has a record from after Progress.Proof
 	asked     map[idHash]bool // page tokens of the listing so far
+	answer    error           // of the source, when it was asked last
+	page      pageSum         // of the page being read
+	watch     watch           // whether the listing leads on
+	news      bool            // the run has brought something that was not known
 	listed    time.Time       // windows before the present one have been listed up to here
 	cursor    string          // the page token that the next window begins with
 
 	astray     bool    // the provider may be ahead of what is committed
 	failed     bool    // an upload or its commit failed: nothing more is committed
 	progressed bool    // something was committed
+	falling    bool    // it is further behind than some runs ago
 	gone       *Window // what the provider no longer had
 
 	out     *batch // being filled
@@ -124,6 +129,7 @@ func (r *run) list(ctx context.Context) error {
 		err = join(err, r.drain(ctx))
 	}
 	r.settle()
+	r.noteRefusal(err)
 	return err
 }
 
@@ -160,10 +166,12 @@ func (r *run) windows(ctx context.Context) error {
 	}
 }
 
-// window lists the pages of r.work from its token on.
+// window lists the pages of r.work from its token on, and once anew when the token
+// is not taken any more.
 func (r *run) window(ctx context.Context) error {
 	restarted := false
-	r.asked = map[idHash]bool{}
+	var kept *Progress // where the listing was before it began anew on suspicion
+	r.begin()
 	r.span()
 	for {
 		if err := ctx.Err(); err != nil {
@@ -173,12 +181,20 @@ func (r *run) window(ctx context.Context) error {
 			return errBudget
 		}
 		page, err := r.fetch(ctx)
-		if errors.Is(err, ErrTokenExpired) && !restarted {
-			restarted = true
+		switch expired := errors.Is(err, ErrTokenExpired); {
+		case err == nil:
+			kept, r.work.Refused = nil, 0
+		case !restarted && (expired || r.suspects(err)):
+			if restarted = true; !expired {
+				before := r.work
+				kept = &before
+			}
 			r.relist(r.work.Restarts > 0) // the first time it may just have been long ago
 			continue
-		}
-		if err != nil {
+		case kept != nil: // the beginning cannot be had either: it was not the token
+			r.work = *kept
+			return err
+		default:
 			return err
 		}
 		r.astray = true
@@ -206,6 +222,10 @@ func (r *run) take(ctx context.Context, page *Page) (closed bool, err error) {
 	}
 	for _, key := range page.Done {
 		r.seen.add(hashID(key), r.until, r.floor)
+	}
+	r.news = r.news || r.page.fresh || len(page.Done) > 0
+	if err := r.leadsOn(page); err != nil {
+		return false, err
 	}
 	w := &r.work
 	w.Token = page.Next
@@ -249,7 +269,7 @@ func (r *run) relist(cutting bool) bool {
 	} else {
 		w.beginAnew()
 	}
-	r.asked = map[idHash]bool{}
+	r.begin()
 	return w.asked() != before
 }
 
@@ -314,6 +334,7 @@ func (r *run) fetch(ctx context.Context) (page *Page, err error) {
 	w := r.s.Position.request(r.work.asked())
 	err = r.e.retry(ctx, r.deadline, r.wait, func() error {
 		page, err = r.ask(ctx, w)
+		r.answer = err
 		if kind := kindOf(err); err != nil && kind != Throttled && kind != Auth {
 			r.astray = true // it may have been sent
 		}
@@ -367,15 +388,41 @@ func (r *run) save(ctx context.Context) error {
 
 // countStall notes whether this run got anywhere, and to its end.
 func (r *run) countStall(err error) {
-	switch {
+	c := r.c
+	switch waits := kindOf(err) == Throttled && reasonOf(err) != JobRunning; {
 	case err == nil:
-		r.c.Behind = 0
-	case errors.Is(err, errBudget), kindOf(err) == Throttled && reasonOf(err) != JobRunning:
-		r.c.Behind++
+		c.Behind, c.Idle = 0, 0
+	case errors.Is(err, errBudget), waits:
+		c.Behind++
+		if c.Idle++; r.news || r.rep.Windows > 0 {
+			c.Idle = 0
+		}
+		r.noteFalling()
 	}
 	if r.progressed || err == nil {
-		r.c.StalledRuns = 0
+		c.StalledRuns = 0
 		return
 	}
-	r.c.StalledRuns++
+	c.StalledRuns++
+}
+
+// patience is how many runs in a row may end without having caught up, and without
+// coming closer to it.
+const patience = 3
+
+// noteFalling compares how far a stream is behind with how far it was when it fell
+// behind. Where pages do not come oldest first that shows only as windows are closed.
+func (r *run) noteFalling() {
+	c, p := r.c, r.s.Position
+	at := c.Position
+	if p.Ascending || p.Kind == Cursor {
+		at = later(at, c.LastEvent)
+	}
+	behind := r.e.Clock.Now().Sub(at)
+	switch {
+	case c.Behind == 1:
+		c.BehindBy = behind
+	case c.Behind >= patience && behind >= c.BehindBy:
+		r.falling = p.Ascending || p.Kind == Cursor || r.rep.Windows > 0
+	}
 }
