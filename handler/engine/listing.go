@@ -34,14 +34,14 @@ func (r *run) refusal(err error) bool {
 }
 
 // suspects reports whether an error may be due to the page token, of whatever kind it
-// is: then it is worth to ask for the beginning of the window. What may pass has to
-// have come in an earlier run, too.
+// is: then it is worth to ask for the beginning of the window. What may pass, or be
+// mended by a person, has to have come in an earlier run, too.
 func (r *run) suspects(err error) bool {
 	w := &r.work
 	if w.Restarts >= maxRestarts || r.s.Position.Moving || !r.refusal(err) {
 		return false
 	}
-	return kindOf(err) != Transient || w.Refused > 0
+	return kindOf(err) == Permanent || w.Refused > 0
 }
 
 // noteRefusal counts the runs that ended at the same page token.

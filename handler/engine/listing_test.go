@@ -19,7 +19,7 @@ func refusal(kind engine.Kind) error {
 // listed anew, and what is known is not sent again. What may pass by itself has to
 // come in a second run.
 func TestAPageTokenThatIsRefusedForGoodIsNoEnd(t *testing.T) {
-	for kind, runs := range map[engine.Kind]int{engine.Permanent: 1, engine.Auth: 1, engine.Transient: 2} {
+	for kind, runs := range map[engine.Kind]int{engine.Permanent: 1, engine.Auth: 2, engine.Transient: 2} {
 		b, a := archiveBench(engine.Position{Granularity: time.Second, Ascending: true, Overlap: time.Minute})
 		for n := range 9 {
 			at := noon.Add(-time.Hour).Add(time.Duration(n) * time.Minute)

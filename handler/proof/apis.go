@@ -124,7 +124,7 @@ func Synthetic(t testing.TB, k Knobs) *API {
 	}
 	id := "id: id, "
 	if k.Nameless {
-		id = ""
+		id, k.Doubles = "", false // without ids, the same record twice in a page is two events
 	}
 	maxWindow := ""
 	if k.Max != "" {
@@ -264,7 +264,10 @@ func Connectors(t testing.TB) []*API {
 			}},
 	}
 	for _, a := range apis {
-		a.name = func(row map[string]any) string { s, _ := row["EventUid"].(string); return s }
+		a.name = func(row map[string]any) string { // where streams share a table, the EventUid has the stream's name before the id
+			uid, _ := row["EventUid"].(string)
+			return strings.TrimPrefix(uid, a.streamName+"/")
+		}
 	}
 	return apis
 }
