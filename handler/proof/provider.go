@@ -168,7 +168,7 @@ func (p *provider) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 	var texts []string
 	for i, r := range page {
 		texts = append(texts, r.json)
-		if a.doubles && i%7 == 3 {
+		if a.doubles && i%7 == 3 && r.kind != scalar { // that has no id
 			texts = append(texts, r.json)
 		}
 	}
