@@ -32,6 +32,7 @@ var (
 // short runs: each gets on, what happens now comes first, every record arrives
 // once, and memory stays flat.
 func TestABacklogAlwaysProgresses(t *testing.T) {
+	connectortest.Long(t)
 	bin := filepath.Join(unpack(t), "sluice")
 	p := newPast(*backlog, time.Now().Add(-30*24*time.Hour))
 	provider, sink := httptest.NewServer(http.HandlerFunc(p.list)), httptest.NewServer(http.HandlerFunc(p.take))

@@ -36,6 +36,7 @@ import (
 // lets the provider echo them in all the ways it can, logs at debug level, and
 // then looks for them and their encodings in everything that came out.
 func TestSecretsAreNowhere(t *testing.T) {
+	connectortest.Long(t)
 	all, err := connectors.All()
 	if err != nil {
 		t.Fatal(err)

@@ -30,6 +30,7 @@ var kills = flag.Int("kills", 6, "how many processes to kill or to freeze, for e
 // stream over, and then compares what the provider has with what arrived,
 // event by event. Most of it is waiting, so both stores are tried at once.
 func TestKillsLoseNothing(t *testing.T) {
+	connectortest.Long(t)
 	t.Parallel()
 	bin := filepath.Join(unpack(t), "sluice")
 	t.Run("folder", func(t *testing.T) {

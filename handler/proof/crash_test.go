@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
@@ -61,6 +62,7 @@ func TestCrashPointsKnowAllThatASpecCanSay(t *testing.T) {
 // TestCrashPoints counts the calls that a scenario makes of the outside world,
 // and runs it again dying before and after each of them.
 func TestCrashPoints(t *testing.T) {
+	connectortest.Long(t)
 	var total crashes
 	for i, api := range crashAPIs(t) {
 		sc := Scenario{Seed: 7, API: api, Records: 40, Span: 90 * time.Minute, Behind: 80 * time.Minute, BatchBytes: 900, InFlight: 2, Every: 30 * time.Minute}
