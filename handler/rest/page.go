@@ -61,7 +61,7 @@ func (l *listing) unfit(err error, body []byte) error {
 // one after the other it is all of their lists; the next page's token is in the last.
 func (p *pager) found(page *engine.Page, body []byte) ([]byte, error) {
 	if p.place.String() == "$" && p.tree == nil {
-		return body, p.whole(body, page.Lines)
+		return body, p.whole(page, body)
 	}
 	var lists [][]byte
 	documents, records := 0, 0 // records: documents that are one themselves
@@ -119,7 +119,7 @@ func (p *pager) succeeded(body []byte) error {
 
 // lists adds the lists of records of the document at body[at:end].
 func (p *pager) lists(lists [][]byte, body []byte, at, end int) ([][]byte, error) {
-	if p.records >= 0 {
+	if p.records >= 0 && p.reader.Flags&scan.Repeated == 0 { // else Lists tells whether it matters
 		if sp := p.reader.Spans[p.records]; sp.Kind == scan.Array {
 			return append(lists, body[sp.Start:sp.End]), nil
 		}
@@ -143,14 +143,15 @@ func (p *pager) lists(lists [][]byte, body []byte, at, end int) ([][]byte, error
 
 // whole is an error unless a body whose records are on its top level has a list
 // there, or several records one after the other. The records are read by the engine.
-func (p *pager) whole(body []byte, lines bool) error {
+func (p *pager) whole(page *engine.Page, body []byte) error {
 	at := valueAt(body, 0)
 	switch {
-	case at == len(body) || body[at] == '[' || lines:
+	case at == len(body) || body[at] == '[' || page.Lines:
 		return nil
 	case body[at] == '{':
 		end, err := scan.Extent(body, at)
 		if err != nil || p.alone || valueAt(body, end) < len(body) {
+			page.Lines = err == nil && scan.LineEnd(body, at) < valueAt(body, end) && end <= scan.LineEnd(body, at)
 			return err
 		}
 	case p.listing.empty != "" && scan.KindOf(body[at]) == scan.Null:

@@ -76,6 +76,7 @@ func newPager(l *listing) *pager {
 	add(&p.total, &none, decl.Total)
 	if n > 0 {
 		p.tree, p.reader = tree, scan.NewReader(tree)
+		p.reader.Lenient = true
 	}
 	return p
 }

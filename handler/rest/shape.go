@@ -16,8 +16,11 @@ import (
 func (l *listing) shape(page *engine.Page, body []byte) error {
 	var err error
 	switch {
-	case l.resp.Columns != "":
-		err = eachRecord(page, named(columnNames(l.resp.Columns, body)))
+	case l.resp.Columns != "" && !empty(page.Records):
+		var names []string
+		if names, err = columnNames(l.resp.Columns, body); err == nil {
+			err = eachRecord(page, named(names))
+		}
 	case l.resp.Unwrap != "":
 		err = eachRecord(page, unwrap(l.resp.Unwrap))
 	}
@@ -78,20 +81,21 @@ func elements(records []byte, lines bool) (items []json.RawMessage, bad []engine
 	return items, bad, nil
 }
 
-func columnNames(path string, body []byte) (names []string) {
-	parsedPath(path).Select(body, func(start, end int) {
+// columnNames are the names of columns that a response has.
+func columnNames(path string, body []byte) (names []string, err error) {
+	place := scan.Place{Path: parsedPath(path), Texts: true}
+	err = place.Lists(body, valueAt(body, 0), func(start, end int) {
 		if scan.KindOf(body[start]) != scan.Array {
 			names = append(names, plainText(body[start:end]))
 			return
 		}
-		scan.Children(body, start, func(_ []byte, at int) bool {
-			if end, _, err := scan.Skip(body, at); err == nil {
-				names = append(names, plainText(body[at:end]))
+		for name, err := range scan.Records(body[start:end], false) {
+			if err == nil {
+				names = append(names, plainText(name))
 			}
-			return true
-		})
+		}
 	})
-	return names
+	return names, err
 }
 
 // named makes objects of lists of values. What is no list is left as it is.

@@ -13,6 +13,9 @@ type Reader struct {
 	Flags Flags
 	// CollectRest keeps what Tree.Take left over of an object, for AppendRest.
 	CollectRest bool
+	// Lenient steps over a value that cannot be read, as SkipDamaged does: records
+	// below it are for others to read.
+	Lenient bool
 
 	tree   *Tree
 	order  [][]learned // by node
@@ -67,10 +70,10 @@ func (r *Reader) node(start, p, n, depth int, rest bool) int {
 	if c == '{' && (len(nd.keys) > 0 || n == 0 && rest) || c == '[' && len(nd.elems) > 0 {
 		p = r.inside(start, p, n, depth, rest)
 	} else {
-		if c == '"' {
-			p, flags = r.str(p)
-		} else {
+		if c != '"' {
 			p = r.value(p, depth)
+		} else if p, flags = r.str(p); p < 0 {
+			p = r.damaged(at)
 		}
 		if rest && c != 'n' && p >= 0 {
 			r.rest = append(r.rest, piece{int32(start), int32(p), whole})
@@ -80,6 +83,28 @@ func (r *Reader) node(start, p, n, depth int, rest bool) int {
 		r.Spans[nd.slot] = Span{int32(at), int32(p), kinds[c], flags}
 	}
 	return p
+}
+
+// value is scanner.value, and lenient.
+func (r *Reader) value(p, depth int) int {
+	end := r.scanner.value(p, depth)
+	if end < 0 {
+		end = r.damaged(p)
+	}
+	return end
+}
+
+// damaged returns where the value at p ends that could not be read, or -1.
+func (r *Reader) damaged(p int) int {
+	if !r.Lenient {
+		return -1
+	}
+	end, ok := SkipDamaged(r.src, p)
+	if !ok {
+		return -1
+	}
+	r.err = nil
+	return end
 }
 
 // inside scans the members or elements of the container at p.

@@ -102,6 +102,9 @@ func Describe(src []byte, at int) string {
 	case True:
 		return "true"
 	case Number:
+		if c := src[at]; c != '-' && (c < '0' || c > '9') {
+			return "no JSON"
+		}
 		return "a number"
 	case String:
 		return "a text"

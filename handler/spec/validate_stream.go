@@ -70,7 +70,9 @@ func (v *validator) stream(s *Stream, path string) {
 		v.errorf(path+".needs", "there is no setting %s%s", s.Needs, nearest.Hint(s.Needs, v.settingNames()))
 	}
 	known := v.forEach(s, path)
-	v.path(path+".empty", s.Empty, true)
+	if s.Empty != "$" {
+		v.path(path+".empty", s.Empty, true)
+	}
 	v.position(&s.Position, path+".position")
 	v.cursor(s, path)
 	v.list(&listing{&s.Request, &s.Paging, &s.Response, &s.Success, s.Errors, &s.Explode, s.Records, &s.Position}, path, known)
