@@ -25,8 +25,9 @@ type delivery struct {
 
 	mu      sync.Mutex
 	taken   bool  // the sink has taken a row of the table
-	judged  bool  // a refusal was looked into while none was taken
-	refused error // nothing is taken
+	inRow   int   // rows refused one by one since then
+	asked   bool  // the canary was sent
+	refused error // nothing is taken any more
 }
 
 // dispatch uploads b in the background. It waits while too many are under way.
@@ -94,7 +95,7 @@ func (d *delivery) upload(ctx context.Context, f *flight, i, j int) error {
 	err := d.post(ctx, f, Batch{Table: d.s.Table, Rows: rows, Count: j - i})
 	if err == nil {
 		d.mu.Lock()
-		d.taken = true
+		d.taken, d.inRow = true, 0
 		d.mu.Unlock()
 	}
 	return err
@@ -188,10 +189,11 @@ func distinct(rows ...int) []int {
 	return list
 }
 
-// judge decides over rows that were sent one by one: an error means that the sink
-// takes nothing, else those that were refused are at fault themselves. A lone one
-// is when a canary is taken, and so are several that were refused for different
-// reasons. That is asked once in a run: a sink may take canaries and no events.
+// judge decides over rows that were sent one by one while none was taken: an error
+// means that the sink takes nothing, else those that were refused are at fault
+// themselves. A lone one is when a canary is taken, and so are several that were
+// refused for different reasons. The canary goes once: a sink may take canaries and
+// no events.
 func (d *delivery) judge(ctx context.Context, f *flight, errs []error) error {
 	alike := true
 	for _, err := range errs {
@@ -200,21 +202,37 @@ func (d *delivery) judge(ctx context.Context, f *flight, errs []error) error {
 		}
 		alike = alike && err.Error() == errs[0].Error()
 	}
-	d.mu.Lock()
-	first := !d.judged
-	d.judged = true
-	d.mu.Unlock()
-	if !first || alike && len(errs) > 1 {
+	if alike && len(errs) > 1 || !d.first() {
 		return d.refuse(errs[0])
 	}
+	if err := d.vouch(ctx, f, errs[0]); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	d.taken = d.taken || !alike
+	d.mu.Unlock()
+	return nil
+}
+
+// first reports whether the canary has not been sent, and notes that it is.
+func (d *delivery) first() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	asked := d.asked
+	d.asked = true
+	return !asked
+}
+
+// vouch sends the canary: an error means that it is refused as the rows were.
+func (d *delivery) vouch(ctx context.Context, f *flight, refusal error) error {
 	err := d.post(ctx, f, canary(d.s.Table, d.e.Clock.Now()))
-	if err != nil && kindOf(err) == Rejected {
-		return d.refuse(errs[0])
+	if err == nil || kindOf(err) != Rejected {
+		return err
 	}
 	d.mu.Lock()
-	d.taken = d.taken || err == nil && !alike
+	d.taken = false
 	d.mu.Unlock()
-	return err
+	return d.refuse(refusal)
 }
 
 // CanaryPrefix begins the EventUid of rows that are no events: sluice verify sends
@@ -247,8 +265,21 @@ func (d *delivery) refuse(err error) error {
 	return d.refused
 }
 
+// refusedInRow is how many rows may be refused one after the other before a canary
+// has to tell whether the table takes any still: a rule may change during a run.
+const refusedInRow = 3
+
 // reject puts row i into quarantine.
 func (d *delivery) reject(ctx context.Context, f *flight, i int, why error) error {
+	d.mu.Lock()
+	d.inRow++
+	doubt := d.taken && d.inRow >= refusedInRow
+	d.mu.Unlock()
+	if doubt && d.first() {
+		if err := d.vouch(ctx, f, why); err != nil {
+			return err
+		}
+	}
 	if f.rejected == nil {
 		f.rejected = make([]bool, len(f.ends))
 	}
