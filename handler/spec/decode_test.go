@@ -156,7 +156,7 @@ func laughs(n int) string {
 }
 
 // TestEveryMessageHasAPlace: no mistake of the fixtures is said to be in the first
-// line, which has a comment.
+// line, which has a comment, nor in words of the language.
 func TestEveryMessageHasAPlace(t *testing.T) {
 	for _, path := range fixtures(t) {
 		data, err := os.ReadFile(path)
@@ -165,6 +165,11 @@ func TestEveryMessageHasAPlace(t *testing.T) {
 		}
 		if _, err = spec.Parse(path, data); err != nil && strings.Contains(err.Error(), path+":1:") {
 			t.Error(err)
+		}
+		for _, word := range []string{"unmarshal", "struct ", "interface", "[]string", "map["} {
+			if err != nil && strings.Contains(err.Error(), word) {
+				t.Errorf("%v speaks of %s", err, word)
+			}
 		}
 	}
 }

@@ -82,7 +82,7 @@ type Stream struct {
 // {window.to} (with a format: {window.from:unix_ms}), {page.token}.
 type Request struct {
 	Method  string            `yaml:"method" enum:"GET|POST|PUT|DELETE" doc:"Default: GET."`
-	Path    string            `yaml:"path" doc:"Path below base_url. It or url is needed."`
+	Path    string            `yaml:"path" doc:"Path below base_url, escaped as in an address; parameters go to query. It or url is needed."`
 	URL     string            `yaml:"url" doc:"steps, job: an address that a record has, such as {item.contentUri}, or {job.url}. It may be relative, and never leaves base_url."`
 	Query   map[string]Values `yaml:"query" doc:"Query parameters; one with a list is sent once for each value."`
 	Headers map[string]string `yaml:"headers" doc:"Headers."`
@@ -198,7 +198,7 @@ type Position struct {
 	Time        string   `yaml:"time" required:"true" doc:"When a record happened: a KQL expression over the record. snapshot: now() when it does not say."`
 	ID          string   `yaml:"id" doc:"What makes a record unique: a KQL expression over the record. Where it gives nothing, or a part of what it is made of is missing, the record is known by its hash, which is the default. snapshot: what is the same when it changes."`
 	Order       string   `yaml:"order" enum:"ascending|descending|none" doc:"window: in which order pages list records by time."`
-	Granularity Duration `yaml:"granularity" doc:"window: resolution of the provider's time filter: 1ms, 1s."`
+	Granularity Duration `yaml:"granularity" doc:"window: resolution of the provider's time filter: 1ms, 1s, 1d. What requests say of a window tells at least that apart."`
 	Bounds      string   `yaml:"bounds" enum:"[)|[]|()|(]" doc:"window: which ends of a window the provider includes: [) is from inclusive, to exclusive."`
 	Lag         Duration `yaml:"lag" doc:"window: how long after it happened a record may still be missing from the listing; windows end that long before now."`
 	Overlap     Duration `yaml:"overlap" doc:"window: how far each window reaches back for records that came later still. Known ones are skipped by their id. cursor: how far a listing reaches back when the provider no longer knows the cursor."`
