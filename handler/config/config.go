@@ -12,7 +12,9 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -107,14 +109,15 @@ func Load(path string, find Find, env Env, now time.Time, local *Workspace) (*Co
 func Parse(path string, data []byte, find Find, env Env, now time.Time, local *Workspace) (*Config, error) {
 	f := new(File)
 	places, err := spec.Decode(path, data, f)
-	if err != nil {
+	if places == nil {
 		return nil, err
 	}
 	r := &resolver{find: find, env: env, now: now, problem: places.Problem, local: local, owner: shared}
+	r.decoded(f, err)
 	if local == nil && len(f.Workspace.Endpoints()) == 0 {
 		r.errorf("workspace", "the endpoint that rows are sent to is missing: workspace: {endpoint: https://…, rules: …}")
 	}
-	if len(f.Connections) == 0 {
+	if len(f.Connections) == 0 && err == nil {
 		r.errorf("connections", "there is no connection: each names a connector and its settings")
 	}
 	return r.file(f)
@@ -128,18 +131,50 @@ type resolver struct {
 	problem func(path, format string, args ...any) error
 	local   *Workspace // where rows go, whatever the file says
 
-	owner int // the connection that is looked at, or shared
-	errs  map[int][]error
+	owner  int // the connection that is looked at, or shared
+	errs   map[int][]error
+	unread map[int]bool // connections of which the file says what none can have
 }
 
 // shared owns what is wrong with what all connections have in common.
 const shared = -1
 
 func (r *resolver) errorf(path, format string, args ...any) {
+	r.note(r.owner, r.problem(path, format, args...))
+}
+
+// connectionAt is the place of something in a connection.
+var connectionAt = regexp.MustCompile(`^connections\[(\d+)\]`)
+
+// decoded takes over what the decoder found wrong, and whose it is.
+func (r *resolver) decoded(f *File, err error) {
+	r.unread = map[int]bool{}
+	list := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		list = joined.Unwrap()
+	}
+	for _, err := range list {
+		if err == nil {
+			continue
+		}
+		owner := shared
+		var p *spec.Problem
+		if errors.As(err, &p) {
+			if m := connectionAt.FindStringSubmatch(p.Path); m != nil {
+				if i, _ := strconv.Atoi(m[1]); i < len(f.Connections) {
+					owner, r.unread[i] = i, true
+				}
+			}
+		}
+		r.note(owner, err)
+	}
+}
+
+func (r *resolver) note(owner int, err error) {
 	if r.errs == nil {
 		r.errs = map[int][]error{}
 	}
-	r.errs[r.owner] = append(r.errs[r.owner], r.problem(path, format, args...))
+	r.errs[owner] = append(r.errs[owner], err)
 }
 
 func (r *resolver) file(f *File) (*Config, error) {
@@ -154,11 +189,12 @@ func (r *resolver) file(f *File) (*Config, error) {
 	}
 	found := make([]*Resolved, len(f.Connections))
 	for i := range f.Connections {
-		r.owner = i
-		found[i] = r.connection(place(i), &f.Connections[i])
-		r.rulesFor(found[i], &c.Workspace)
+		if r.owner = i; !r.unread[i] {
+			found[i] = r.connection(place(i), &f.Connections[i])
+			r.rulesFor(found[i], &c.Workspace)
+		}
 	}
-	r.twice(found)
+	r.twice(found, f.Connections)
 	for i, res := range found {
 		if errs := r.errs[i]; len(errs) > 0 {
 			c.Broken = append(c.Broken, broken(i, res, &f.Connections[i], errors.Join(errs...)))
@@ -174,7 +210,7 @@ func place(i int) string { return fmt.Sprintf("connections[%d]", i) }
 
 // broken tells what is known of a connection that cannot run.
 func broken(at int, res *Resolved, in *Connection, err error) Broken {
-	b := Broken{At: at, Name: cmp.Or(in.Name, in.Connector), Connector: in.Connector, Err: err}
+	b := Broken{At: at, Name: cmp.Or(in.Name, in.Connector, place(at)), Connector: in.Connector, Err: err}
 	if res != nil {
 		b.Name, b.Connector, b.Schedule = res.Name, res.Connector.Name, res.Schedule
 	}
@@ -183,11 +219,15 @@ func broken(at int, res *Resolved, in *Connection, err error) Broken {
 
 // twice finds the names that several connections have. Which of them goes on with
 // the name's checkpoints cannot be told: none runs.
-func (r *resolver) twice(found []*Resolved) {
+func (r *resolver) twice(found []*Resolved, in []Connection) {
 	owners := map[string][]int{}
 	for i, res := range found {
+		name := in[i].Name
 		if res != nil {
-			owners[res.Name] = append(owners[res.Name], i)
+			name = res.Name
+		}
+		if name != "" {
+			owners[name] = append(owners[name], i)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(owners)) {

@@ -18,6 +18,7 @@ type Problem struct {
 	File      string
 	Line, Col int
 	Msg       string
+	Path      string // of the value that it is about, such as streams[0].paging.type
 }
 
 func (p *Problem) Error() string {
@@ -32,10 +33,11 @@ type Places struct {
 
 // Problem makes an error for the value at path, or for what it is part of.
 func (p *Places) Problem(path, format string, args ...any) error {
+	about := path
 	for {
 		at, ok := p.at[path]
 		if ok || path == "" {
-			return &Problem{p.file, max(at[0], 1), max(at[1], 1), fmt.Sprintf(format, args...)}
+			return &Problem{p.file, max(at[0], 1), max(at[1], 1), fmt.Sprintf(format, args...), about}
 		}
 		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
 	}
@@ -62,10 +64,10 @@ func Decode(file string, data []byte, v any) (*Places, error) {
 	}
 	switch {
 	case len(f.Docs) == 0 || f.Docs[0].Body == nil:
-		return nil, &Problem{file, 1, 1, "the file is empty"}
+		return nil, &Problem{file, 1, 1, "the file is empty", ""}
 	case len(f.Docs) > 1:
 		at := f.Docs[1].Start.Position
-		return nil, &Problem{file, at.Line, at.Column, "want one YAML document: what follows --- is a second one"}
+		return nil, &Problem{file, at.Line, at.Column, "want one YAML document: what follows --- is a second one", ""}
 	}
 	d := &decoder{places: &Places{file, map[string][2]int{}}, anchors: map[string]ast.Node{}}
 	d.value(f.Docs[0].Body, reflect.ValueOf(v).Elem(), "")
@@ -83,10 +85,10 @@ const (
 // no text has, and brackets that open without an end, are errors.
 func plainText(file string, data []byte) ([]byte, error) {
 	if bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
-		return nil, &Problem{file, 1, 1, "the file is UTF-16: save it as UTF-8"}
+		return nil, &Problem{file, 1, 1, "the file is UTF-16: save it as UTF-8", ""}
 	}
 	if len(data) > maxFile {
-		return nil, &Problem{file, 1, 1, fmt.Sprintf("the file has %d bytes, at most %d can be", len(data), maxFile)}
+		return nil, &Problem{file, 1, 1, fmt.Sprintf("the file has %d bytes, at most %d can be", len(data), maxFile), ""}
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
@@ -96,9 +98,9 @@ func plainText(file string, data []byte) ([]byte, error) {
 		r, n := utf8.DecodeRune(rest)
 		switch {
 		case r == utf8.RuneError && n == 1:
-			return nil, &Problem{file, line, col, fmt.Sprintf("the byte %02x is no text in UTF-8: save the file as UTF-8", rest[0])}
+			return nil, &Problem{file, line, col, fmt.Sprintf("the byte %02x is no text in UTF-8: save the file as UTF-8", rest[0]), ""}
 		case r < ' ' && r != '\t' && r != '\n' || r == 0x7f:
-			return nil, &Problem{file, line, col, fmt.Sprintf("the control character %U: remove it", r)}
+			return nil, &Problem{file, line, col, fmt.Sprintf("the control character %U: remove it", r), ""}
 		case r == '\n':
 			line, col = line+1, 0
 		case r == '[' || r == '{':
@@ -107,7 +109,7 @@ func plainText(file string, data []byte) ([]byte, error) {
 			depth--
 		}
 		if depth > maxDepth {
-			return nil, &Problem{file, line, col, fmt.Sprintf("more than %d brackets are open: one has no end", maxDepth)}
+			return nil, &Problem{file, line, col, fmt.Sprintf("more than %d brackets are open: one has no end", maxDepth), ""}
 		}
 		rest = rest[n:]
 	}
@@ -147,5 +149,5 @@ func syntaxProblem(file string, err error) error {
 			break
 		}
 	}
-	return &Problem{file, line, col, msg}
+	return &Problem{file, line, col, msg, ""}
 }

@@ -230,7 +230,7 @@ func (d *decoder) pairs(n ast.Node, path string) (list []pair, ok bool) {
 		}
 		key, at := keyText(p.Key), p.Key.GetToken().Position
 		if first, twice := lines[key]; twice {
-			d.errs = append(d.errs, &Problem{d.places.file, at.Line, at.Column, fmt.Sprintf("the key %q is there twice: first in line %d", key, first)})
+			d.errs = append(d.errs, &Problem{d.places.file, at.Line, at.Column, fmt.Sprintf("the key %q is there twice: first in line %d", key, first), path})
 			continue
 		}
 		lines[key] = at.Line
