@@ -290,7 +290,8 @@ func (s *server) collect(ctx context.Context, connector string, in *invoke.Invoc
 	return logs, nil
 }
 
-// runBudget is 80 % of the host's time limit, which stands in host.json.
+// runBudget is 80 % of the host's time limit, which stands in host.json, or less where
+// that is short: a run may end half a minute after its time, when a provider hangs.
 func runBudget(root string) time.Duration {
 	limit := 30 * time.Minute // the default of every plan but Consumption
 	var host struct{ FunctionTimeout string }
@@ -301,7 +302,7 @@ func runBudget(root string) time.Duration {
 			limit = time.Duration(h)*time.Hour + time.Duration(m)*time.Minute + time.Duration(s)*time.Second
 		}
 	}
-	return limit * 8 / 10
+	return max(min(limit*8/10, limit-45*time.Second), limit/4)
 }
 
 func portTaken(port string, err error) error {
