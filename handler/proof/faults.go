@@ -2,6 +2,7 @@ package proof
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -98,6 +99,20 @@ func cut(name string, failing bool) fault {
 	}}
 }
 
+// stop has nothing more come after half of an answer, as when the other end is gone.
+func stop(resp *http.Response) {
+	data, _ := io.ReadAll(resp.Body)
+	ctx := resp.Request.Context()
+	resp.Body, resp.ContentLength = io.NopCloser(io.MultiReader(bytes.NewReader(data[:len(data)/2]), waitingReader{ctx})), -1
+}
+
+type waitingReader struct{ ctx context.Context }
+
+func (r waitingReader) Read([]byte) (int, error) {
+	<-r.ctx.Done()
+	return 0, r.ctx.Err()
+}
+
 type failingReader struct{}
 
 func (failingReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
@@ -116,6 +131,8 @@ func (w *World) providerFault(req *http.Request) fault {
 		respond("429 with a reset time", 429, "{}", "X-Rate-Limit-Limit", "60", "X-Rate-Limit-Remaining", "0", "X-Rate-Limit-Reset", strconv.FormatInt(time.Now().Unix()+20, 10)),
 		respond("429", 429, ""),
 		respond("403 with the quota used up", 403, "{}", "X-RateLimit-Remaining", "0", "X-RateLimit-Reset", strconv.FormatInt(time.Now().Unix()+45, 10)),
+		respond("403 for a secondary limit", 403, `{"message":"You have exceeded a secondary rate limit."}`),
+		respond("429 with a reset in milliseconds", 429, "{}", "X-RateLimit-Reset", strconv.FormatInt(time.Now().UnixMilli()+20_000, 10)),
 		respond("503 with seconds", 503, "", "Retry-After", w.seconds(20)),
 		respond("500", 500, "<html>oops</html>"),
 		respond("502", 502, "<html>bad gateway</html>", "Content-Type", "text/html"),
@@ -125,6 +142,7 @@ func (w *World) providerFault(req *http.Request) fault {
 		respond("redirect to elsewhere", 302, "", "Location", "https://evil.example"+req.URL.RequestURI()),
 		cut("connection broken", true),
 		cut("body cut off", false),
+		{name: "answer that stops in its middle", change: stop},
 		w.API.nextPage("next page is elsewhere", "https://evil.example/next?a=b"),
 	}
 	if paged {

@@ -36,7 +36,9 @@ func TestACallInWhichNothingHappensEnds(t *testing.T) {
 		s := authSource(t, x.auth, x.h, nil)
 		p := s.client.Transport.(*patient)
 		p.head, p.idle = 20*time.Millisecond, 20*time.Millisecond
-		_, err := s.Fetch(t.Context(), window, "")
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		_, err := s.Fetch(ctx, window, "")
+		cancel()
 		if e, ok := err.(*engine.Error); !ok || e.Kind != engine.Transient || e.Reason != "no_answer" || !strings.Contains(err.Error(), x.says) {
 			t.Errorf("%s: %v", name, err)
 		}
