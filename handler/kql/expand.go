@@ -77,7 +77,7 @@ func (c *compiler) registerColumn(name string, r int, t Type) bound {
 func (m *Runner) Each(src []byte, emit func(row []byte) error) (n int, err error) {
 	if m.p.Inputless() {
 		m.epoch++
-		m.buf, m.cuts, m.unfit, m.extra = m.buf[:0], m.cuts[:0], m.unfit[:0], m.extra[:0]
+		m.reset()
 	} else if n, err = m.read(src); err != nil {
 		return 0, err
 	}
@@ -133,9 +133,11 @@ func (m *Runner) flow(i int, visit func() error) error {
 		if e.index >= 0 {
 			m.regs[e.index] = longValue(int64(k))
 		}
+		at, made := len(m.buf), m.made
 		if err := m.flow(i+1, visit); err != nil {
 			return err
 		}
+		m.buf, m.made = m.buf[:at], made // nothing of the row is needed any more
 	}
 	return nil
 }

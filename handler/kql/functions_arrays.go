@@ -54,6 +54,13 @@ func jsonOrNull(v Value) []byte {
 }
 
 func (m *Runner) arrayOf(list [][]byte) Value {
+	size := 0
+	for _, raw := range list {
+		size += len(raw) + 1
+	}
+	if !m.room(size) {
+		return null
+	}
 	return m.makeJSON(func(dst []byte) []byte { return appendArray(dst, slices.Values(list)) })
 }
 
@@ -142,6 +149,9 @@ func zip(m *Runner, a []Value) Value {
 		}
 		lists[i] = elementsOf(v)
 		n = max(n, len(lists[i]))
+	}
+	if !m.room(n * len(a) * len(",null")) {
+		return null
 	}
 	return m.makeJSON(func(dst []byte) []byte {
 		dst = append(dst, '[')

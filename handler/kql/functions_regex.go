@@ -96,7 +96,7 @@ func replaceStrings(m *Runner, a []Value) Value {
 			rewrites = append(rewrites, lookups[i])
 		}
 	}
-	out := m.make(func(dst []byte) []byte {
+	return m.make(func(dst []byte) []byte {
 		most := len(dst) + maxMade
 		for s := a[0].S; len(s) > 0 && len(dst) <= most; {
 			i := slices.IndexFunc(lookups, func(l []byte) bool { return len(l) > 0 && bytes.HasPrefix(s, l) })
@@ -108,21 +108,27 @@ func replaceStrings(m *Runner, a []Value) Value {
 		}
 		return dst
 	})
-	if len(out.S) > maxMade {
-		return m.or(null)
-	}
-	return out
 }
 
 // rewriteGroup finds what Kusto writes as \1 and package regexp as ${1}.
 var rewriteGroup = regexp.MustCompile(`\\(\d)`)
 
+// maxFound is how often a pattern may be found in a text: each place takes memory
+// of its own.
+const maxFound = 1 << 18
+
 func (m *Runner) replaceRegex(re *regexp.Regexp, s, with []byte) Value {
-	if bytes.IndexByte(with, '\\') < 0 {
-		return bytesValue(re.ReplaceAllLiteral(s, with))
+	refs := bytes.Count(with, []byte(`\`))
+	if most := len(s)*(1+refs) + (len(s)+1)*len(with); most > maxMade { // it may be too much: so count
+		if n := len(re.FindAllIndex(s, maxFound+1)); n > maxFound || !m.room(len(s)*(1+refs)+n*len(with)) {
+			return m.or(null)
+		}
+	}
+	if refs == 0 {
+		return m.keepText(re.ReplaceAllLiteral(s, with))
 	}
 	tmpl := rewriteGroup.ReplaceAll(bytes.ReplaceAll(with, []byte("$"), []byte("$$")), []byte("$${$1}"))
-	return bytesValue(re.ReplaceAll(s, tmpl))
+	return m.keepText(re.ReplaceAll(s, tmpl))
 }
 
 func extract(c *compiler, x *call, a []code) (code, error) {
@@ -172,9 +178,12 @@ func extractAll(c *compiler, x *call, a []code) (code, error) {
 		if which.OK {
 			wanted = groupNumbers(re, which)
 		}
-		found := re.FindAllSubmatch(s.S, -1)
-		if found == nil || len(wanted) == 0 {
+		found := re.FindAllSubmatch(s.S, maxFound/(1+re.NumSubexp())+1)
+		switch {
+		case found == nil || len(wanted) == 0:
 			return null
+		case len(found) > maxFound/(1+re.NumSubexp()) || !m.room(len(s.S)*len(wanted)):
+			return m.or(null)
 		}
 		return m.makeJSON(func(dst []byte) []byte { return appendGroups(dst, found, wanted) })
 	}), nil

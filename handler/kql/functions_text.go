@@ -88,17 +88,18 @@ func init() {
 	total("format_bytes(size:real, precision:const real?, unit:const string?) string", formatBytes).named(nameArgument, "")
 }
 
-// maxMade bounds what a function makes of a record: what the record says must
-// not decide how much memory there has to be. It is far above what a column holds.
-const maxMade = 16 << 20
-
 // bounded reports whether n times size bytes may be made.
 func bounded(n int64, size int) bool { return n <= maxRange && n*int64(size) <= maxMade }
 
 // keepText is text that was made for the record.
-func (m *Runner) keepText(s []byte) Value { return bytesValue(m.keep(s)) }
+func (m *Runner) keepText(s []byte) Value {
+	return m.make(func(dst []byte) []byte { return append(dst, s...) })
+}
 
 func (m *Runner) join(delim []byte, parts []Value) Value {
+	if !m.room(len(delim) * len(parts)) {
+		return null
+	}
 	return m.make(func(dst []byte) []byte {
 		for i, v := range parts {
 			if i > 0 {
@@ -277,7 +278,8 @@ func countOf(c *compiler, x *call, a []code) (code, error) {
 			if re == nil {
 				return m.or(null)
 			}
-			return longValue(int64(len(re.FindAllIndex(s.S, -1))))
+			found := re.FindAllIndex(s.S, maxFound+1)
+			return m.or(Value{N: int64(len(found)), OK: len(found) <= maxFound})
 		}), nil
 	}
 	return code{}, c.errorf(x.args[2].position(), "countof counts normal or regex, not %s", kind)

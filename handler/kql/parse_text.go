@@ -324,10 +324,12 @@ func (p *pairs) match(m *Runner, text []byte, set func(int, []byte)) bool {
 		}
 	}
 	if p.regex != nil {
-		for _, g := range p.regex.FindAllSubmatch(text, -1) {
+		found := p.regex.FindAllSubmatch(text, maxFound+1)
+		for _, g := range found {
 			put(g[1], g[2])
 		}
-		return true
+		m.odd = m.odd || len(found) > maxFound
+		return len(found) <= maxFound
 	}
 	if p.anything {
 		words := bytes.FieldsFunc(text, func(r rune) bool { return !isTermRune(r) && r != '_' })

@@ -25,6 +25,7 @@ type Runner struct {
 	epoch    uint32
 	stack    []Value // arguments of the functions that are being called
 	buf      []byte  // text that expressions make of a record
+	made     int     // how much that is
 	fixed    []byte  // the record again, when it is not UTF-8
 	distinct []byte  // the record again, when a member is there twice
 	kept     bool
@@ -57,11 +58,36 @@ func (m *Runner) dynamic(slot int) Value {
 	return Value{S: m.src[sp.Start:sp.End], OK: true}
 }
 
+// maxMade bounds the text that expressions make of one record: what a record says
+// must not decide how much memory there has to be. It is far above what a row holds.
+const maxMade = 16 << 20
+
+// room reports whether n more bytes may be made of the record; if not, something
+// is odd. What is short has some room of its own, so that one column which takes
+// it all leaves the others theirs.
+func (m *Runner) room(n int) bool {
+	most := maxMade
+	if n <= 4096 {
+		most += maxMade / 4
+	}
+	ok := m.made+n <= most
+	m.odd = m.odd || !ok
+	return ok
+}
+
 // make lets f append text to the arena of this record and returns what it
-// appended. f must not evaluate anything: its text would get in between.
+// appended, or null where there is no room for it. f must not evaluate anything:
+// its text would get in between. It may append some times as much as it has been
+// given, not more: functions that could look at how much that is first.
 func (m *Runner) make(f func(dst []byte) []byte) Value {
 	from := len(m.buf)
 	m.buf = f(m.buf)
+	n := len(m.buf) - from
+	if !m.room(n) {
+		m.buf = m.buf[:from]
+		return null
+	}
+	m.made += n
 	return bytesValue(m.buf[from:len(m.buf):len(m.buf)])
 }
 
@@ -93,9 +119,7 @@ func (m *Runner) text(slot int) Value {
 	case sp.Kind == scan.String && sp.Flags&scan.Escaped == 0:
 		return Value{S: m.src[sp.Start+1 : sp.End-1], OK: true, Safe: true}
 	case sp.Kind == scan.String:
-		from := len(m.buf)
-		m.buf = scan.AppendUnquoted(m.buf, m.src[sp.Start+1:sp.End-1])
-		return bytesValue(m.buf[from:len(m.buf):len(m.buf)])
+		return m.make(func(dst []byte) []byte { return scan.AppendUnquoted(dst, m.src[sp.Start+1:sp.End-1]) })
 	}
 	return bytesValue(m.src[sp.Start:sp.End])
 }
@@ -158,6 +182,9 @@ func (m *Runner) at(v Value, t Type, i Value) Value {
 func (m *Runner) lower(v Value) Value {
 	for i, c := range v.S {
 		if 'A' <= c && c <= 'Z' || c >= 0x80 {
+			if !m.room(len(v.S)) {
+				return null
+			}
 			from := len(m.buf)
 			if c < 0x80 && isASCII(v.S[i:]) {
 				m.buf = append(m.buf, v.S...)
@@ -170,6 +197,7 @@ func (m *Runner) lower(v Value) Value {
 				m.buf = append(m.buf, bytes.ToLower(v.S)...)
 			}
 			v.S = m.buf[from:len(m.buf):len(m.buf)]
+			m.made += len(v.S)
 			return v
 		}
 	}

@@ -306,16 +306,17 @@ func (c *compiler) apply(f *function, args []code) code {
 		evals[i] = c.run(a).eval
 		needs[i] = c.needOf(f, a)
 	}
-	eval := f.eval
+	eval, makes := f.eval, len(args) > 1 && isText(f.result)
 	k := code{typ: f.result, eval: func(m *Runner) Value {
-		base, ok := len(m.stack), true
+		base, ok, size := len(m.stack), true, 0
 		for i, e := range evals {
 			v := e(m)
 			ok = ok && needs[i].met(v)
+			size += len(v.S)
 			m.stack = append(m.stack, v)
 		}
 		out := null
-		if ok {
+		if ok && (!makes || m.room(size)) {
 			out = eval(m, m.stack[base:])
 		}
 		m.stack = m.stack[:base]

@@ -113,12 +113,23 @@ func (m *Runner) writeRow(dst []byte) []byte {
 func (m *Runner) read(src []byte) (int, error) {
 	m.src = src
 	m.epoch++
-	m.buf, m.cuts, m.unfit, m.extra = m.buf[:0], m.cuts[:0], m.unfit[:0], m.extra[:0]
+	m.reset()
 	n, err := m.r.Read(src, 0)
 	if err == nil && m.r.Flags != 0 {
 		err = m.repair(src[:n])
 	}
 	return n, err
+}
+
+// maxKept is the arena that is kept for the next record.
+const maxKept = 1 << 20
+
+// reset forgets what was made of the record before.
+func (m *Runner) reset() {
+	m.buf, m.made, m.cuts, m.unfit, m.extra = m.buf[:0], 0, m.cuts[:0], m.unfit[:0], m.extra[:0]
+	if cap(m.buf) > maxKept {
+		m.buf = nil
+	}
 }
 
 // repair reads a record again that is not UTF-8, or has two members of one name:
@@ -197,8 +208,12 @@ func (m *Runner) writeToken(o *output, dst []byte, start int) []byte {
 	case sp.Kind <= scan.Null || len(raw) == 2 && sp.Kind == scan.String:
 		return dst
 	case o.max > 0 && len(raw) > o.max:
-		if v := m.text(o.slot); len(v.S) > o.max {
-			return m.cut(o, o.name(dst, start), v.S)
+		text := raw
+		if sp.Kind == scan.String {
+			text = sp.Text(m.src)
+		}
+		if len(text) > o.max {
+			return m.cut(o, o.name(dst, start), text)
 		}
 	}
 	dst = o.name(dst, start)
