@@ -49,7 +49,7 @@ func (w *World) reconcile() {
 			named = named || missing[uid]
 		}
 		if len(o.uids[r.id]) == 0 { // it never arrived, so only the name of a named record is known
-			named = missing[r.id] || w.API.stream().Position.ID == ""
+			named = missing[r.id] || missing[w.API.streamName+"/"+r.id] || w.API.stream().Position.ID == ""
 		}
 		if has == named {
 			o.problem("reconcile: %s is in the table: %v, said to be missing: %v", r.id, has, named)

@@ -66,6 +66,7 @@ func (l *listing) ofAnswer(resp *http.Response, err error) error {
 
 // fortune is what a step has met in this run.
 type fortune struct {
+	trail trail  // how it came to the page it is at
 	had   *scope // of the last record for which it got something
 	since bool   // something was got since a record was set aside last
 	alone int    // records that were set aside although no other answered

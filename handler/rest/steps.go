@@ -112,9 +112,13 @@ func (r *Source) load(ctx context.Context, sc *scope, level int, place []frame) 
 	}
 	page, err := r.levels[level].fetch(ctx, sc, place[level].Token)
 	if err == nil {
+		err = r.leadsOn(level, place[level].Token, page)
+	}
+	if err == nil {
 		err = r.joined(sc, level, page)
 	}
 	if err != nil {
+		r.loaded[level] = nil // the page that led here may be asked for anew
 		return err
 	}
 	r.luck[level].got(sc, r.batch(level))
@@ -199,6 +203,9 @@ func (r *Source) leaf(ctx context.Context, sc *scope, place []frame) (*engine.Pa
 	level := len(r.levels) - 1
 	l, above := r.levels[level], place[level-1]
 	page, err := r.lookUp(ctx, sc, place)
+	if err == nil {
+		err = r.leadsOn(level, place[level].Token, page)
+	}
 	if err == nil {
 		err = r.joined(sc, level, page)
 	}
