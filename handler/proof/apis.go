@@ -41,6 +41,7 @@ type API struct {
 	quota      int  // requests a minute
 	maxPages   int  // of a listing
 	objects    bool // every record is an object
+	details    bool // what a record leads to may be gone for good
 
 	serve  func(*provider, http.ResponseWriter, *http.Request) bool
 	parse  func(*http.Request) (query, error)
@@ -173,7 +174,7 @@ tables:
 	}
 	a := &API{Name: fmt.Sprintf("synthetic %+v", k), spec: c, streamName: "events", settings: map[string]string{"token": secret}, authorization: "Bearer " + secret, whole: true,
 		tokens: k.Tokens, expiry: k.Expiry, pageSize: k.PageSize, shortPages: k.ShortPages, always: k.Always, doubles: k.Doubles, quota: k.Quota,
-		maxPages: k.MaxPages, objects: d.objects, serve: d.serve, parse: d.parse, write: d.write}
+		maxPages: k.MaxPages, objects: d.objects, details: d.details, serve: d.serve, parse: d.parse, write: d.write}
 	if d.whole {
 		a.pageSize = 1 << 30
 	}

@@ -23,6 +23,7 @@ type dialect struct {
 	position string                                                            // in a spec, instead of a window
 	steps    string                                                            // in a spec
 	job      bool                                                              // the request starts a job
+	details  bool                                                              // what a record leads to may be gone for good
 	serve    func(p *provider, rw http.ResponseWriter, req *http.Request) bool // answers requests that are no listing
 
 	parse func(*http.Request) (query, error)
@@ -57,7 +58,7 @@ var dialects = map[string]dialect{
 		request: `{path: /events}`, position: `{type: snapshot, time: todatetime(at), id: id, every: 20m}`,
 		parse: parseFrom, write: writeObject},
 	"steps": {paging: `{type: token, token: $.cursor, query: {cursor: "{page.token}"}}`, records: "$.items",
-		steps: `[{request: {url: "{item.link}"}, records: $, once: true}]`,
+		steps: `[{request: {url: "{item.link}"}, records: $, once: true}]`, details: true,
 		parse: parseQuery("from", "to", "cursor"), write: writeLinks, serve: serveDetail},
 	"job": {paging: "{type: none}", whole: true,
 		request: `{method: POST, path: /jobs, body: {from: "{window.from:rfc3339_ms}", to: "{window.to:rfc3339_ms}"}}`,
@@ -151,7 +152,7 @@ func writeLinks(rw http.ResponseWriter, req *http.Request, records []string, nex
 // serveDetail answers with one record.
 func serveDetail(p *provider, rw http.ResponseWriter, req *http.Request) bool {
 	id, ok := strings.CutPrefix(req.URL.Path, "/detail/")
-	if r := p.byID[id]; ok && r != nil {
+	if r := p.byID[id]; ok && r != nil && r.kind != gone {
 		rw.Header().Set("Content-Type", "application/json")
 		fmt.Fprintf(rw, "[%s]", r.json)
 	} else if ok {

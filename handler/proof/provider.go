@@ -37,6 +37,7 @@ const (
 	noise              // filtered by the table's rule
 	scalar             // no object: quarantine
 	poison             // the endpoint takes no batch with it: quarantine
+	gone               // it is listed, and cannot be had: what led to it is in quarantine
 )
 
 // provider has records and lists them the way its API says.
@@ -83,6 +84,8 @@ func newProvider(w *World) *provider {
 				r.kind = poison
 			case k == 5 && !a.objects:
 				r.kind = scalar
+			case k == 6 && a.details:
+				r.kind = gone
 			}
 		}
 		if r.kind == plain && w.rng.Float64() < w.TooLate {

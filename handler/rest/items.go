@@ -36,7 +36,7 @@ func (l *listing) ofItem(err error) error {
 	}
 	tries := triesFailed
 	if e.Kind == engine.Permanent {
-		tries = 1
+		tries = triesRefused
 	}
 	return &itemError{e.Reason, e, tries}
 }
@@ -46,6 +46,15 @@ func (l *listing) ofContent(err error) error {
 	err = l.ofItem(err)
 	if e := new(itemError); errors.As(err, &e) {
 		e.tries = min(e.tries, triesUnread)
+	}
+	return err
+}
+
+// ofRecord is ofItem for what is wrong with the record itself: nothing was asked.
+func (l *listing) ofRecord(err error) error {
+	err = l.ofItem(err)
+	if e := new(itemError); errors.As(err, &e) {
+		e.tries = 1
 	}
 	return err
 }
@@ -89,11 +98,12 @@ func (f *fortune) grow(batch int) {
 	}
 }
 
-// How often a step asks for one record: when what came cannot be read, and when the
-// provider or the network fails.
+// How often a step asks for one record: when it is refused, when what came cannot be
+// read, and when the provider or the network fails.
 const (
-	triesUnread = 3
-	triesFailed = 5
+	triesRefused = 2
+	triesUnread  = 3
+	triesFailed  = 5
 )
 
 // patient reports whether a record should be asked for again before it is given up.
@@ -124,7 +134,9 @@ func (r *Source) without(ctx context.Context, sc *scope, place []frame, err erro
 		return nil, err
 	}
 	if luck.patient(e, placeToken(place[:level])) {
-		return nil, err
+		again := *e.err
+		again.Kind, again.Hint = engine.Transient, ""
+		return nil, &again
 	}
 	if n := r.span(level, f); n > 1 { // one of a batch is at fault
 		luck.less, r.ahead = n/2, nil
@@ -178,9 +190,16 @@ func (r *Source) atFault(ctx context.Context, sc *scope, place []frame, e *itemE
 		mates = []*scope{luck.had}
 	}
 	for _, mate := range mates {
-		if _, err := l.clone().fetch(ctx, mate, ""); err == nil {
+		_, err := l.clone().fetch(ctx, mate, "")
+		alike := new(itemError)
+		switch {
+		case err == nil:
 			luck.had = mate
 			return nil
+		case !errors.As(err, &alike): // such as throttling: it says nothing
+			return err
+		case permanent && alike.err.Kind != engine.Permanent:
+			return alike.err
 		}
 	}
 	switch {

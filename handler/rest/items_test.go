@@ -233,6 +233,9 @@ steps:
 	var kept []engine.Bad
 	for token := ""; ; {
 		page, err := src.Fetch(t.Context(), window, token)
+		if e := new(engine.Error); errors.As(err, &e) && e.Kind == engine.Transient {
+			continue // it is asked for twice
+		}
 		if err != nil {
 			t.Fatal(err)
 		}

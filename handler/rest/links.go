@@ -11,14 +11,15 @@ import (
 	"strings"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/scan"
 )
 
 // Addresses and tokens that a provider gives for its next page.
 
 // endMarks are texts in the place of a page token, or of an address, that mean that
-// there is none: what languages write for nothing, and the cursor 0 behind the last
-// page.
-var endMarks = []string{"", "null", "none", "nil", "undefined", "false", "0", "{}"}
+// there is none: what languages write for nothing. The text 0 is none of them, it may
+// be an offset.
+var endMarks = []string{"", "null", "none", "nil", "undefined", "false", "{}"}
 
 // unlessEnd is a page token as the provider gives it, or "" behind the last page.
 func unlessEnd(token string) string {
@@ -26,6 +27,15 @@ func unlessEnd(token string) string {
 		return ""
 	}
 	return token
+}
+
+// tokenText is a value in a body as a page token, or as an address: "" behind the last
+// page, where some have the number 0.
+func tokenText(value []byte) string {
+	if scan.KindOf(value[0]) == scan.Number && strings.Trim(string(value), "0.") == "" {
+		return ""
+	}
+	return unlessEnd(plainText(value))
 }
 
 // follow makes a page token of an address: its path and query. It has to be at the

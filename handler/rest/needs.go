@@ -86,7 +86,7 @@ func (l *listing) complete(sc *scope) error {
 	for _, n := range l.needs {
 		for _, item := range l.about(sc) {
 			if why := n.lacking(item); why != "" {
-				return l.ofItem(l.src.fail(engine.Permanent, itemIncomplete, "", fmt.Errorf("%s %s", n.name, why), 0))
+				return l.ofRecord(l.src.fail(engine.Permanent, itemIncomplete, "", fmt.Errorf("%s %s", n.name, why), 0))
 			}
 		}
 	}

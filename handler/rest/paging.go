@@ -167,7 +167,7 @@ func (p *pager) next(resp *http.Response, body []byte, n int, last []byte, token
 		if d.TokenHeader != "" {
 			return unlessEnd(resp.Header.Get(d.TokenHeader)), nil
 		}
-		return unlessEnd(p.tokenIn(body)), nil
+		return p.tokenIn(body), nil
 	case "offset", "page":
 		return p.counted(body, n, token)
 	case "iterator":
@@ -191,23 +191,32 @@ func (p *pager) next(resp *http.Response, body []byte, n int, last []byte, token
 // tokenIn is the page token in a body; the elements of a list with commas between.
 func (p *pager) tokenIn(body []byte) string {
 	if p.tokens.String() == "" {
-		return textOf(p.reader.Spans[p.token], body)
+		return p.plainToken(body)
 	}
 	var parts []string
 	p.tokens.Select(body, func(start, end int) { parts = append(parts, plainText(body[start:end])) })
-	return strings.Join(parts, ",")
+	return unlessEnd(strings.Join(parts, ","))
+}
+
+// plainToken is the page token, or the address, that a path without a filter leads to.
+func (p *pager) plainToken(body []byte) string {
+	sp := p.reader.Spans[p.token]
+	if sp.Kind == scan.None {
+		return ""
+	}
+	return tokenText(body[sp.Start:sp.End])
 }
 
 // linkIn is the address in a body. A path with a filter may lead to several values;
 // they have to be the same, or there is no telling which one leads on.
 func (p *pager) linkIn(body []byte) (string, error) {
 	if p.tokens.String() == "" {
-		return textOf(p.reader.Spans[p.token], body), nil
+		return p.plainToken(body), nil
 	}
 	var link string
 	several := false
 	p.tokens.Select(body, func(start, end int) {
-		text := unlessEnd(plainText(body[start:end]))
+		text := tokenText(body[start:end])
 		several = several || link != "" && text != "" && text != link
 		link = cmp.Or(text, link)
 	})

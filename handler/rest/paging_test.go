@@ -33,6 +33,7 @@ func TestPaging(t *testing.T) {
 		{"one address several times", `{type: next_url, url: "$.links[*].href"}`, []string{`{"data":[1],"links":[{"href":"?p=2"},{},{"href":"?p=2"}]}`, `{"data":[2],"links":[]}`}, []string{"", "?p=2"}, ""},
 		{"false instead of an address", `{type: next_url, url: $.next}`, []string{`{"data":[1],"next":false}`}, []string{""}, ""},
 		{"0 instead of a token", `{type: token, token: $.next, query: {c: "{page.token}"}}`, []string{`{"data":[1],"next":0}`}, []string{""}, ""},
+		{"the text 0 is a token", `{type: token, token: $.next, query: {c: "{page.token}"}}`, []string{`{"data":[1],"next":"0"}`, `{"data":[2],"next":0.0}`}, []string{"", "?c=0"}, ""},
 		{"the text null instead of a token", `{type: token, token: $.next, query: {c: "{page.token}"}}`, []string{`{"data":[1],"next":"null"}`}, []string{""}, ""},
 		{"the text None in a header", `{type: token, token_header: X-Next, query: {c: "{page.token}"}}`, []string{`X-Next: None | {"data":[1]}`}, []string{""}, ""},
 		{"token in a header, both ways", `{type: token, token_header: X-Next, headers: {X-Cursor: "{page.token}"}}`, []string{`X-Next: t2 | {"data":[1]}`, `{"data":[2]}`}, []string{"", " X-Cursor=t2"}, ""},

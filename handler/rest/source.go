@@ -216,7 +216,7 @@ func (l *listing) exchange(ctx context.Context, sc *scope, token string) (*http.
 			if errors.As(err, new(*foreignLink)) {
 				reason, hint = "foreign_link", "nothing was sent there; the position stays"
 			}
-			return nil, nil, l.ofItem(r.fail(engine.Permanent, reason, hint, err, 0))
+			return nil, nil, l.ofRecord(r.fail(engine.Permanent, reason, hint, err, 0))
 		}
 		if r.sameOrigin(req.URL) {
 			if err := l.auth.apply(ctx, req); err != nil {
