@@ -156,7 +156,7 @@ var HealthColumns = []HealthColumn{
 	{"Quarantined", "long", "Records that could not be delivered and are kept."},
 	{"Repeated", "long", "Records that were listed again and known already."},
 	{"Truncated", "long", "Rows sent with a text cut to the service's limit."},
-	{"Unfit", "dynamic", "What of the records did not fit, and how often: by column the values that became null, TimeGenerated (no time) and (repeated member)."},
+	{"Unfit", "dynamic", "What of the records did not fit, and how often: by column the values that became null, TimeGenerated (no time), (repeated member) and (invalid text)."},
 	{"Late", "dynamic", "Records that were listed only after their time had been passed, by how late they were at most: 1m, 5m, 15m, 1h, 6h, 1d, longer. Near the stream's overlap it is time to reconcile, and to declare a longer one."},
 	{"Gaps", "dynamic", "Parts of the past that are still being caught up in lanes of their own."},
 	{"Pages", "long", "Pages committed."},

@@ -15,6 +15,7 @@ const (
 	oddFilter          // the filters
 	oddTimeless        // neither the held column nor Options.Time has a time
 	oddRepeated        // an object has two members of one name
+	oddInvalid         // a text is not UTF-8
 	oddKinds
 )
 
@@ -122,8 +123,9 @@ func (m *Runner) Truncated() bool { return len(m.cuts) > 0 }
 // record did not fit: a text that is no number, a division by zero, a date out
 // of range; a held column is counted too, and "where" stands for the filters.
 // "TimeGenerated (no time)" counts the rows whose record has no time at all, and
-// "(repeated member)" the records with two members of one name. It counts anew
-// after each call.
+// "(repeated member)" the records with two members of one name, "(invalid text)"
+// those with text that is no UTF-8: U+FFFD stands there. It counts anew after each
+// call.
 func (m *Runner) Oddities() map[string]int64 {
 	out := map[string]int64{}
 	columns := len(m.p.outputs)
@@ -141,6 +143,8 @@ func (m *Runner) Oddities() map[string]int64 {
 			out[m.p.hold.column.Name+" (no time)"] = n
 		case oddRepeated:
 			out["(repeated member)"] = n
+		case oddInvalid:
+			out["(invalid text)"] = n
 		default:
 			out[m.p.outputs[i].column.Name] = n
 		}

@@ -40,3 +40,21 @@ func TestAnIDOfPartsNeedsAllOfThem(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestAnIDWithALostCharacterIsNone: what is left of two of them may be the same.
+func TestAnIDWithALostCharacterIsNone(t *testing.T) {
+	for _, c := range []struct{ id, rec, want string }{
+		{`a`, "{\"a\":\"M\xfcller\"}", ""},
+		{`a`, "{\"a\":\"M\ufffdller\"}", ""},
+		{`a`, `{"a":"\ud800"}`, ""},
+		{`a`, "{\"a\":\"7\",\"b\":\"M\xfcller\"}", "7"},
+		{`strcat(a, "/", b)`, "{\"a\":\"7\",\"b\":\"M\xfcller\"}", ""},
+		{`hash_sha256(tostring(a))`, "{\"a\":\"M\xfcller\"}", ""},
+		{`a`, `{"a":"Müller"}`, "Müller"},
+	} {
+		m := tableRunner(t, TableQuery{Columns: []Named{{"TimeGenerated", "todatetime(t)"}, {"B", "tostring(b)"}}}, Options{ID: c.id})
+		if _, _, err := m.Map([]byte(c.rec), nil); err != nil || string(m.ID()) != c.want {
+			t.Errorf("%s of %q is %q (%v), want %q", c.id, c.rec, m.ID(), err, c.want)
+		}
+	}
+}

@@ -37,6 +37,7 @@ type Runner struct {
 	unfit    []byte // ,"column":value for each value that fits no type
 	odd      bool   // an expression met something that it made null of
 	odds     []int64
+	damaged  bool // the record is not UTF-8
 	tokens   map[*scan.Tree]*scan.Reader
 	patterns map[string]*regexp.Regexp
 }

@@ -68,6 +68,9 @@ func (m *Runner) Map(src, dst []byte) (n int, row []byte, err error) {
 	m.id, m.when, m.held = Value{}, null, null
 	if p.id != nil {
 		m.id = p.id(m)
+		if bytes.Contains(m.id.S, replacement) || m.damaged && !bytes.Contains(m.src, m.id.S) {
+			m.id = Value{}
+		}
 	}
 	if p.time != nil {
 		m.when = p.time(m)
@@ -111,7 +114,7 @@ func (m *Runner) writeRow(dst []byte) []byte {
 
 // read scans the record.
 func (m *Runner) read(src []byte) (int, error) {
-	m.src = src
+	m.src, m.damaged = src, false
 	m.epoch++
 	m.reset()
 	n, err := m.r.Read(src, 0)
@@ -136,7 +139,8 @@ func (m *Runner) reset() {
 // the last counts, the others are read under names of their own.
 func (m *Runner) repair(rec []byte) (err error) {
 	m.src = rec
-	if m.r.Flags&scan.BadUTF8 != 0 {
+	if m.damaged = m.r.Flags&scan.BadUTF8 != 0; m.damaged {
+		m.odds[len(m.p.outputs)+oddInvalid]++
 		m.fixed = scan.AppendValidUTF8(m.fixed[:0], rec)
 		m.src = m.fixed
 		_, err = m.r.Read(m.src, 0)
@@ -240,7 +244,12 @@ func (m *Runner) plainNumber(slot int) []byte {
 // Kept reports whether the record passed the filters. If not, no row was written.
 func (m *Runner) Kept() bool { return m.kept }
 
-// ID is the record's identity as Options.ID gives it; empty when it has none.
+// replacement is what becomes of a character that is none.
+var replacement = []byte("\ufffd")
+
+// ID is the record's identity as Options.ID gives it; empty when it has none, and when
+// a character of it was lost, here or before, or may have been in what it was made of:
+// others may look like it then.
 func (m *Runner) ID() []byte { return m.id.S }
 
 // EventTime is when the record happened, as Options.Time gives it.

@@ -37,7 +37,11 @@ resource SluiceHealth_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-0
         { name: 'Quarantined', type: 'long', description: 'Records that could not be delivered and are kept.' }
         { name: 'Repeated', type: 'long', description: 'Records that were listed again and known already.' }
         { name: 'Truncated', type: 'long', description: 'Rows sent with a text cut to the service\'s limit.' }
-        { name: 'Unfit', type: 'dynamic', description: 'What of the records did not fit, and how often: by column the values that became null, TimeGenerated (no time) and (repeated member).' }
+        {
+          name: 'Unfit'
+          type: 'dynamic'
+          description: 'What of the records did not fit, and how often: by column the values that became null, TimeGenerated (no time), (repeated member) and (invalid text).'
+        }
         {
           name: 'Late'
           type: 'dynamic'
