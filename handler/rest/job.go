@@ -138,7 +138,7 @@ func (j *job) poll(ctx context.Context, sc *scope, name string, f *frame) error 
 }
 
 func (j *job) partsIn(body []byte) (parts []json.RawMessage, err error) {
-	place := scan.Place{Path: parsedPath(j.d.Parts)}
+	place := scan.Place{Path: parsedPath(j.d.Parts), Plain: true}
 	err = place.Lists(body, scan.Space(body, 0), func(start, end int) {
 		items, _, _ := elements(body[start:end], false) // which is valid
 		parts = append(parts, items...)

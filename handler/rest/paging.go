@@ -40,7 +40,7 @@ type pager struct {
 // newPager collects the paths that are looked up in each response.
 func newPager(l *listing) *pager {
 	p := &pager{listing: l, alone: l.step != nil || l.inJob, records: -1, token: -1, more: -1, total: -1, success: -1, absent: -1, empty: -1}
-	p.place = scan.Place{Path: parsedPath(l.records), Single: l.resp.Format == "xml", Texts: l.resp.Unwrap != ""}
+	p.place = scan.Place{Path: parsedPath(l.records), Single: l.resp.Format == "xml", Plain: l.resp.Unwrap != ""}
 	decl := l.paging
 	tree := scan.NewTree()
 	n := 0

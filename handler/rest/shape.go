@@ -83,7 +83,7 @@ func elements(records []byte, lines bool) (items []json.RawMessage, bad []engine
 
 // columnNames are the names of columns that a response has.
 func columnNames(path string, body []byte) (names []string, err error) {
-	place := scan.Place{Path: parsedPath(path), Texts: true}
+	place := scan.Place{Path: parsedPath(path), Plain: true}
 	err = place.Lists(body, valueAt(body, 0), func(start, end int) {
 		if scan.KindOf(body[start]) != scan.Array {
 			names = append(names, plainText(body[start:end]))

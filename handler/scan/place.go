@@ -25,8 +25,8 @@ type Place struct {
 	// Single takes what stands alone for a list of one, and null for one of none: of
 	// XML, where a list of one cannot be told from a value.
 	Single bool
-	// Texts takes a text for a list of one: where records are texts, behind [*].
-	Texts bool
+	// Plain takes a text or a number for a list of one: where records are such, behind [*].
+	Plain bool
 }
 
 // Lists calls f with each list of records that the place leads to in the value at
@@ -82,7 +82,7 @@ func (d *demand) list(at int, kind Kind) error {
 	switch {
 	case kind == Null:
 		return nil
-	case kind != Array && !d.Single && !(d.Texts && kind == String):
+	case kind != Array && !d.Single && !(d.Plain && (kind == String || kind == Number)):
 		return &ShapeError{d.text, Describe(d.src, at), "a list"}
 	}
 	return d.take(at)
