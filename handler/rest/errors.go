@@ -23,7 +23,13 @@ func (r *Connection) fail(kind engine.Kind, reason, hint string, err error, wait
 
 // networkError classifies an error that came instead of a response of the provider.
 func (r *Connection) networkError(err error) error {
-	return r.unreachable(r.base.Host, r.hostSetting(), err)
+	host, setting := r.base.Host, r.hostSetting()
+	if ue := new(url.Error); errors.As(err, &ue) {
+		if u, err := url.Parse(ue.URL); err == nil && u.Host != "" && !r.sameOrigin(u) {
+			host, setting = r.foreign(u.Host, 100), "the address that the provider has named"
+		}
+	}
+	return r.unreachable(host, setting, err)
 }
 
 // unreachable classifies an error that came instead of a response of host, which
@@ -91,7 +97,7 @@ func (r *Connection) answer(who string, resp *http.Response, body []byte) error 
 // request carried a page token.
 func (r *Connection) statusError(resp *http.Response, body []byte, paged bool) error {
 	code := resp.StatusCode
-	cause := r.answer(r.base.Host, resp, body)
+	cause := r.answer(r.foreign(resp.Request.URL.Host, 100), resp, body)
 	switch {
 	case tooOften(resp, body):
 		return r.throttled(resp, cause)
@@ -99,6 +105,8 @@ func (r *Connection) statusError(resp *http.Response, body []byte, paged bool) e
 		return r.fail(engine.Auth, "wrong_credentials", "check "+r.secretSettings()+": it may be wrong, expired or revoked", cause, 0)
 	case code == http.StatusForbidden:
 		return r.fail(engine.Auth, "forbidden", "the credentials are known but not allowed to read this; see the connector's prerequisites", cause, 0)
+	case code == http.StatusProxyAuthRequired:
+		return r.fail(engine.Permanent, "proxy_refused", "the proxy wants a user and a password: write them in HTTPS_PROXY", cause, 0)
 	case code == http.StatusRequestTimeout || code >= 500:
 		return r.fail(engine.Transient, "provider_error", "", cause, 0)
 	case paged && (code == http.StatusBadRequest || code == http.StatusNotFound || code == http.StatusGone):

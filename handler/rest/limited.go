@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"fmt"
 	"net/http"
 	"regexp"
 	"time"
@@ -12,7 +13,7 @@ import (
 // does: with 403 it is said by GitHub (secondary limits), Google, Salesforce and API
 // gateways, with 400 by AWS, and then it is the body that says so.
 func tooOften(resp *http.Response, body []byte) bool {
-	h, text := resp.Header, body[:min(len(body), 16<<10)]
+	h, text := resp.Header, head(body)
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests:
 		return true
@@ -26,13 +27,26 @@ func tooOften(resp *http.Response, body []byte) bool {
 	return false
 }
 
+// hidden classifies an error that came with status 200, which may mean tooOften too.
+func (r *Connection) hidden(resp *http.Response, body []byte, err error) error {
+	cause := fmt.Errorf("%s answered 200, but %w%s", r.base.Host, err, r.after(body))
+	if limitCode.Match(head(body)) {
+		return r.throttled(resp, cause)
+	}
+	return r.fail(engine.Transient, "provider_error", "", cause, 0)
+}
+
+// head is as much of an error's body as is searched for words.
+func head(body []byte) []byte { return body[:min(len(body), 16<<10)] }
+
 // throttled is the error of an answer that means tooOften. One that does not say how
 // long to wait, or says that something is left of another limit, asks for a minute:
 // docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api.
 func (r *Connection) throttled(resp *http.Response, cause error) error {
 	wait := retryAfter(resp.Header, r.opt.Now())
 	left, said := count(resp.Header, "Remaining")
-	if resp.StatusCode == http.StatusForbidden || resp.StatusCode == http.StatusBadRequest {
+	switch resp.StatusCode {
+	case http.StatusOK, http.StatusBadRequest, http.StatusForbidden:
 		if wait == 0 || said && left > 0 && resp.Header.Get("Retry-After") == "" {
 			wait = time.Minute
 		}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	neturl "net/url"
 	"strings"
 	"testing"
 	"time"
@@ -314,6 +315,10 @@ func TestWhatCannotBeReachedIsNamed(t *testing.T) {
 		_, err = s.Fetch(t.Context(), window, "")
 		if text := fmt.Sprint(err); !strings.Contains(text, want) || !strings.Contains(text, ".invalid") || strings.Contains(text, "base_url") || strings.Contains(text, "api.acme.example") {
 			t.Errorf("%s: %v", url, err)
+		}
+		err = s.networkError(&neturl.Error{Op: "Get", URL: "https://blobs.example/part?sig=1", Err: &net.DNSError{Err: "no such host", IsNotFound: true}})
+		if text := fmt.Sprint(err); !strings.Contains(text, "blobs.example") || strings.Contains(text, "base_url") || strings.Contains(text, "sig=") {
+			t.Error(text)
 		}
 	}
 }

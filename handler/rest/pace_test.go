@@ -147,3 +147,15 @@ func TestAnswersThatMeanTooOften(t *testing.T) {
 		}
 	}
 }
+
+// TestALimitWithStatus200: where the connector says what a success looks like.
+func TestALimitWithStatus200(t *testing.T) {
+	for body, want := range map[string]string{`{"ok":false,"error":"ratelimited"}`: "throttled", `{"ok":false,"error":"team_disabled"}`: "provider_error"} {
+		a := newAPI(t, map[string]any{"GET /data": body})
+		_, err := a.open(t, declared(t, "", "success: {at: $.ok, is: \"true\"}\n"+strings.Replace(listStream, "records: $", "records: $.items", 1))).Fetch(t.Context(), window, "")
+		e := new(engine.Error)
+		if errors.As(err, &e); e.Reason != want || want == "throttled" && e.Wait != time.Minute {
+			t.Errorf("%s: %v (%s)", body, err, e.Wait)
+		}
+	}
+}

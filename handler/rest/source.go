@@ -194,7 +194,7 @@ func (l *listing) fetch(ctx context.Context, sc *scope, token string) (*engine.P
 	}
 	page, err := l.page(resp, body, token)
 	if hidden := new(hiddenError); errors.As(err, &hidden) {
-		return l.answered(resp, body, r.fail(engine.Transient, "provider_error", "", fmt.Errorf("%s answered 200, but %w%s", r.base.Host, hidden.err, r.after(body)), 0))
+		return l.answered(resp, body, r.hidden(resp, body, hidden))
 	}
 	if err == nil {
 		l.renewed = false
