@@ -163,7 +163,7 @@ func unprintable(ctx context.Context, e *engine.Engine, w io.Writer) error {
 }
 
 func (p *poll) resolve(now time.Time) (*config.Resolved, error) {
-	conn := config.Connection{Connector: p.connector, BaseURL: p.base, Settings: map[string]string{}}
+	conn := config.Connection{Connector: p.connector, BaseURL: p.base, Start: p.from, Settings: map[string]string{}}
 	for _, kv := range p.set {
 		k, v, ok := strings.Cut(kv, "=")
 		if !ok {

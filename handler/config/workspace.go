@@ -67,7 +67,7 @@ func (r *resolver) workspace(w *Workspace) {
 	if !oneOf(w.Cloud, clouds) {
 		r.errorf("workspace.cloud", "%q is none of %s%s", w.Cloud, list(clouds), nearest.Hint(w.Cloud, clouds))
 	}
-	if w.ID != "" && !guid.MatchString(w.ID) {
+	if w.ID != "" && w.ID != "local" && !guid.MatchString(w.ID) { // local: the workspace on this machine
 		r.errorf("workspace.id", "%q is no GUID: it is the workspace ID that the overview page of the workspace shows, such as 00000000-0000-0000-0000-000000000000", w.ID)
 	}
 	if w.Query != "" {
