@@ -51,7 +51,7 @@ func TestQuarantineFromRejectionToReplay(t *testing.T) {
 	t.Setenv("TOKEN", "x")
 	cfg := filepath.Join(dir, "sluice.yaml")
 	text := fmt.Sprintf(`
-workspace: {endpoint: %q, credential: none, rules: {OktaV2_CL: {id: dcr-0, stream: Custom-OktaV2_CL}}}
+workspace: {endpoint: %q, credential: none, rules: {OktaV2_CL: {id: dcr-00000000000000000000000000000000, stream: Custom-OktaV2_CL}}}
 store: {dir: %q}
 connections:
   - {connector: okta, base_url: %q, settings: {domain: x.example, api_token: "${env:TOKEN}"}}
