@@ -77,6 +77,7 @@ func faults() []fault {
 		}, reasons: []string{"not_json", "token_expired"}},
 		{name: "401", change: status(401, nil), reasons: []string{"wrong_credentials"}, always: true},
 		{name: "403", change: status(403, nil), reasons: []string{"forbidden"}, always: true},
+		{name: "404", change: status(404, nil), reasons: []string{"not_found", "bad_request", "token_expired", "job_failed"}, always: true},
 		{name: "an empty page before the total", change: (*lab).emptyOfSome, reasons: []string{"empty_before_end"}},
 		{name: "next page elsewhere", change: (*lab).elsewhere, reasons: []string{"foreign_link"}, always: true},
 		{name: "the same page again", change: (*lab).circle, reasons: []string{"paging_loop"}, always: true},
@@ -191,9 +192,22 @@ func try(ctx context.Context, c *spec.Connector, s *spec.Stream, cs *Case, dir s
 	if rep := w.engine.Run(ctx, w.stream, 10*time.Minute); rep.Outcome != engine.OK {
 		t.problem("%s: the run after it is %s (%s): %s", t.Case, rep.Outcome, rep.Reason, rep.Message)
 	}
+	if err := w.replay(ctx); err != nil {
+		t.problem("%s: what was set aside cannot be had again: %v", t.Case, err)
+	}
 	t.finally = distinct(uids(w.sink.Rows()))
 	t.Rows, t.Requests = len(w.sink.Rows()), l.asked
 	return t, nil
+}
+
+// replay asks again for what could not be had.
+func (w *world) replay(ctx context.Context) error {
+	return w.engine.Quarantine(ctx, "", func(q *engine.Quarantined) error {
+		if q.Again == "" {
+			return nil
+		}
+		return w.engine.Replay(ctx, w.stream, q)
+	})
 }
 
 func distinct(list []string) []string { return slices.Compact(list) }
