@@ -58,3 +58,15 @@ func TestAnIDWithALostCharacterIsNone(t *testing.T) {
 		}
 	}
 }
+
+func TestAnIDThatIsNoneIsInTheRow(t *testing.T) {
+	m := tableRunner(t, TableQuery{Columns: []Named{{"TimeGenerated", "todatetime(t)"}}}, Options{ID: "id"})
+	for rec, want := range map[string]string{
+		`{"t":"2026-01-01","id":"a"}`:             "",
+		"{\"t\":\"2026-01-01\",\"id\":\"a\xff\"}": "\"_unfit\":{\"EventUid\":\"a\ufffd\"}",
+	} {
+		if _, _, err := m.Map([]byte(rec), nil); err != nil || string(m.Additional()) != want || (len(m.ID()) > 0) != (want == "") {
+			t.Errorf("%q: id %q, %s (%v), want %s", rec, m.ID(), m.Additional(), err, want)
+		}
+	}
+}

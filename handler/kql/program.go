@@ -67,6 +67,7 @@ type Program struct {
 	table    *table    // the rows, of a query that reads no record
 	hold     *output
 	id       func(*Runner) Value
+	idSlot   *int // of the value of the record that is the id as it stands
 	time     func(*Runner) Value
 	outputs  []output
 	rest     bool // members that nothing refers to are part of the row
@@ -260,6 +261,7 @@ func (c *compiler) id(p *Program, lets []Named) error {
 	p.id = id.eval
 	if id.text != nil { // the row has it as EventUid
 		c.read(*id.text)
+		p.idSlot = id.text
 	}
 	return err
 }

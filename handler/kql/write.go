@@ -67,10 +67,7 @@ func (m *Runner) Map(src, dst []byte) (n int, row []byte, err error) {
 	m.kept = m.passes(&p.segments[0])
 	m.id, m.when, m.held = Value{}, null, null
 	if p.id != nil {
-		m.id = p.id(m)
-		if bytes.Contains(m.id.S, replacement) || m.damaged && !bytes.Contains(m.src, m.id.S) {
-			m.id = Value{}
-		}
+		m.identify()
 	}
 	if p.time != nil {
 		m.when = p.time(m)
@@ -82,6 +79,20 @@ func (m *Runner) Map(src, dst []byte) (n int, row []byte, err error) {
 	row = m.writeRow(dst)
 	m.addUp()
 	return n, row, nil
+}
+
+// identify works out the record's id. One in which a character is lost, here or at
+// the provider, is none, and the row says what there was in its place.
+func (m *Runner) identify() {
+	m.id = m.p.id(m)
+	if !bytes.Contains(m.id.S, replacement) && (!m.damaged || bytes.Contains(m.src, m.id.S)) {
+		return
+	}
+	m.id = Value{}
+	if m.p.idSlot != nil {
+		sp := &m.r.Spans[*m.p.idSlot]
+		m.unfit = append(append(m.unfit, `,"EventUid":`...), m.src[sp.Start:sp.End]...)
+	}
 }
 
 // passes reports whether the row passes the filters of a segment. A filter that
