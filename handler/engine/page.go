@@ -30,9 +30,14 @@ func (r *run) mapPage(ctx context.Context, page *Page) error {
 	return r.settleDamaged(ctx, d)
 }
 
-// hash is what a Bad is remembered by, and its name in quarantine.
+// hash is what a Bad is remembered by, and its name in quarantine. The way to ask
+// again says when it was asked, and may be sealed anew each time.
 func (b *Bad) hash() idHash {
-	return hashID(append([]byte(b.Reason+"\x00"+b.Again+"\x00"), b.Body...))
+	what := b.Body
+	if len(what) == 0 {
+		what = []byte(b.Again)
+	}
+	return hashID(append([]byte(b.Reason+"\x00"), what...))
 }
 
 // bad puts what could not be read or had into quarantine, once.

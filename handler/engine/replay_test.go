@@ -21,17 +21,17 @@ type children struct {
 func (c *children) Fetch(ctx context.Context, w engine.Window, token string) (*engine.Page, error) {
 	p, err := c.Source.Fetch(ctx, w, token)
 	if err == nil {
-		p.Bad = []engine.Bad{{Body: []byte(`{"item":7}`), Reason: "item_not_found", Detail: "404 for the item 7", Again: "7"}}
+		p.Bad = []engine.Bad{{Body: []byte(`{"item":7}`), Reason: "item_not_found", Detail: "404 for the item 7", Again: "7 of " + w.To.String()}}
 	}
 	return p, err
 }
 
 func (c *children) Refetch(_ context.Context, again, token string) (*engine.Page, error) {
-	if again != "7" {
+	if !strings.HasPrefix(again, "7 of ") {
 		return nil, fmt.Errorf("asked for %q", again)
 	}
 	if len(c.pages) == 0 {
-		return &engine.Page{Records: []byte("[]"), Bad: []engine.Bad{{Body: []byte(`{"item":7}`), Reason: "item_not_found", Detail: "404 for the item 7", Again: "7"}}}, nil
+		return &engine.Page{Records: []byte("[]"), Bad: []engine.Bad{{Body: []byte(`{"item":7}`), Reason: "item_not_found", Detail: "404 for the item 7", Again: again}}}, nil
 	}
 	n := 0
 	_, _ = fmt.Sscan(token, &n)
