@@ -150,3 +150,28 @@ func TestWhatRecordsClaimLosesAndRepeatsNothing(t *testing.T) {
 		}
 	})
 }
+
+// TestAListingThatBeganInTheMiddleHasToShowThatItDid: records tell local time, two
+// hours ahead, inside a long window; where a listing begins anew by that, the provider
+// has other records.
+func TestAListingThatBeganInTheMiddleHasToShowThatItDid(t *testing.T) {
+	var list []filed
+	var want []string
+	for n := range 12 {
+		at := noon.Add(-5*time.Hour + time.Duration(n)*10*time.Minute)
+		list = append(list, newFiled(n, at, at, at.Add(2*time.Hour)))
+		want = append(want, list[n].id)
+	}
+	b, a := archiveBench(engine.Position{Granularity: time.Second, Ascending: true, Overlap: time.Minute}, list...)
+	expired := false
+	a.expires = func() bool {
+		ends := !expired && len(a.asked) == 3
+		expired = expired || ends
+		return ends
+	}
+	b.run(t, engine.OK)
+	b.wantIDs(t, want...)
+	if got := a.asked[3]; !got.From.Equal(noon.Add(-5*time.Hour + 30*time.Minute + 2*time.Hour - time.Minute)) {
+		t.Errorf("it was listed anew from %s", got.From)
+	}
+}
