@@ -113,7 +113,8 @@ func TestUpCollectsAtOnceAndResumes(t *testing.T) {
 }
 
 // TestUpRunsAConnectorOfOnesOwn: a connector.yaml that is not part of the
-// program, named in sluice.yaml, gets its table in the workspace on this machine.
+// program, named in sluice.yaml, gets its table in the workspace on this machine. A
+// connection that cannot run is named beside it.
 func TestUpRunsAConnectorOfOnesOwn(t *testing.T) {
 	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, `[{"id":"e1","at":%q,"who":"ada"}]`, r.URL.Query().Get("from"))
@@ -139,7 +140,8 @@ tables:
   - name: Acme_CL
     columns: [{name: TimeGenerated, type: datetime, kql: todatetime(at)}, {name: Who, type: string, kql: who}]
 `,
-		"sluice.yaml": "connections:\n  - {connector: ./acme.yaml, base_url: \"" + provider.URL + "\", start: -1h}\n",
+		"sluice.yaml": "connections:\n  - {connector: ./acme.yaml, base_url: \"" + provider.URL + "\", start: -1h}\n" +
+			"  - {connector: okta, name: contoso, settings: {domain: contoso.okta.com, api_token: \"${env:NOPE}\"}}\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -147,8 +149,11 @@ tables:
 	}
 	u := startUp(t, filepath.Join(unpack(t), "sluice"), dir)
 	u.page(func(p *gallery.Page) bool {
-		return len(p.Streams) == 1 && p.Streams[0].State == "ok" && p.Streams[0].Rows == 1
+		return len(p.Streams) == 2 && p.Streams[0].State == "ok" && p.Streams[0].Rows == 1 && p.Streams[1].Reason == "configuration"
 	})
+	if !strings.Contains(u.out.String(), "not         from contoso, which cannot run as configured: sluice.yaml:3:") {
+		t.Errorf("it says: %s", u.out.String())
+	}
 	if got := u.query("Acme_CL | project Who, EventUid"); got != `[["ada","e1"]]` {
 		t.Errorf("rows %s", got)
 	}

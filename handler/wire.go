@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -165,6 +166,7 @@ func azureToken(ctx context.Context, scope string) (string, time.Time, error) {
 // credential returns the identity for Azure.
 func credential(w config.Workspace) (azcore.TokenCredential, error) {
 	in := azcore.ClientOptions{Cloud: clouds[w.Cloud].config}
+	trimEnv("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
 	switch w.Credential {
 	case "none":
 		return logsingest.None{}, nil
@@ -182,6 +184,15 @@ func credential(w config.Workspace) (azcore.TokenCredential, error) {
 		return cred, nil
 	}
 	return azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{ClientOptions: in})
+}
+
+// trimEnv takes the line end from variables that Azure's library reads by itself.
+func trimEnv(names ...string) {
+	for _, name := range names {
+		if v := os.Getenv(name); v != strings.TrimSpace(v) {
+			_ = os.Setenv(name, strings.TrimSpace(v))
+		}
+	}
 }
 
 func openStore(ctx context.Context, s config.Store, cred azcore.TokenCredential) (engine.Store, error) {
