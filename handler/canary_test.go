@@ -131,6 +131,9 @@ func canary(t *testing.T, c *spec.Connector) {
 		t.Fatal(err)
 	}
 	cfg, err := config.Parse("sluice.yaml", in, connectors.Find, os.LookupEnv, time.Now(), nil)
+	if err == nil {
+		err = cfg.Err()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

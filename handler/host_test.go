@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http/httptest"
 	"os"
@@ -99,31 +100,48 @@ func unpack(t *testing.T) string {
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
 		t.Skip("the package runs on linux/amd64")
 	}
-	data, err := builtPackage()
-	if err != nil {
-		t.Fatal(err)
-	}
-	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	files, err := builtPackage()
 	if err != nil {
 		t.Fatal(err)
 	}
 	root := t.TempDir()
-	for _, f := range z.File {
-		path := filepath.Join(root, filepath.FromSlash(f.Name))
-		in, err := f.Open()
-		if err != nil {
-			t.Fatal(err)
-		}
-		data, err := io.ReadAll(in)
-		in.Close()
-		if err = errors.Join(err, os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, data, f.Mode())); err != nil {
+	for _, f := range files {
+		path := filepath.Join(root, filepath.FromSlash(f.name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, f.data, f.mode)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return root
 }
 
-var builtPackage = sync.OnceValues(func() ([]byte, error) {
+// packaged is a file of the package.
+type packaged struct {
+	name string
+	mode fs.FileMode
+	data []byte
+}
+
+// filesOf are those of a zip.
+func filesOf(data []byte) (files []packaged, err error) {
+	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range z.File {
+		in, err := f.Open()
+		if err != nil {
+			return nil, err
+		}
+		data, err := io.ReadAll(in)
+		if err = errors.Join(err, in.Close()); err != nil {
+			return nil, err
+		}
+		files = append(files, packaged{f.Name, f.Mode(), data})
+	}
+	return files, nil
+}
+
+var builtPackage = sync.OnceValues(func() ([]packaged, error) {
 	dir, err := os.MkdirTemp("", "sluice-test-")
 	if err != nil {
 		return nil, err
@@ -144,7 +162,7 @@ var builtPackage = sync.OnceValues(func() ([]byte, error) {
 			return nil, fmt.Errorf("%s has not the package's digest: %v", name, err)
 		}
 	}
-	return data, nil
+	return filesOf(data)
 })
 
 const timer = `{"Data":{"timer":{"Schedule":{"AdjustForDST":true},"ScheduleStatus":%,"IsPastDue":false}},"Metadata":{"sys":{"MethodName":"okta","UtcNow":"2026-11-22T10:20:00.004275Z","RandGuid":"35e6e68c-5583-436c-a277-5aec2b416ba8"}}}`
