@@ -13,6 +13,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/netguard"
 )
 
 // wire sends the requests of a sink, and notes what time it is there.
@@ -32,8 +33,7 @@ func (w *wire) Do(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The date of a cached answer says nothing.
-	if there, err := http.ParseTime(resp.Header.Get("Date")); err == nil && resp.Header.Get("Age") == "" {
+	if there, ok := netguard.Date(resp.Header); ok {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.host, w.read = req.URL.Host, w.now()

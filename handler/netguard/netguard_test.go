@@ -1,6 +1,9 @@
 package netguard
 
-import "testing"
+import (
+	"net/http"
+	"testing"
+)
 
 func TestParseBase(t *testing.T) {
 	for base, ok := range map[string]bool{
@@ -21,6 +24,27 @@ func TestParseEndpoint(t *testing.T) {
 	} {
 		if u, err := ParseEndpoint(at); (err == nil) != ok || ok && u.String() != at {
 			t.Errorf("%s: %v, %v", at, u, err)
+		}
+	}
+}
+
+func TestDate(t *testing.T) {
+	const early, late = "Sun, 22 Nov 2026 12:00:00 GMT", "Sun, 22 Nov 2026 12:10:00 GMT"
+	for _, x := range []struct {
+		dates []string
+		age   string
+		want  string
+	}{{nil, "", ""}, {[]string{early}, "", early}, {[]string{late, early}, "", early}, {[]string{"soon", late}, "", late}, {[]string{early}, "7", ""}} {
+		h := http.Header{"Date": x.dates}
+		if x.age != "" {
+			h.Set("Age", x.age)
+		}
+		got := ""
+		if at, ok := Date(h); ok {
+			got = at.Format(http.TimeFormat)
+		}
+		if got != x.want {
+			t.Errorf("%+v: %s", x, got)
 		}
 	}
 }

@@ -16,3 +16,17 @@ func Transport() *http.Transport {
 
 // NotSentOn is for http.Client.CheckRedirect: a redirect is an answer like any other.
 func NotSentOn(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// Date is when an answer was made. Of several dates, such as one that a proxy has
+// added, the earliest counts; that of a cached answer says nothing.
+func Date(h http.Header) (at time.Time, ok bool) {
+	if h.Get("Age") != "" {
+		return at, false
+	}
+	for _, v := range h.Values("Date") {
+		if t, err := http.ParseTime(v); err == nil && (!ok || t.Before(at)) {
+			at, ok = t, true
+		}
+	}
+	return at, ok
+}

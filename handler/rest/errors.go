@@ -14,6 +14,7 @@ import (
 	"unicode"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/netguard"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
@@ -164,11 +165,8 @@ func clean(text string, most int) string {
 
 // checkClock compares this machine's clock with that of whoever has answered.
 func (r *Connection) checkClock(resp *http.Response) error {
-	there, err := http.ParseTime(resp.Header.Get("Date"))
-	if err != nil || resp.Header.Get("Age") != "" { // the date of a cached answer says nothing
-		return nil
-	}
-	if ahead := r.opt.Now().Sub(there); ahead > engine.MaxSkew {
+	there, ok := netguard.Date(resp.Header)
+	if ahead := r.opt.Now().Sub(there); ok && ahead > engine.MaxSkew {
 		return r.fail(engine.Permanent, "clock_wrong", "set this machine's clock; the position stays",
 			fmt.Errorf("this machine's clock is %s ahead of %s", ahead.Round(time.Second), r.base.Host), 0)
 	}
