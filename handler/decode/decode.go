@@ -18,6 +18,18 @@ const Max = 64 << 20
 // ErrTooLarge says that a body has more than Max bytes, or unpacks or expands to more.
 var ErrTooLarge = fmt.Errorf("the response has more than %d MiB", Max>>20)
 
+// expanding has a place for each body that is made larger at a time, in all streams of
+// the process together: what a few bytes become is not known before.
+var expanding = make(chan struct{}, 4)
+
+// Expand runs f, which makes at most Max bytes of fewer, when few others do so: the
+// process never makes more than four times Max at a time.
+func Expand[T any](f func() (T, error)) (T, error) {
+	expanding <- struct{}{}
+	defer func() { <-expanding }()
+	return f()
+}
+
 // Options say how a body is written: what a stream declares, and what came with it.
 type Options struct {
 	Format      string // json, ndjson, csv, xml, lines, parquet; "": json
@@ -47,19 +59,20 @@ func Text(o Options, body []byte) ([]byte, error) {
 
 // Records makes JSON of a text. JSON itself is not validated.
 func Records(o Options, text []byte) (*Body, error) {
-	var err error
 	switch o.Format {
 	case "csv":
-		return fromCSV(o, text)
+		return Expand(func() (*Body, error) { return fromCSV(o, text) })
 	case "xml":
-		text, err = fromXML(text)
+		return Expand(func() (*Body, error) { return whole(fromXML(text)) })
 	case "lines":
-		text, err = fromLines(text)
+		return Expand(func() (*Body, error) { return whole(fromLines(text)) })
 	case "parquet":
-		text, err = fromParquet(text)
+		return Expand(func() (*Body, error) { return whole(fromParquet(text)) })
 	}
-	return &Body{JSON: text, Lines: o.Format == "ndjson"}, err
+	return &Body{JSON: text, Lines: o.Format == "ndjson"}, nil
 }
+
+func whole(json []byte, err error) (*Body, error) { return &Body{JSON: json}, err }
 
 // fromLines makes an object of each line that is not empty.
 func fromLines(body []byte) ([]byte, error) {

@@ -122,10 +122,10 @@ func TestWhatIsRepeatedInEachRowIsBounded(t *testing.T) {
 	if _, err := decoded(Options{Format: "csv"}, []byte(body)); err != ErrTooLarge {
 		t.Error(err)
 	}
-	if _, err := decoded(Options{Format: "lines"}, []byte(strings.Repeat("1\n", 8<<20))); err != ErrTooLarge {
+	if _, err := decoded(Options{Format: "lines"}, []byte(strings.Repeat("1\n", 6<<20))); err != ErrTooLarge {
 		t.Error(err)
 	}
-	if _, err := decoded(Options{Format: "xml"}, []byte("<a>"+strings.Repeat("<b/>", 4<<20)+"</a>")); err != ErrTooLarge {
+	if _, err := decoded(Options{Format: "xml"}, []byte("<a>"+strings.Repeat("<b/>", 2<<20+1<<10)+"</a>")); err != ErrTooLarge {
 		t.Error(err)
 	}
 }

@@ -65,7 +65,7 @@ func read(what string, body []byte, open func(io.Reader) (io.Reader, error)) ([]
 	if err != nil {
 		return nil, fmt.Errorf("it is no %s: %w", what, err)
 	}
-	out, err := io.ReadAll(io.LimitReader(r, Max+1))
+	out, err := Expand(func() ([]byte, error) { return io.ReadAll(io.LimitReader(r, Max+1)) })
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("it is no whole %s: %w", what, err)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluice-connectors/sluice/handler/decode"
 	"github.com/sluice-connectors/sluice/handler/engine"
 )
 
@@ -163,5 +164,17 @@ func TestBodies(t *testing.T) {
 		"one that is packed":    {"", body("\ufeff<!DOCTYPE html>"), "!not_json: no JSON"},
 	} {
 		matched(t, what, answer(t, "records: $.items"+x.stream, x.h), x.want)
+	}
+}
+
+// TestWhatRecordsBecomeIsBounded: each element of an exploded list, and each detail that
+// is joined, repeats the record around it.
+func TestWhatRecordsBecomeIsBounded(t *testing.T) {
+	long := strings.Repeat("x", 1<<20)
+	text := `[{"long":"` + long + `","n":[` + strings.Repeat("1,", 100) + `1]}]`
+	matched(t, "explode", answer(t, "records: $\nexplode: {at: n}", body(text)), "!page_too_large: more than 64 MiB")
+	page := &engine.Page{Records: []byte("[" + strings.Repeat("1,", 100) + "1]")}
+	if err := join([]byte(`{"long":"`+long+`"}`), "detail", page); !errors.Is(err, decode.ErrTooLarge) {
+		t.Error(err)
 	}
 }

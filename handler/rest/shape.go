@@ -38,11 +38,19 @@ func (l *listing) shape(page *engine.Page, body []byte) error {
 // eachRecord rewrites the records of a page, one by one, as an array. Those that cannot
 // be read become Bad.
 func eachRecord(page *engine.Page, f func(out, rec []byte) ([]byte, error)) error {
+	out, err := decode.Expand(func() ([]byte, error) { return rewrite(page, f) })
+	if err == nil {
+		page.Records, page.Lines = out, false
+	}
+	return err
+}
+
+func rewrite(page *engine.Page, f func(out, rec []byte) ([]byte, error)) ([]byte, error) {
 	out := []byte{'['}
 	for rec, err := range scan.Records(page.Records, page.Lines) {
 		switch {
 		case rec == nil:
-			return err
+			return nil, err
 		case err != nil:
 			page.Bad = append(page.Bad, unreadable(rec, err))
 			continue
@@ -53,17 +61,16 @@ func eachRecord(page *engine.Page, f func(out, rec []byte) ([]byte, error)) erro
 		}
 		start := len(out)
 		if out, err = f(out, rec); err != nil {
-			return err
+			return nil, err
 		}
 		if len(out) == start {
 			out = out[:before]
 		}
 		if len(out) > decode.Max {
-			return decode.ErrTooLarge
+			return nil, decode.ErrTooLarge
 		}
 	}
-	page.Records, page.Lines = append(out, ']'), false
-	return nil
+	return append(out, ']'), nil
 }
 
 // unreadable is a record that is no JSON.
