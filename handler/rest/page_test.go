@@ -135,6 +135,18 @@ func TestARecordThatCannotBeReadStandsAlone(t *testing.T) {
 	expect(t, got, `{"item":"a","d":1}`, "bad "+bad, `{"item":"c","d":3}`, "bad "+bad)
 }
 
+// TestAStepMayHaveOneRecord where its connector does not say that it is a list.
+func TestAStepMayHaveOneRecord(t *testing.T) {
+	for records, want := range map[string]string{"$": `{"error":1}`, "$[*]": "wrong_shape"} {
+		a := newAPI(t, map[string]any{"GET /list": `[1]`, "GET /x/1": `{"error":1}`})
+		c := declared(t, "", "request: {path: /list}\nrecords: $\nsteps: [{request: {path: \"/x/{item}\"}, records: \""+records+"\"}]"+windowed)
+		page, err := a.open(t, c).Fetch(t.Context(), window, "")
+		if got := reason(err); err == nil && string(page.Records) != want || err != nil && got != want {
+			t.Errorf("%s: %v, %v", records, page, err)
+		}
+	}
+}
+
 // TestBodies: how an answer is written, and packed, does not matter.
 func TestBodies(t *testing.T) {
 	var packed bytes.Buffer

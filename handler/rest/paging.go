@@ -37,10 +37,17 @@ type pager struct {
 	listed int    // so many records were listed
 }
 
+// elementsOf is the place of records in a body that has to be a list, also that of a step.
+const elementsOf = "$[*]"
+
 // newPager collects the paths that are looked up in each response.
 func newPager(l *listing) *pager {
-	p := &pager{listing: l, alone: l.step != nil || l.inJob, records: -1, token: -1, more: -1, total: -1, success: -1, absent: -1, empty: -1}
-	p.place = scan.Place{Path: parsedPath(l.records), Single: l.resp.Format == "xml", Plain: l.resp.Unwrap != ""}
+	p := &pager{listing: l, alone: l.step != nil && l.records != elementsOf, records: -1, token: -1, more: -1, total: -1, success: -1, absent: -1, empty: -1}
+	records := l.records
+	if records == elementsOf {
+		records = "$"
+	}
+	p.place = scan.Place{Path: parsedPath(records), Single: l.resp.Format == "xml", Plain: l.resp.Unwrap != ""}
 	decl := l.paging
 	tree := scan.NewTree()
 	n := 0
@@ -57,7 +64,7 @@ func newPager(l *listing) *pager {
 		}
 	}
 	var none scan.Path
-	add(&p.records, &none, l.records)
+	add(&p.records, &none, records)
 	add(&p.empty, &none, l.empty)
 	add(&p.success, &none, l.success.At)
 	add(&p.absent, &none, l.success.Absent)
