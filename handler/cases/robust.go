@@ -75,6 +75,12 @@ func faults() []fault {
 		{name: "HTML with 200", change: func(*lab, int, *Exchange) *Response {
 			return &Response{Headers: map[string]string{"Content-Type": "text/html"}, Text: "<!doctype html><title>Sign in</title>"}
 		}, reasons: []string{"not_json", "token_expired"}},
+		{name: "an error object with 200", change: func(l *lab, _ int, _ *Exchange) *Response {
+			if l.s.Response.Format == "ndjson" { // where each object is a record
+				return nil
+			}
+			return &Response{Text: `{"errorCode": "E1", "errorSummary": "try again"}`}
+		}, reasons: []string{"wrong_shape", "malformed_page", "unexpected_answer", "provider_error", "not_json", "token_expired", engine.JobRunning}},
 		{name: "401", change: status(401, nil), reasons: []string{"wrong_credentials"}, always: true},
 		{name: "403", change: status(403, nil), reasons: []string{"forbidden"}, always: true},
 		{name: "404", change: status(404, nil), reasons: []string{"not_found", "bad_request", "token_expired", "job_failed"}, always: true},
