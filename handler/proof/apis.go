@@ -35,13 +35,15 @@ type API struct {
 	tokens     string        // after a record, offset or snapshot
 	expiry     time.Duration // of snapshots
 	pageSize   int
-	shortPages bool // pages may have fewer records, or none
-	always     bool // there is always a next page; an empty one is the last
-	doubles    bool // a page has some records twice
-	quota      int  // requests a minute
-	maxPages   int  // of a listing
-	objects    bool // every record is an object
-	details    bool // what a record leads to may be gone for good
+	shortPages bool   // pages may have fewer records, or none
+	always     bool   // there is always a next page; an empty one is the last
+	doubles    bool   // a page has some records twice
+	quota      int    // requests a minute
+	maxPages   int    // of a listing
+	objects    bool   // every record is an object
+	details    bool   // what a record leads to may be gone for good
+	claims     string // how records say when they happened
+	dateless   bool   // answers have no date
 
 	serve  func(*provider, http.ResponseWriter, *http.Request) bool
 	parse  func(*http.Request) (query, error)
@@ -53,6 +55,17 @@ type API struct {
 
 func (a *API) stream() *spec.Stream { return a.spec.Stream(a.streamName) }
 func (a *API) table() *spec.Table   { return a.spec.Table(a.stream().Table) }
+
+// connector is the one that collects; after its upgrade pages are of another size.
+func (a *API) connector(upgraded bool) *spec.Connector {
+	if !upgraded {
+		return a.spec
+	}
+	c := *a.spec
+	c.Streams = slices.Clone(c.Streams)
+	c.Stream(a.streamName).Paging.Size += 5
+	return &c
+}
 
 func (a *API) host() string {
 	base := a.spec.BaseURL
@@ -75,6 +88,15 @@ func (a *API) token(req *http.Request) string {
 	return q.token
 }
 
+// lists reports whether a request is for a list of records, or of what leads to them:
+// what is answered to others may be one object.
+func (a *API) lists(req *http.Request) bool {
+	if a.stream().Job != nil {
+		return false
+	}
+	return !strings.HasPrefix(req.URL.Path, "/detail/")
+}
+
 // nextPage has an answer name a wrong next page.
 func (a *API) nextPage(name, url string) fault {
 	if a.stream().Paging.Type != "link_header" {
@@ -93,6 +115,9 @@ type Knobs struct {
 	MaxPages                       int // of a listing, where pages are counted
 	ShortPages, Always, Doubles    bool
 	Expiry                         time.Duration
+	Claims                         string // ahead: records say local time, two hours ahead of what they are listed by; behind: five hours back; some: some of both
+	Dateless                       bool
+	Retention                      string // how long the provider keeps records: as in a spec; "": 90d
 }
 
 const secret = "SSWS-simulated-secret"
@@ -131,7 +156,7 @@ func Synthetic(t testing.TB, k Knobs) *API {
 	if k.Max != "" {
 		maxWindow = ", max_window: " + k.Max
 	}
-	position := fmt.Sprintf("{type: window, time: todatetime(at), %sorder: %s, granularity: %s, bounds: %q, lag: %s, overlap: %s%s, retention: 90d}", id, k.Order, k.Granularity, k.Bounds, k.Lag, k.Overlap, maxWindow)
+	position := fmt.Sprintf("{type: window, time: todatetime(at), %sorder: %s, granularity: %s, bounds: %q, lag: %s, overlap: %s%s, retention: %s}", id, k.Order, k.Granularity, k.Bounds, k.Lag, k.Overlap, maxWindow, cmp.Or(k.Retention, "90d"))
 	if d.position != "" {
 		position = d.position
 	}
@@ -174,7 +199,7 @@ tables:
 	}
 	a := &API{Name: fmt.Sprintf("synthetic %+v", k), spec: c, streamName: "events", settings: map[string]string{"token": secret}, authorization: "Bearer " + secret, whole: true,
 		tokens: k.Tokens, expiry: k.Expiry, pageSize: k.PageSize, shortPages: k.ShortPages, always: k.Always, doubles: k.Doubles, quota: k.Quota,
-		maxPages: k.MaxPages, objects: d.objects, details: d.details, serve: d.serve, parse: d.parse, write: d.write}
+		maxPages: k.MaxPages, objects: d.objects, details: d.details, claims: k.Claims, dateless: k.Dateless, serve: d.serve, parse: d.parse, write: d.write}
 	if d.whole {
 		a.pageSize = 1 << 30
 	}
@@ -183,11 +208,13 @@ tables:
 		case scalar:
 			return quote(r.id + " is no object")
 		case noise:
-			return fmt.Sprintf(`{"id":%q,"at":%q,"kind":"noise"}`, r.id, r.at.Format(time.RFC3339Nano))
+			return fmt.Sprintf(`{"id":%q,"at":%q,"kind":"noise"}`, r.id, r.says.Format(time.RFC3339Nano))
+		case garbled:
+			return fmt.Sprintf("{\"id\":%q,\"at\":%q,\"text\":\"] a raw \b and a \x00, \"}", r.id, r.says.Format(time.RFC3339Nano))
 		case poison:
 			r.text = poisonous
 		}
-		return fmt.Sprintf(`{ "id":%q, "at":%q, "number":%d,"text":%s,"payload":%s}`, r.id, r.at.Format(time.RFC3339Nano), r.number, quote(r.text), quote(r.extra))
+		return fmt.Sprintf(`{ "id":%q, "at":%q, "number":%d,"text":%s,"payload":%s}`, r.id, r.says.Format(time.RFC3339Nano), r.number, quote(r.text), quote(r.extra))
 	}
 	a.name = func(row map[string]any) string { s, _ := row["Name"].(string); return s }
 	a.same = func(row map[string]any, r *record) error {
@@ -374,6 +401,7 @@ func randomKnobs(r *rand.Rand) Knobs {
 		Granularity: pick("1ms", "1s"), Lag: pick("0s", "1m", "5m"), Overlap: pick("0s", "2m", "10m"), Max: pick("", "30m", "6h"),
 		Nameless: r.IntN(4) == 0, PageSize: 1 + r.IntN(30), ShortPages: r.IntN(3) == 0, Doubles: r.IntN(4) == 0,
 		Expiry: time.Duration(1+r.IntN(20)) * time.Minute,
+		Claims: pick("", "", "", "ahead", "behind", "some"), Dateless: r.IntN(4) == 0,
 	}
 	if k.Paging == "snapshot" { // a full list cannot be listed in parts
 		k.Expiry, k.PageSize = 24*time.Hour, 10+r.IntN(20) // and within the time to the next

@@ -28,6 +28,8 @@ func crashAPIs(t *testing.T) []*API {
 		{Order: "ascending", Bounds: "[)", Paging: "last", Granularity: "1ms"},
 		{Order: "none", Bounds: "[)", Paging: "steps", Tokens: "after", Granularity: "1ms"},
 		{Order: "none", Bounds: "[)", Paging: "job", Granularity: "1s"},
+		{Order: "ascending", Bounds: "[)", Paging: "query", Tokens: "snapshot", Granularity: "1s", Claims: "some", Expiry: time.Minute},
+		{Order: "descending", Bounds: "[]", Paging: "counted", Granularity: "1s", Claims: "behind", Dateless: true},
 		{Paging: "cursor"}, {Paging: "iterator"}, {Paging: "snapshot", Expiry: time.Hour},
 	} {
 		k.Lag, k.Overlap, k.Max, k.PageSize = "1m", "5m", "40m", 7

@@ -44,6 +44,8 @@ func (w *World) fault(service string, req *http.Request) fault {
 		pick = w.providerFault(req)
 	case service == "store" && w.rng.Float64() < w.StoreFaults:
 		pick = w.storeFault(req)
+	case service == "sink" && w.out("rule"):
+		pick = respond("every row refused", 400, `{"error":{"code":"InvalidStream","message":"the stream is not configured on this rule"}}`, "Date", w.provider.now().Format(http.TimeFormat))
 	case service == "sink" && w.rng.Float64() < w.SinkFaults:
 		pick = w.sinkFault()
 	default:
@@ -145,13 +147,43 @@ func (w *World) providerFault(req *http.Request) fault {
 		{name: "answer that stops in its middle", change: stop},
 		w.API.nextPage("next page is elsewhere", "https://evil.example/next?a=b"),
 	}
+	all = append(all, w.wrongShapes(req)...)
 	if paged {
 		all = append(all,
 			respond("token expired", 410, `{"error":"cursor expired"}`),
 			respond("token unknown", 400, `{"error":"cursor unknown"}`),
+			respond("token of no use", 422, `{"error":"cursor is not valid"}`),
+			respond("token too long", 414, ""),
 			w.API.nextPage("next page is this one", req.URL.RequestURI()))
 	}
 	return all[w.rng.IntN(len(all))]
+}
+
+// wrongShapes are answers of status 200 that are not what was asked for.
+func (w *World) wrongShapes(req *http.Request) []fault {
+	list := []fault{respond("200 without a byte", 200, "")}
+	if w.API.lists(req) {
+		list = append(list,
+			respond("200 with an error", 200, `{"errorCode":"E0000009","errorSummary":"Internal Server Error"}`, "Content-Type", "application/json"),
+			respond("200 with an empty object", 200, "{}", "Content-Type", "application/json"),
+			respond("200 with false", 200, "false", "Content-Type", "application/json"),
+			amend("an error behind the records", func(body []byte) []byte { return append(body, "\n{\"error\":\"timed out\"}"...) }))
+	}
+	if w.API.stream().Paging.Total != "" {
+		list = append(list, amend("no records, and a total", func(body []byte) []byte {
+			before, _, _ := bytes.Cut(body, []byte(`"items":[`))
+			return append(before, `"items":[]}`...)
+		}))
+	}
+	return list
+}
+
+// amend changes the body of an answer on its way.
+func amend(name string, how func([]byte) []byte) fault {
+	return fault{name: name, change: func(resp *http.Response) {
+		data, _ := io.ReadAll(resp.Body)
+		resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(how(data))), -1
+	}}
 }
 
 func (w *World) storeFault(req *http.Request) fault {

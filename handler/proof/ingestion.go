@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 )
 
 const (
@@ -26,16 +27,18 @@ type Ingestion struct {
 
 	offered  func(rows int)                            // told of each call with rows
 	accepted func(table string, rows []map[string]any) // told of each call that was taken
+	now      func() time.Time
 }
 
 // NewIngestion returns an endpoint with a rule for these tables.
 func NewIngestion(tables map[string]bool) *Ingestion {
-	return &Ingestion{tables: tables, offered: func(int) {}, accepted: func(string, []map[string]any) {}}
+	return &Ingestion{tables: tables, offered: func(int) {}, accepted: func(string, []map[string]any) {}, now: time.Now}
 }
 
 // ServeHTTP is POST /dataCollectionRules/{rule}/streams/{stream}.
 func (s *Ingestion) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 	part := strings.Split(strings.Trim(req.URL.Path, "/"), "/")
+	rw.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
 	var table string
 	if len(part) == 4 && part[0] == "dataCollectionRules" && part[1] == ruleID && part[2] == "streams" {
 		table = strings.TrimPrefix(part[3], "Custom-")

@@ -46,6 +46,8 @@ var dialects = map[string]dialect{
 		parse: parseBody("from", "to"), write: writeWindow("from", "to")},
 	"offset": {paging: `{type: offset, size: SIZE, query: {skip: "{page.token}", limit: "{page.size}"}}`, records: "$.items", tokens: "offset", full: true,
 		parse: parseOffset("skip", func(n, _ int) int { return n }), write: writeObject},
+	"counted": {paging: `{type: offset, size: SIZE, total: $.total, query: {skip: "{page.token}", limit: "{page.size}"}}`, records: "$.items", tokens: "offset", full: true,
+		parse: parseOffset("skip", func(n, _ int) int { return n }), write: writeCounted},
 	"page": {paging: `{type: page, size: SIZE, stop: short_page, query: {page: "{page.token}", limit: "{page.size}"}}`, records: "$.items", tokens: "offset", full: true,
 		parse: parseOffset("page", func(n, size int) int { return (n - 1) * size }), write: writeObject},
 	"cursor": {paging: `{type: token, token: $.cursor, only: true, query: {cursor: "{page.token}"}}`, records: "$.items", tokens: "after", full: true,
@@ -85,8 +87,16 @@ func parseOffset(name string, offset func(n, size int) int) func(*http.Request) 
 		if at := offset(n, size); at > 0 {
 			q.token = strconv.Itoa(at)
 		}
+		q.size = size
 		return q, err
 	}
+}
+
+// writeCounted is an object with records that says how many there are in all.
+func writeCounted(rw http.ResponseWriter, _ *http.Request, records []string, _ string) {
+	total := rw.Header().Get("X-Total-Count")
+	rw.Header().Set("Content-Type", "application/json")
+	fmt.Fprintf(rw, `{"total":%s,"items":[%s]}`, total, strings.Join(records, ","))
 }
 
 // parseAfter reads a request for what follows a record.
@@ -144,10 +154,13 @@ func writeLinks(rw http.ResponseWriter, req *http.Request, records []string, nex
 		} else { // "r0001 is no object"
 			id, _, _ = strings.Cut(strings.Trim(r, `"`), " ")
 		}
-		records[i] = fmt.Sprintf(`{"link":"/detail/%s"}`, id)
+		records[i] = linkTo(id)
 	}
 	writeObject(rw, req, records, next)
 }
+
+// linkTo is a list's item that leads to a record.
+func linkTo(id string) string { return fmt.Sprintf(`{"link":"/detail/%s"}`, id) }
 
 // serveDetail answers with one record.
 func serveDetail(p *provider, rw http.ResponseWriter, req *http.Request) bool {

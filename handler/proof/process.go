@@ -109,11 +109,12 @@ func (p *process) open() (*engine.Engine, *engine.Stream, error) {
 	}
 	e := engine.New(store, sink, slog.New(slog.DiscardHandler))
 	e.Holder, e.BatchBytes, e.InFlight = fmt.Sprintf("process %d", p.id), w.BatchBytes, w.InFlight
-	conn, err := rest.Open(w.API.spec, rest.Options{Settings: w.API.settings, Transport: roundTripper{&wire{p, "provider", w.provider}}, UserAgent: "Sluice/simulated"})
+	c := w.API.connector(w.Resize > 0 && time.Since(w.began) > w.Resize)
+	conn, err := rest.Open(c, rest.Options{Settings: w.API.settings, Transport: roundTripper{&wire{p, "provider", w.provider}}, UserAgent: "Sluice/simulated"})
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := conn.Stream(w.API.stream(), "")
+	s, err := conn.Stream(c.Stream(w.API.streamName), "")
 	if err != nil {
 		return nil, nil, err
 	}

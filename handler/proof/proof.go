@@ -49,7 +49,8 @@ type Scenario struct {
 	InFlight   int
 	Folder     string        // keep state there instead of in the blob service
 	Damage     float64       // the chance of a checkpoint to be garbled after it was written
-	Skew       time.Duration // how far our clock is ahead of the provider's
+	Skew       time.Duration // how far our clock is ahead of the provider's and the sink's, until the calm
+	Resize     time.Duration // when the size of pages is changed, after the world's beginning; 0: never
 	// What no collector can see at once, and reconcile has to name: calls that the
 	// endpoint acknowledges and forgets, records that are listed later than the
 	// stream allows for.
@@ -64,7 +65,7 @@ type CrashPoint struct {
 
 // Outage is a time in which a service fails every call.
 type Outage struct {
-	Service  string // provider, store, sink
+	Service  string // provider, store, sink; rule: the sink refuses the content of all calls
 	From, To time.Duration
 }
 
@@ -148,7 +149,7 @@ func newWorld(t *testing.T, sc Scenario) *World {
 	w.blobs = NewBlobs()
 	w.blobs.wrote = w.oracle.wrote
 	w.sink = NewIngestion(map[string]bool{sc.API.table().Name: true, healthTable: true})
-	w.sink.offered, w.sink.accepted = w.oracle.offered, w.oracle.accepted
+	w.sink.offered, w.sink.accepted, w.sink.now = w.oracle.offered, w.oracle.accepted, w.provider.now
 	return w
 }
 
@@ -168,7 +169,9 @@ func (w *World) direct() {
 		rep, ok := w.once()
 		if ok && rep.Outcome == engine.OK && w.listed(rep).After(all) && len(rep.Gaps) == 0 && w.oracle.caughtUp() {
 			w.oracle.final()
-			w.reconcile()
+			if !w.oracle.deleted {
+				w.reconcile()
+			}
 			return
 		}
 		time.Sleep(w.Every)

@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -14,7 +15,8 @@ import (
 // record is what happened at a provider.
 type record struct {
 	id    string
-	at    time.Time // when it happened
+	at    time.Time // when it happened, by which the provider lists
+	says  time.Time // when it says that it happened
 	there time.Time // when it can be listed
 	kind  kind
 	late  bool // later than the stream allows for: it need not arrive
@@ -33,11 +35,12 @@ type fields struct {
 type kind int
 
 const (
-	plain  kind = iota // a row
-	noise              // filtered by the table's rule
-	scalar             // no object: quarantine
-	poison             // the endpoint takes no batch with it: quarantine
-	gone               // it is listed, and cannot be had: what led to it is in quarantine
+	plain   kind = iota // a row
+	noise               // filtered by the table's rule
+	scalar              // no object: quarantine
+	poison              // the endpoint takes no batch with it: quarantine
+	garbled             // no JSON, for a raw control character in a text: quarantine
+	gone                // a list names it, and it cannot be had: its item in the list to quarantine
 )
 
 // provider has records and lists them the way its API says.
@@ -75,6 +78,7 @@ func newProvider(w *World) *provider {
 		}
 		r := &record{id: fmt.Sprintf("r%04d", i), at: at.Truncate(time.Millisecond)}
 		r.there = r.at.Add(p.late())
+		r.says = p.claim(r.at)
 		r.number, r.text, r.extra = w.rng.Int64N(1<<53), oddTexts[w.rng.IntN(len(oddTexts))], map[string]any{"n": []any{float64(i), nil, true}}
 		if a.whole {
 			switch k := w.rng.IntN(40); {
@@ -84,7 +88,9 @@ func newProvider(w *World) *provider {
 				r.kind = poison
 			case k == 5 && !a.objects:
 				r.kind = scalar
-			case k == 6 && a.details:
+			case k == 6 && !a.objects:
+				r.kind = garbled
+			case k == 7 && a.details:
 				r.kind = gone
 			}
 		}
@@ -98,6 +104,17 @@ func newProvider(w *World) *provider {
 	}
 	slices.SortStableFunc(p.records, func(a, b *record) int { return a.at.Compare(b.at) })
 	return p
+}
+
+// claim is what a record says of the time at which it happened.
+func (p *provider) claim(at time.Time) time.Time {
+	switch a := p.w.API; {
+	case a.claims == "ahead", a.claims == "some" && p.w.rng.IntN(9) == 0: // local time
+		return at.Add(2 * time.Hour)
+	case a.claims == "behind", a.claims == "some" && p.w.rng.IntN(9) == 0:
+		return at.Add(-5 * time.Hour)
+	}
+	return at
 }
 
 // oddTexts are texts that a careless pipeline changes.
@@ -136,12 +153,19 @@ func (p *provider) allThere() time.Time {
 }
 
 // now is the provider's clock.
-func (p *provider) now() time.Time { return time.Now().UTC().Add(-p.w.Skew) }
+func (p *provider) now() time.Time {
+	if p.w.calm.Load() && p.w.Skew > time.Minute { // somebody has set ours
+		return time.Now().UTC()
+	}
+	return time.Now().UTC().Add(-p.w.Skew)
+}
 
 // ServeHTTP lists records.
 func (p *provider) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 	a := p.w.API
-	rw.Header().Set("Date", p.now().Format(http.TimeFormat))
+	if rw.Header()["Date"] = nil; !a.dateless {
+		rw.Header().Set("Date", p.now().Format(http.TimeFormat))
+	}
 	if got, want := req.Header.Get("Authorization"), a.authorization; got != want {
 		rw.WriteHeader(http.StatusUnauthorized)
 		return
@@ -163,6 +187,10 @@ func (p *provider) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 		p.w.oracle.problem("the provider does not understand %s: %v", req.URL, err)
 		return
 	}
+	if keeps := time.Duration(a.stream().Position.Retention); keeps > 0 && q.from.Before(p.now().Add(-keeps)) {
+		http.Error(rw, "start is older than what is kept", http.StatusUnprocessableEntity)
+		return
+	}
 	page, next, ok := p.page(&q)
 	if !ok {
 		rw.WriteHeader(http.StatusGone)
@@ -175,6 +203,7 @@ func (p *provider) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 			texts = append(texts, r.json)
 		}
 	}
+	rw.Header().Set("X-Total-Count", strconv.Itoa(q.total))
 	a.write(rw, req, texts, next)
 }
 
@@ -182,6 +211,8 @@ func (p *provider) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 type query struct {
 	from, to time.Time
 	token    string
+	size     int // of a page; 0: the API's own
+	total    int // of the listing, when it has been answered
 }
 
 // listing is all that is to be listed now, in the API's order.
@@ -255,8 +286,8 @@ func (p *provider) page(q *query) (page []*record, next string, ok bool) {
 	if a.maxPages > 0 && first >= a.maxPages*a.pageSize {
 		p.w.oracle.problem("the provider was asked for more than %d pages: %+v", a.maxPages, *q)
 	}
-	first = min(first, len(list))
-	n := min(a.pageSize, len(list)-first)
+	first, q.total = min(first, len(list)), len(list)
+	n := min(cmp.Or(q.size, a.pageSize), len(list)-first)
 	if a.shortPages && p.w.rng.IntN(3) == 0 {
 		n = p.w.rng.IntN(n + 1)
 		if q.token != "" || a.tokens == "after" { // else the next token would be this one

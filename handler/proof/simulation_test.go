@@ -29,7 +29,7 @@ func scenario(t *testing.T, seed uint64) Scenario {
 		Processes: 1 + r.IntN(2), Every: time.Duration(1+r.IntN(10)) * time.Minute, Budget: time.Duration(20+r.IntN(220)) * time.Second,
 		BatchBytes: 700 + r.IntN(4000), InFlight: 1 + r.IntN(3)}
 	sc.Span = sc.Behind + time.Duration(20+r.IntN(200))*time.Minute
-	for _, service := range []string{"provider", "store", "sink"} {
+	for _, service := range []string{"provider", "store", "sink", "rule"} {
 		if r.IntN(5) == 0 {
 			from := time.Duration(r.IntN(60)) * time.Minute
 			sc.Outages = append(sc.Outages, Outage{service, from, from + time.Duration(r.IntN(90))*time.Minute})
@@ -46,9 +46,12 @@ func scenario(t *testing.T, seed uint64) Scenario {
 	case 1:
 		sc.Damage = 0.03
 	case 2:
-		if sc.API.stream().Position.Type == "window" { // nothing else can be asked for by its time
+		if sc.API.claims == "" && sc.API.stream().Position.Type == "window" { // nothing else can be asked for by its time
 			sc.Forgotten, sc.TooLate = 0.1, 0.1
 		}
+	}
+	if sc.API.stream().Paging.Size > 0 && sc.API.maxPages == 0 && r.IntN(2) == 0 {
+		sc.Resize = time.Duration(r.IntN(120)) * time.Minute
 	}
 	if sc.API.stream().Job != nil {
 		sc.Budget += 2 * time.Minute // so that a run sees the end of a job
