@@ -133,7 +133,7 @@ func (r *Source) without(ctx context.Context, sc *scope, place []frame, err erro
 	if !errors.As(err, &e) || r.strict && level == 1 {
 		return nil, err
 	}
-	if luck.patient(e, placeToken(place[:level])) {
+	if !r.strict && luck.patient(e, placeToken(place[:level])) { // what is asked for again has been waited for
 		again := *e.err
 		again.Kind, again.Hint = engine.Transient, ""
 		return nil, &again
@@ -244,7 +244,7 @@ type again struct {
 }
 
 func (r *Source) again(sc *scope, level int, item []byte, token string) string {
-	a := again{Level: level, Item: item, Token: token}
+	a := again{Level: r.above + level, Item: item, Token: token}
 	for _, l := range r.levels[level:] {
 		if l.windowed {
 			a.From, a.To = &sc.window.From, &sc.window.To
@@ -287,6 +287,6 @@ func (r *Source) Refetch(ctx context.Context, what, token string) (*engine.Page,
 // level above.
 func (r *Source) below(level int) *Source {
 	levels := r.levels[level-1:]
-	return &Source{Connection: r.Connection, s: r.s, part: r.part, levels: levels, loaded: make([]*loaded, len(levels)), luck: make([]fortune, len(levels)),
+	return &Source{Connection: r.Connection, s: r.s, part: r.part, above: level - 1, levels: levels, loaded: make([]*loaded, len(levels)), luck: make([]fortune, len(levels)),
 		known: func([]byte) bool { return false }, prepared: r.prepared, strict: true}
 }

@@ -230,20 +230,7 @@ steps:
 	}
 	a := newAPI(t, answers)
 	src := a.open(t, declared(t, "", stream))
-	var kept []engine.Bad
-	for token := ""; ; {
-		page, err := src.Fetch(t.Context(), window, token)
-		if e := new(engine.Error); errors.As(err, &e) && e.Kind == engine.Transient {
-			continue // it is asked for twice
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		kept = append(kept, page.Bad...)
-		if token = page.Next; token == "" {
-			break
-		}
-	}
+	kept := pagesOf(t, func(token string) (*engine.Page, error) { return src.Fetch(t.Context(), window, token) }).bad
 	if len(kept) != 2 || string(kept[0].Body) != `{"id":"g1","user":"u1"}` || string(kept[1].Body) != `{"id":"g2"}` || !strings.Contains(kept[1].Detail, "GET /groups/{item.id}: ") {
 		t.Fatalf("%+v", kept)
 	}
@@ -260,21 +247,73 @@ steps:
 	answers["GET /events/g2/u3"], answers["GET /events/g2/u4"] = `[{"e":3}]`, `[{"e":4},{"e":5}]`
 	var got []string
 	for _, b := range kept {
-		for token := ""; ; {
-			page, err := src.Refetch(t.Context(), b.Again, token)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got = append(got, recordsOf(t, page)...)
-			if token = page.Next; token == "" {
-				break
-			}
-		}
+		got = append(got, pagesOf(t, func(token string) (*engine.Page, error) { return src.Refetch(t.Context(), b.Again, token) }).records...)
 	}
 	expect(t, got, `{"e":1}`, `{"e":3}`, `{"e":4}`, `{"e":5}`)
 	for _, bad := range []string{"", "{}", `{"level":3,"item":1}`} {
 		if _, err := src.Refetch(t.Context(), bad, ""); err == nil {
 			t.Errorf("%q is asked for", bad)
+		}
+	}
+}
+
+// TestWhatFailsBelowWhatIsAskedForAgain keeps its own level: what is set aside a second
+// time leads to the same request.
+func TestWhatFailsBelowWhatIsAskedForAgain(t *testing.T) {
+	answers := map[string]any{
+		"GET /list": `[{"id":"l"}]`, "GET /a/l": `[{"id":"a1"},{"id":"a2"}]`,
+		"GET /b/a1": 404, "GET /b/a2": `[]`,
+	}
+	a := newAPI(t, answers)
+	src := a.open(t, declared(t, "", `
+request: {path: /list}
+records: $
+steps:
+  - {request: {path: "/a/{item.id}"}, records: $}
+  - {request: {path: "/b/{item.id}"}, records: $}
+  - {request: {path: "/c/{item.id}"}, records: $, once: true}`+windowed))
+	kept := pagesOf(t, func(token string) (*engine.Page, error) { return src.Fetch(t.Context(), window, token) }).bad
+	again := func() outcome {
+		return pagesOf(t, func(token string) (*engine.Page, error) { return src.Refetch(t.Context(), kept[0].Again, token) })
+	}
+	if len(kept) != 1 || string(kept[0].Body) != `{"id":"a1"}` {
+		t.Fatalf("%+v", kept)
+	}
+	answers["GET /b/a1"], answers["GET /c/b1"], answers["GET /c/b2"] = `[{"id":"b1"},{"id":"b2"}]`, 404, `[2]`
+	o := again()
+	expect(t, o.records, "2")
+	expect(t, o.done, `step 3 {"id":"b2"}`)
+	if kept = o.bad; len(kept) != 1 || string(kept[0].Body) != `{"id":"b1"}` {
+		t.Fatalf("%+v", kept)
+	}
+	answers["GET /c/b1"] = `[1]`
+	expect(t, again().records, "1")
+}
+
+// outcome is what came of several pages.
+type outcome struct {
+	records, done []string
+	bad           []engine.Bad
+}
+
+// pagesOf is what comes of every page; one that fails is asked for again.
+func pagesOf(t *testing.T, fetch func(token string) (*engine.Page, error)) (o outcome) {
+	t.Helper()
+	for token, tries := "", 0; ; {
+		page, err := fetch(token)
+		if e := new(engine.Error); errors.As(err, &e) && e.Kind == engine.Transient && tries < 6 {
+			tries++
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.records, o.bad = append(o.records, recordsOf(t, page)...), append(o.bad, page.Bad...)
+		for _, key := range page.Done {
+			o.done = append(o.done, string(key))
+		}
+		if token = page.Next; token == "" {
+			return o
 		}
 	}
 }

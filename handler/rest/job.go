@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
@@ -36,21 +35,17 @@ func newJob(r *Source, d *spec.Job, list *listing) *job {
 	return j
 }
 
-// done is the mark of a job that only has to be tidied up.
-const done = "done:"
-
 // step brings the job on. It returns a page when that is all for now, nil when the
 // parts are loaded.
 func (j *job) step(ctx context.Context, sc *scope, place []frame) (*engine.Page, error) {
 	f := &place[0]
-	stored, over := strings.CutPrefix(f.Token, done)
-	name, err := j.secrets.unmask(stored)
+	name, err := j.secrets.unmask(f.Token)
 	switch {
 	case err != nil:
 		return nil, err
 	case f.Token == "":
 		return j.start(ctx, sc)
-	case over:
+	case f.Done:
 		j.tidy(ctx, sc, name)
 		return &engine.Page{}, nil
 	case j.name == name && j.loaded[0] != nil:
@@ -69,10 +64,15 @@ func (j *job) start(ctx context.Context, sc *scope) (*engine.Page, error) {
 		err = fmt.Errorf("the response has no name at %s", j.d.ID)
 	}
 	if err != nil {
-		return nil, j.fail(engine.Transient, "unexpected_answer", "the API may have changed", fmt.Errorf("%s answered %d: %w", j.base.Host, resp.StatusCode, err), 0)
+		return nil, j.unexpected(resp, err)
 	}
 	next := placeToken([]frame{{Token: j.secrets.mask(name), Since: j.opt.Now().Unix()}})
 	return &engine.Page{Next: next, Commit: true}, nil
+}
+
+// unexpected is the error of an answer that lacks what the job cannot go on without.
+func (j *job) unexpected(resp *http.Response, err error) error {
+	return j.fail(engine.Transient, "unexpected_answer", "the API may have changed", fmt.Errorf("%s answered %d: %w", j.base.Host, resp.StatusCode, err), 0)
 }
 
 // ask makes a request of the job.
@@ -113,8 +113,11 @@ func (j *job) poll(ctx context.Context, sc *scope, name string, f *frame) error 
 	}
 	status := ""
 	if j.d.At != "" {
-		if status, err = textAt(j.d.At, body); err != nil {
-			return j.fail(engine.Transient, "malformed_page", "", err, 0)
+		if status, err = textAt(j.d.At, body); err == nil && noName(status) {
+			err = fmt.Errorf("the response has no status at %s", j.d.At)
+		}
+		if err != nil {
+			return j.unexpected(resp, err)
 		}
 	}
 	switch {
@@ -129,7 +132,7 @@ func (j *job) poll(ctx context.Context, sc *scope, name string, f *frame) error 
 			return err
 		}
 		if slices.ContainsFunc(l.items, func(item json.RawMessage) bool { return noName(plainText(item)) }) {
-			return j.fail(engine.Transient, "unexpected_answer", "the API may have changed", fmt.Errorf("a part at %s has no name", j.d.Parts), 0)
+			return j.unexpected(resp, fmt.Errorf("a part at %s has no name", j.d.Parts))
 		}
 	}
 	l.sum = digestOf(l.items)
@@ -164,7 +167,7 @@ func (j *job) finished(place []frame) *engine.Page {
 	if j.delete == nil {
 		return &engine.Page{}
 	}
-	return &engine.Page{Next: placeToken([]frame{{Token: done + place[0].Token}})}
+	return &engine.Page{Next: placeToken([]frame{{Token: place[0].Token, Done: true}})}
 }
 
 // over gives a job up. Another is started, as after a page token that has expired.

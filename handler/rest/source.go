@@ -27,7 +27,8 @@ type Source struct {
 	loaded []*loaded       // the pages that the steps are about, by level
 	ahead  map[int]*lookup // pages got before their turn, by item
 	luck   []fortune       // what the steps have met in this run, by level
-	strict bool            // what cannot be had for the list's one record is an error
+	above  int             // levels of the stream that are left out; see below
+	strict bool            // what is in quarantine is asked for again: if it cannot be had, that is an error
 	known  func([]byte) bool
 
 	prepared bool

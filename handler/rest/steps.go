@@ -26,6 +26,7 @@ type frame struct {
 	Item  int    `json:"i,omitempty"` // of its records, those before this one are dealt with
 	Sum   string `json:"s,omitempty"` // of its records
 	Since int64  `json:"b,omitempty"` // of a job: when it began (Unix seconds)
+	Done  bool   `json:"d,omitempty"` // of a job: it only has to be tidied up
 	N     int    `json:"n,omitempty"` // of a step for batches: so many records at a time, when that is less than declared
 }
 
@@ -184,7 +185,7 @@ func (r *Source) span(level int, f *frame) int {
 
 // key is what an item that is looked up once is remembered by.
 func (r *Source) key(level int, item []byte) []byte {
-	return append(fmt.Appendf(nil, "step %d ", level), item...)
+	return append(fmt.Appendf(nil, "step %d ", r.above+level), item...)
 }
 
 // skipKnown steps over the items that need not be looked up again.
