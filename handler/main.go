@@ -15,9 +15,12 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sluice-connectors/sluice/handler/nearest"
 )
 
 // version is set when a release is built.
@@ -54,7 +57,10 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		args = []string{"serve"}
 	}
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := knownCommand(root, args)
+	if err == nil {
+		err = root.ExecuteContext(ctx)
+	}
 	if err == nil {
 		return 0
 	}
@@ -91,7 +97,7 @@ Try it without any account:
 	root.SetOut(std.out)
 	root.SetErr(std.err)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &codeError{exitUsage, fmt.Errorf("%w; %s --help tells more", err, cmd.CommandPath())}
+		return usageError("%s; %s --help tells more", strings.Replace(err.Error(), "time: missing unit in duration", "a time has a unit, such as 90s, 5m or 2h:", 1), cmd.CommandPath())
 	})
 	root.PersistentFlags().Bool("verbose", false, "log more")
 	root.AddCommand(
@@ -124,6 +130,22 @@ func logger(cmd *cobra.Command, w io.Writer) *slog.Logger {
 		level = slog.LevelDebug
 	}
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+}
+
+// knownCommand is an error for a command that there is not: of one below another
+// cobra prints the other's help, and says that all is well.
+func knownCommand(root *cobra.Command, args []string) error {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd(args...)
+	cmd, rest, _ := root.Find(args)
+	if !cmd.HasSubCommands() || len(rest) == 0 || strings.HasPrefix(rest[0], "-") || strings.HasPrefix(rest[0], cobra.ShellCompRequestCmd) {
+		return nil
+	}
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+	}
+	return usageError("there is no command %q%s; %s --help lists them", strings.TrimPrefix(cmd.CommandPath()+" "+rest[0], "sluice "), nearest.Hint(rest[0], names), cmd.CommandPath())
 }
 
 // usageError is a call that cannot be right.

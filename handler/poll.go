@@ -69,6 +69,9 @@ type poll struct {
 
 func (p *poll) run(ctx context.Context, std *streams, log *slog.Logger) error {
 	now := time.Now()
+	if p.limit < 0 {
+		return usageError("--limit is %d, want a number of rows; 0 means all", p.limit)
+	}
 	from, to, err := p.times(now)
 	if err != nil {
 		return err

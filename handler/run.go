@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -49,8 +51,10 @@ Exit code 0: caught up. 1: an error; position and data stay. 2: a wrong call.
 			if err := oneOf("output", output, "text", "json"); err != nil {
 				return err
 			}
-			if lease < time.Second {
-				return usageError("--lease %s is too short: give 1s or more", lease)
+			for flag, d := range map[string]time.Duration{"lease": lease, "budget": budget} {
+				if d < time.Second {
+					return usageError("--%s %s is too short: give 1s or more", flag, d)
+				}
 			}
 			a, err := configured(cmd, std, path)
 			if err != nil {
@@ -112,7 +116,7 @@ func printReports(std *streams, reps []engine.Report, output string) error {
 			return err
 		}
 	}
-	failed, behind, broken := 0, 0, 0
+	failed, behind, broken, lost := 0, 0, 0, ""
 	for i := range reps {
 		if output == "text" {
 			fmt.Fprintln(std.out, line(&reps[i]))
@@ -123,17 +127,25 @@ func printReports(std *streams, reps []engine.Report, output string) error {
 			broken++
 		case reps[i].Outcome == engine.Failed:
 			failed++
+			if reps[i].Reason == "gap_retention" {
+				lost = reps[i].Connection + "/" + reps[i].Stream
+			}
 		default:
 			behind++
 		}
 	}
+	streams := len(reps) - broken
 	switch {
+	case broken > 0 && streams == 0:
+		return fmt.Errorf("%s cannot run as configured", plural(int64(broken), "connection"))
 	case broken > 0:
-		return fmt.Errorf("%s cannot run as configured; of others %d of %d streams failed", plural(int64(broken), "connection"), failed, len(reps)-broken)
+		return fmt.Errorf("%s cannot run as configured; of the others' streams %d of %d failed", plural(int64(broken), "connection"), failed, streams)
+	case lost != "":
+		return fmt.Errorf("%d of %d streams failed; of %s records may be lost, as its message says", failed, streams, lost)
 	case failed > 0:
-		return fmt.Errorf("%d of %d streams failed; nothing is lost, the next run goes on there", failed, len(reps))
+		return fmt.Errorf("%d of %d streams failed; their positions stay, and nothing is passed over", failed, streams)
 	case behind > 0:
-		return &codeError{exitBehind, fmt.Errorf("%d of %d streams did not catch up; the next run goes on there", behind, len(reps))}
+		return &codeError{exitBehind, fmt.Errorf("%d of %d streams did not catch up; the next run goes on there", behind, streams)}
 	}
 	return nil
 }
@@ -305,6 +317,12 @@ func runBudget(root string) time.Duration {
 	return max(min(limit*8/10, limit-45*time.Second), limit/4)
 }
 
+// portTaken says why a port cannot be listened on.
 func portTaken(port string, err error) error {
-	return fmt.Errorf("cannot listen on 127.0.0.1:%s: %w; another process has the port: stop it, or choose another with --port", port, err)
+	if n, bad := strconv.ParseUint(port, 10, 16); bad != nil {
+		return usageError("--port is %q, want a number up to 65535; 0 takes a free one", port)
+	} else if n > 0 && n < 1024 && errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("cannot listen on 127.0.0.1:%s: ports below 1024 are the system's; choose another with --port", port)
+	}
+	return fmt.Errorf("cannot listen on 127.0.0.1:%s: another process has the port: stop it, or choose another with --port", port)
 }

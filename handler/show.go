@@ -175,7 +175,7 @@ func (f *storeFlags) engine(ctx context.Context) (*engine.Engine, error) {
 		if err != nil {
 			return nil, err
 		}
-		if path != "" || config.HasEnv(all, os.LookupEnv) {
+		if path != "" || config.HasEnv(all, os.LookupEnv) && !uphere() {
 			c, err := loadConfig(path, nil)
 			if err != nil {
 				return nil, err
@@ -201,6 +201,18 @@ func (f *storeFlags) engine(ctx context.Context) (*engine.Engine, error) {
 	e := engine.New(store, nil, slog.Default())
 	e.Holder, e.Alive = holder(), alive
 	return e, nil
+}
+
+// uphere reports whether up has run in this folder, and nothing says that rows go
+// elsewhere: settings of a provider are in the environment for it, too.
+func uphere() bool {
+	for _, name := range []string{"SLUICE_ENDPOINT", "SLUICE_RULES", "SLUICE_STORE"} {
+		if os.Getenv(name) != "" {
+			return false
+		}
+	}
+	_, err := os.Stat(".sluice")
+	return err == nil
 }
 
 func statusCommand(std *streams) *cobra.Command {
@@ -298,7 +310,7 @@ func statusTable(std *streams, list []streamStatus) error {
 				notes = append(notes, key+": "+r.Message)
 			}
 		}
-		if s.Status.Problem != "" {
+		if s.Status.Problem != "" && (r == nil || r.Message != s.Status.Problem) {
 			notes = append(notes, s.Status.Problem)
 		}
 		fmt.Fprintf(tw, "%s\t%s\t%d\t%d\t%s\t%s\n", key, state, rows, s.Status.Quarantined, upTo, at)

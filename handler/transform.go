@@ -209,16 +209,28 @@ func eachRecord(in io.Reader, f func(json.RawMessage) error) error {
 		if err := dec.Decode(&rec); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
-			return fmt.Errorf("record %d: %w", n, err)
+			return fmt.Errorf("record %d: %w", n, inWords(err))
 		}
 		if err := f(rec); err != nil {
 			return fmt.Errorf("record %d: %w", n, err)
 		}
 	}
 	if _, err := dec.Token(); err != nil { // the closing bracket
-		return fmt.Errorf("the array is not closed: %w", err)
+		return fmt.Errorf("the array is not closed: %w", inWords(err))
 	}
 	return nil
+}
+
+// inWords is an error of reading JSON without the words of the library.
+func inWords(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("the JSON ends in the middle")
+	}
+	if e := new(json.SyntaxError); errors.As(err, &e) {
+		what, _, _ := strings.Cut(e.Error(), " looking for")
+		return fmt.Errorf("this is no JSON, at byte %d: %s", e.Offset, what)
+	}
+	return err
 }
 
 // firstByte looks at the first byte that is no white space.

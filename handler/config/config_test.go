@@ -226,7 +226,7 @@ func TestMistakesInAppSettingsNameTheSetting(t *testing.T) {
 		"rules, a number":   {"SLUICE_RULES", `{"OktaV2_CL":{"id":5}}`, "app setting SLUICE_RULES: want {"},
 		"rules, a stream":   {"SLUICE_RULES", `{"OktaV2_CL":{"id":"dcr-00000000000000000000000000000001","stream":"OktaV2_CL"}}`, "app setting SLUICE_RULES: the stream of the table OktaV2_CL"},
 		"endpoint":          {"SLUICE_ENDPOINT", "x.example", "app setting SLUICE_ENDPOINT: "},
-		"no endpoint":       {"SLUICE_ENDPOINT", "", "app setting SLUICE_ENDPOINT: is missing"},
+		"no endpoint":       {"SLUICE_ENDPOINT", "", "app setting SLUICE_ENDPOINT: it is missing"},
 		"credential":        {"SLUICE_CREDENTIAL", "managed-identity", `app setting SLUICE_CREDENTIAL: "managed-identity" is none of default, managed_identity, client_secret, none (did you mean managed_identity?)`},
 		"none":              {"SLUICE_CREDENTIAL", "none", "app setting SLUICE_CREDENTIAL: none is for a workspace on this machine only"},
 		"cloud":             {"SLUICE_CLOUD", "AzureUSGov", "app setting SLUICE_CLOUD: "},

@@ -31,7 +31,10 @@ func FromEnv(all []*spec.Connector, environ []string, now time.Time, local *Work
 	s.store()
 	s.connections()
 	if local == nil && len(s.f.Workspace.Endpoints()) == 0 {
-		s.r.errorf("workspace.endpoint", "is missing: the logs ingestion endpoint that rows are sent to, unless each rule has one")
+		if len(s.f.Connections) == 0 {
+			return nil, errors.New("nothing is configured: there is no sluice.yaml here (--config names another), and no app settings such as SLUICE_ENDPOINT, OKTA_DOMAIN and OKTA_API_TOKEN; sluice up needs none of it")
+		}
+		s.r.errorf("workspace.endpoint", "it is missing: the logs ingestion endpoint that rows are sent to, unless each rule has one")
 	}
 	s.unknown()
 	c, err := s.r.file(s.f)
@@ -73,6 +76,12 @@ func (s *settings) find(name string) (*spec.Connector, error) {
 func (s *settings) workspace() {
 	s.f.Workspace = Workspace{Endpoint: s.get("SLUICE_ENDPOINT"), Credential: s.get("SLUICE_CREDENTIAL"), Cloud: s.get("SLUICE_CLOUD"),
 		ID: s.get("SLUICE_WORKSPACE_ID"), Query: s.get("SLUICE_QUERY_ENDPOINT"), Rules: map[string]Rule{}}
+	if !oneOf(s.f.Workspace.Credential, credentials) {
+		s.r.errorf("workspace.credential", "%q is none of %s%s", s.f.Workspace.Credential, list(credentials), nearest.Hint(s.f.Workspace.Credential, credentials))
+	}
+	if !oneOf(s.f.Workspace.Cloud, clouds) {
+		s.r.errorf("workspace.cloud", "%q is none of %s%s", s.f.Workspace.Cloud, list(clouds), nearest.Hint(s.f.Workspace.Cloud, clouds))
+	}
 	maps.Copy(s.f.Workspace.Rules, s.rules("workspace.rules", "SLUICE_RULES"))
 }
 

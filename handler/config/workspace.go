@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sluice-connectors/sluice/handler/nearest"
 	"github.com/sluice-connectors/sluice/handler/netguard"
 )
 
@@ -61,12 +60,6 @@ var (
 func (r *resolver) workspace(w *Workspace) {
 	w.Endpoint = r.resolve("workspace.endpoint", w.Endpoint, false)
 	r.endpoint("workspace.endpoint", w.Endpoint)
-	if !oneOf(w.Credential, credentials) {
-		r.errorf("workspace.credential", "%q is none of %s%s", w.Credential, list(credentials), nearest.Hint(w.Credential, credentials))
-	}
-	if !oneOf(w.Cloud, clouds) {
-		r.errorf("workspace.cloud", "%q is none of %s%s", w.Cloud, list(clouds), nearest.Hint(w.Cloud, clouds))
-	}
 	if w.ID != "" && w.ID != "local" && !guid.MatchString(w.ID) { // local: the workspace on this machine
 		r.errorf("workspace.id", "%q is no GUID: it is the workspace ID that the overview page of the workspace shows, such as 00000000-0000-0000-0000-000000000000", w.ID)
 	}

@@ -106,7 +106,7 @@ func (e *Engine) Begin(ctx context.Context, key string, from time.Time) (Change,
 	}
 	c, gen, _, err := LoadCheckpoint(ctx, e.Store, key)
 	if c != nil {
-		return Change{}, fmt.Errorf("%s has a checkpoint, at %s: rewind it", key, c.Position.Format(time.RFC3339))
+		return Change{}, fmt.Errorf("%s has a checkpoint, at %s: sluice state rewind moves it", key, c.Position.Format(time.RFC3339))
 	}
 	if err != nil && reasonOf(err) != "checkpoint_unreadable" {
 		return Change{}, err

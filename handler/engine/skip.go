@@ -44,7 +44,7 @@ func (e *Engine) skipTo(c *Checkpoint, to time.Time) (time.Time, error) {
 	to = to.UTC().Truncate(time.Second)
 	switch now := e.Clock.Now(); {
 	case to.IsZero() && c.Window == nil:
-		return to, fmt.Errorf("%s has no window in progress, and is at %s: say where to go on", key, c.Position.Format(time.RFC3339))
+		return to, fmt.Errorf("%s has no window in progress, and is at %s: say where to go on, with --to", key, c.Position.Format(time.RFC3339))
 	case to.IsZero():
 		return c.Window.To, nil
 	case to.After(now):

@@ -56,6 +56,9 @@ func (e *Engine) State(ctx context.Context, key string) (*State, error) {
 		return nil, fmt.Errorf("read checkpoint of %s: %w", key, err)
 	}
 	if len(gens) == 0 {
+		if err := e.isNew(ctx, key); err != nil {
+			return nil, err
+		}
 		return nil, fmt.Errorf("%s has no checkpoint: %w", key, ErrNotFound)
 	}
 	st := &State{Stream: key}

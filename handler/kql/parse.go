@@ -133,8 +133,8 @@ func (p *parser) nest() error {
 func (p *parser) list(closing string, one func() error) error {
 	for first := true; !p.accept(closing); first = false {
 		if !first {
-			if err := p.expect(","); err != nil {
-				return err
+			if !p.accept(",") {
+				return p.unexpected(p.peek(), "',' or '"+closing+"'")
 			}
 			if p.accept(closing) {
 				return nil

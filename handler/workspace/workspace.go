@@ -93,7 +93,7 @@ type usage struct {
 func Open(path string, tables []Table, now func() time.Time) (*Workspace, error) {
 	if path != ":memory:" {
 		if err := own(path); err != nil {
-			return nil, fmt.Errorf("open workspace %s: %w", path, err)
+			return nil, fmt.Errorf("make the workspace's file: %w", err)
 		}
 	}
 	db, err := sql.Open("sqlite", path)
