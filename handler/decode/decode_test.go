@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/sluice-connectors/sluice/handler/scan"
 )
@@ -199,6 +202,43 @@ func FuzzCSV(f *testing.F) {
 		}
 		if !slices.EqualFunc(got, want, slices.Equal) {
 			t.Errorf("%q becomes %q, want %q", body, got, want)
+		}
+	})
+}
+
+// TestFewBodiesAreMadeLargerAtATime, whatever the streams do; and one that fails gives
+// its place back.
+func TestFewBodiesAreMadeLargerAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		places := expanding
+		defer func() { expanding = places }()
+		expanding = make(chan struct{}, cap(places))
+		running, most := 0, 0
+		var mu sync.Mutex
+		for range 50 {
+			go func() {
+				defer func() { _ = recover() }()
+				_, _ = Expand(func() (int, error) {
+					count := func(n int) {
+						mu.Lock()
+						defer mu.Unlock()
+						running += n
+						most = max(most, running)
+					}
+					count(1)
+					defer count(-1)
+					time.Sleep(time.Second)
+					panic("a damaged file")
+				})
+			}()
+		}
+		synctest.Wait()
+		if running != 4 {
+			t.Errorf("%d at a time", running)
+		}
+		time.Sleep(time.Minute)
+		if running != 0 || most != 4 {
+			t.Errorf("%d are left, at most %d were", running, most)
 		}
 	})
 }

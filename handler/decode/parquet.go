@@ -8,6 +8,8 @@ import (
 	"io"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/sluice-connectors/sluice/handler/scan"
 )
@@ -23,6 +25,9 @@ func fromParquet(body []byte) (out []byte, err error) {
 	f, err := parquet.OpenFile(bytes.NewReader(body), int64(len(body)))
 	if err != nil {
 		return nil, fmt.Errorf("it is no Parquet file: %w", err)
+	}
+	if err := claims(f, body); err != nil {
+		return nil, err
 	}
 	r := parquet.NewGenericReader[any](f)
 	defer r.Close()
@@ -49,6 +54,58 @@ func fromParquet(body []byte) (out []byte, err error) {
 			return nil, err
 		}
 	}
+}
+
+// claims is an error for a file that says of itself that more is in it than a body may
+// become: the library makes room for what it says. A value becomes at least a byte.
+func claims(f *parquet.File, body []byte) error {
+	var size, values int64
+	add := func(bytes, n int64) error {
+		if size, values = size+bytes, values+n; bytes < 0 || n < 0 || bytes > Max || n > Max || size > Max || values > Max {
+			return ErrTooLarge
+		}
+		return nil
+	}
+	for _, g := range f.Metadata().RowGroups {
+		for _, c := range g.Columns {
+			m := &c.MetaData
+			first := m.DataPageOffset
+			if d := m.DictionaryPageOffset; d > 0 && d < first {
+				first = d
+			}
+			if first < 0 || m.TotalCompressedSize < 0 || m.TotalCompressedSize > int64(len(body))-first {
+				return errors.New("a column of it reaches beyond its end")
+			}
+			if err := pages(body[first:first+m.TotalCompressedSize], add); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// pages calls add with what each page of a column says of its size, and how many values
+// it has.
+func pages(column []byte, add func(bytes, values int64) error) error {
+	for len(column) > 0 {
+		r := bytes.NewReader(column)
+		var h format.PageHeader
+		if err := thrift.NewDecoder(new(thrift.CompactProtocol).NewReader(r)).Decode(&h); err != nil {
+			return fmt.Errorf("a page of it has no header: %w", err)
+		}
+		values := int64(h.DictionaryPageHeader.V.NumValues)
+		if h.Type != format.DictionaryPage {
+			values = int64(h.DataPageHeader.V.NumValues) + int64(h.DataPageHeaderV2.V.NumValues)
+		}
+		if err := add(int64(h.UncompressedPageSize), values); err != nil {
+			return err
+		}
+		if h.CompressedPageSize < 0 || int(h.CompressedPageSize) > r.Len() {
+			return errors.New("a page of it reaches beyond its end")
+		}
+		column = column[len(column)-r.Len()+int(h.CompressedPageSize):]
+	}
+	return nil
 }
 
 // plainRow makes texts of the bytes in a row.

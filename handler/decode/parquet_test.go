@@ -3,9 +3,12 @@ package decode
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
 )
 
 // TestParquet reads a file that the library has written: rows with texts, numbers,
@@ -51,5 +54,57 @@ func TestParquet(t *testing.T) {
 			bad[i] ^= 0xff
 		}
 		_, _ = decoded(Options{Format: "parquet"}, bad) // it must not panic
+	}
+}
+
+// TestParquetThatClaimsTooMuch is refused before room is made for it: one page that
+// says of itself that it has two thousand million bytes, or values.
+func TestParquetThatClaimsTooMuch(t *testing.T) {
+	type row struct {
+		N int64 `parquet:"n"`
+	}
+	var b bytes.Buffer
+	w := parquet.NewGenericWriter[row](&b, parquet.Compression(&parquet.Uncompressed))
+	if _, err := w.Write(make([]row, 1000)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := parquet.OpenFile(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := f.Metadata().RowGroups[0].Columns[0].MetaData
+	column := b.Bytes()[m.DataPageOffset:][:m.TotalCompressedSize]
+	for name, change := range map[string]func(*format.PageHeader){
+		"nothing": func(*format.PageHeader) {},
+		"bytes":   func(h *format.PageHeader) { h.UncompressedPageSize = math.MaxInt32 },
+		"values": func(h *format.PageHeader) {
+			h.DataPageHeader.V.NumValues, h.DataPageHeaderV2.V.NumValues = math.MaxInt32, math.MaxInt32
+		},
+		"end": func(h *format.PageHeader) { h.CompressedPageSize++ },
+	} {
+		r := bytes.NewReader(column)
+		var h format.PageHeader
+		if err := thrift.NewDecoder(new(thrift.CompactProtocol).NewReader(r)).Decode(&h); err != nil {
+			t.Fatal(err)
+		}
+		change(&h)
+		var bad bytes.Buffer
+		if err := thrift.NewEncoder(new(thrift.CompactProtocol).NewWriter(&bad)).Encode(&h); err != nil {
+			t.Fatal(err)
+		}
+		bad.Write(column[len(column)-r.Len():])
+		var size int64
+		err := pages(bad.Bytes(), func(bytes, values int64) error {
+			if size += bytes; bytes > Max || values > Max {
+				return ErrTooLarge
+			}
+			return nil
+		})
+		if (err == nil) != (name == "nothing") || name == "nothing" && size < 8000 {
+			t.Errorf("%s: %d, %v", name, size, err)
+		}
 	}
 }
