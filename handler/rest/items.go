@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
@@ -28,17 +29,21 @@ func (e *itemError) Error() string { return e.err.Error() }
 func (e *itemError) Unwrap() error { return e.err }
 
 // ofItem marks an error as one of the records that a step is about. What is wrong with
-// credentials, with the pace, or with a page token is not.
+// the pace, or with a page token, is not.
 func (l *listing) ofItem(err error) error {
 	e := new(engine.Error)
-	if l.step == nil || errors.Is(err, engine.ErrTokenExpired) || !errors.As(err, &e) || e.Kind != engine.Permanent && e.Kind != engine.Transient {
+	if l.step == nil || errors.Is(err, engine.ErrTokenExpired) || !errors.As(err, &e) {
 		return err
 	}
-	tries := triesFailed
-	if e.Kind == engine.Permanent {
-		tries = triesRefused
+	switch e.Kind {
+	case engine.Permanent:
+		return &itemError{e.Reason, e, triesRefused}
+	case engine.Transient:
+		return &itemError{e.Reason, e, triesFailed}
+	case engine.Auth: // it was asked for again with a new token, where there is one
+		return &itemError{e.Reason, e, 1}
 	}
-	return &itemError{e.Reason, e, tries}
+	return err
 }
 
 // ofContent is ofItem for an answer that cannot be read.
@@ -59,8 +64,12 @@ func (l *listing) ofRecord(err error) error {
 	return err
 }
 
-// ofAnswer is ofItem for an answer that is no success.
+// ofAnswer is ofItem for an answer that is no success. Another origin is sent no
+// credentials, so it says nothing about them: the address may have expired.
 func (l *listing) ofAnswer(resp *http.Response, err error) error {
+	if e := new(engine.Error); errors.As(err, &e) && e.Kind == engine.Auth && !l.src.sameOrigin(resp.Request.URL) {
+		err = l.src.fail(engine.Permanent, e.Reason, "", e.Err, 0)
+	}
 	err = l.ofItem(err)
 	if e := new(itemError); errors.As(err, &e) {
 		switch resp.StatusCode {
@@ -138,7 +147,8 @@ func (r *Source) without(ctx context.Context, sc *scope, place []frame, err erro
 		again.Kind, again.Hint = engine.Transient, ""
 		return nil, &again
 	}
-	if n := r.span(level, f); n > 1 { // one of a batch is at fault
+	left := len(r.loaded[level-1].items) - place[level-1].Item
+	if n := min(r.span(level, f), left); n > 1 { // one of a batch is at fault
 		luck.less, r.ahead = n/2, nil
 		*f = frame{N: n / 2}
 		return &engine.Page{Next: placeToken(place)}, nil
@@ -185,7 +195,7 @@ func (r *Source) atFault(ctx context.Context, sc *scope, place []frame, e *itemE
 	if permanent && (luck.since || r.hadAhead()) || luck.had != nil && e.reason == "foreign_link" {
 		return nil
 	}
-	mates := r.mates(sc, level, place[level-1].Item)
+	mates := r.mates(sc, level, place[level-1].Item, permanent)
 	if luck.had != nil {
 		mates = []*scope{luck.had}
 	}
@@ -216,10 +226,21 @@ func (r *Source) atFault(ctx context.Context, sc *scope, place []frame, e *itemE
 // mostMates is how many other records are tried before a step counts as wrong.
 const mostMates = 2
 
-// mates are the scopes of records that come after one.
-func (r *Source) mates(sc *scope, level, item int) (mates []*scope) {
-	for at := item + 1; at < len(r.loaded[level-1].items) && len(mates) < mostMates; at++ {
-		mates = append(mates, r.inside(sc, level-1, at, 1))
+// mates are the scopes of records that may be had where one cannot: the last of the
+// list, and the one beside it. later leaves out those before it, which are delivered and
+// may be gone since.
+func (r *Source) mates(sc *scope, level, item int, later bool) (mates []*scope) {
+	last := len(r.loaded[level-1].items) - 1
+	at := []int{last, item + 1, 0, item - 1}
+	if later {
+		at = at[:2]
+	}
+	tried := []int{item}
+	for _, i := range at {
+		if i >= 0 && i <= last && !slices.Contains(tried, i) && len(mates) < mostMates {
+			tried = append(tried, i)
+			mates = append(mates, r.inside(sc, level-1, i, 1))
+		}
 	}
 	return mates
 }

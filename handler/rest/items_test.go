@@ -56,6 +56,8 @@ func TestOneRecordThatCannotBeHadIsSetAside(t *testing.T) {
 		"gone since":              {`"b"`, 404, "item_not_found"},
 		"gone for good":           {`"b"`, 410, "item_gone"},
 		"refused":                 {`"b"`, 400, "bad_request"},
+		"not allowed":             {`"b"`, 403, "forbidden"},
+		"not with these":          {`"b"`, 401, "wrong_credentials"},
 		"an error time and again": {`"b"`, 500, "provider_error"},
 		"a redirect elsewhere": {`"b"`, func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://evil.example/", http.StatusFound)
@@ -145,6 +147,43 @@ func TestALoneRecordThatIsGoneDoesNotStopAQuietStream(t *testing.T) {
 	expect(t, aside, `item_not_found {"id":1}`)
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// TestOldRecordsThatAreGoneDoNotHideNewOnes: the last of a list is asked for, too.
+func TestOldRecordsThatAreGoneDoNotHideNewOnes(t *testing.T) {
+	for _, status := range []int{404, 410, 403} {
+		answers := map[string]any{"GET /list": `[{"id":1},{"id":2},{"id":3},{"id":4},{"id":5}]`, "GET /x/5": "[5]"}
+		for i := range 4 {
+			answers[fmt.Sprintf("GET /x/%d", i+1)] = status
+		}
+		a := newAPI(t, answers)
+		got, aside, err := a.walk(t, a.open(t, declared(t, "", details)), "")
+		if fmt.Sprint(got) != "[5]" || len(aside) != 4 || err != nil {
+			t.Errorf("%d: %v aside %v, %v", status, got, aside, err)
+		}
+	}
+}
+
+// TestAPermissionThatIsMissingSetsNothingAside, however few records there are, and
+// although some could be had before.
+func TestAPermissionThatIsMissingSetsNothingAside(t *testing.T) {
+	for _, status := range []int{401, 403} {
+		for _, list := range []string{`[{"id":1}]`, `[{"id":1},{"id":2}]`, `[{"id":0},{"id":1},{"id":2}]`} {
+			once := true
+			a := newAPI(t, map[string]any{"GET /list": list, "GET /x/1": status, "GET /x/2": status, "GET /x/0": func(w http.ResponseWriter, _ *http.Request) {
+				if !once {
+					w.WriteHeader(status)
+					return
+				}
+				once = false
+				_, _ = io.WriteString(w, "[0]")
+			}})
+			_, aside, err := a.walk(t, a.open(t, declared(t, "", details)), "")
+			if e := new(engine.Error); len(aside) > 0 || !errors.As(err, &e) || e.Kind != engine.Auth {
+				t.Errorf("%d %s: aside %v, %v", status, list, aside, err)
+			}
+		}
 	}
 }
 
