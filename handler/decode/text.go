@@ -11,7 +11,9 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/unicode/utf32"
 )
 
 // toUTF8 makes UTF-8 of a text: by its byte order mark, by how its first character
@@ -21,6 +23,10 @@ func toUTF8(o Options, body []byte) ([]byte, error) {
 	switch {
 	case bytes.HasPrefix(body, []byte("\xef\xbb\xbf")):
 		return body[3:], nil
+	case beginsAsUTF32(binary.BigEndian, body):
+		return decode(utf32.UTF32(utf32.BigEndian, utf32.UseBOM), body)
+	case beginsAsUTF32(binary.LittleEndian, body):
+		return decode(utf32.UTF32(utf32.LittleEndian, utf32.UseBOM), body)
 	case bytes.HasPrefix(body, []byte{0xff, 0xfe}):
 		return fromUTF16(body[2:], binary.LittleEndian)
 	case bytes.HasPrefix(body, []byte{0xfe, 0xff}):
@@ -74,8 +80,10 @@ func fromCharset(label string, body []byte) ([]byte, error) {
 	switch label {
 	case "", "utf-8", "utf8":
 		return body, nil
-	case "utf-16", "utf-16le", "utf-16be": // it would have been seen
-		return body, nil
+	case "utf-16", "utf-16be": // where the first character is none of ASCII, it was not seen
+		return fromUTF16Unless(body, binary.BigEndian)
+	case "utf-16le":
+		return fromUTF16Unless(body, binary.LittleEndian)
 	}
 	if utf8.Valid(body) && !strings.HasPrefix(label, "iso-2022") {
 		return body, nil
@@ -87,12 +95,34 @@ func fromCharset(label string, body []byte) ([]byte, error) {
 	if name, _ := htmlindex.Name(e); name == "utf-8" || name == "replacement" {
 		return body, nil
 	}
+	return decode(e, body)
+}
+
+func decode(e encoding.Encoding, body []byte) ([]byte, error) {
 	out, err := io.ReadAll(io.LimitReader(e.NewDecoder().Reader(bytes.NewReader(body)), Max+1))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("decode the charset %s: %w", label, err)
+		return nil, fmt.Errorf("decode the charset: %w", err)
 	case len(out) > Max:
 		return nil, ErrTooLarge
 	}
 	return bytes.ReplaceAll(out, []byte("\ufffd"), []byte{0xff}), nil // what could not be decoded
+}
+
+// fromUTF16Unless is fromUTF16 for what is no UTF-8.
+func fromUTF16Unless(body []byte, order binary.ByteOrder) ([]byte, error) {
+	if utf8.Valid(body) {
+		return body, nil
+	}
+	return fromUTF16(body, order)
+}
+
+// beginsAsUTF32 reports whether a text begins with the byte order mark of UTF-32, or
+// with a character of ASCII in it.
+func beginsAsUTF32(order binary.ByteOrder, body []byte) bool {
+	if len(body) < 4 {
+		return false
+	}
+	c := order.Uint32(body)
+	return c == 0xfeff || 0 < c && c < utf8.RuneSelf
 }

@@ -9,6 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
+
+	"golang.org/x/text/encoding/htmlindex"
 )
 
 // layers is how often a body may be packed: by the provider, and once more by a server
@@ -18,12 +21,19 @@ const layers = 3
 // unpack takes off what a body is packed in, whether that was said or not: a header
 // and a stream's declaration may both speak of one and the same compression.
 func unpack(o Options, body []byte) ([]byte, error) {
-	switch o.ContentEncoding {
-	case "", "identity", "gzip", "x-gzip", "deflate":
-	default:
-		return nil, fmt.Errorf("it is packed as %q, which was not asked for", o.ContentEncoding)
+	deflated := o.Compression == "deflate"
+	for _, one := range strings.Split(strings.ToLower(o.ContentEncoding), ",") {
+		switch one = strings.TrimSpace(one); one {
+		case "", "identity", "gzip", "x-gzip":
+		case "deflate":
+			deflated = true
+		default:
+			if _, err := htmlindex.Get(one); err != nil { // some write the charset there
+				return nil, fmt.Errorf("it is packed as %q, which was not asked for", o.ContentEncoding)
+			}
+		}
 	}
-	if o.Compression == "deflate" || o.ContentEncoding == "deflate" {
+	if deflated {
 		out, err := inflate(body)
 		if err != nil && (zlibHeader(body) || !beginsAsText(body)) {
 			return nil, err
@@ -37,7 +47,7 @@ func unpack(o Options, body []byte) ([]byte, error) {
 		switch {
 		case bytes.HasPrefix(body, []byte{0x1f, 0x8b, 8}):
 			body, err = read("gzip", body, func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) })
-		case o.Compression == "zip" && bytes.HasPrefix(body, []byte("PK")):
+		case bytes.HasPrefix(body, []byte("PK\x03\x04")), o.Compression == "zip" && bytes.HasPrefix(body, []byte("PK")):
 			body, err = read("zip", body, func(io.Reader) (io.Reader, error) { return onlyFile(body) })
 		case zlibHeader(body):
 			out, failed := inflate(body)

@@ -76,6 +76,10 @@ func TestUnpack(t *testing.T) {
 		"zip":                    {Options{Compression: "zip"}, packed(t, "zip", `[{"a":1}]`), `[{"a":1}]`},
 		"zip taken off":          {Options{Compression: "zip"}, []byte("[1]"), "[1]"},
 		"zip of two":             {Options{Compression: "zip"}, packed(t, "zip", "[1]", "[2]"), "!holds 2 files"},
+		"gzip twice, and said":   {Options{ContentEncoding: "gzip, gzip"}, packed(t, "gzip", string(packed(t, "gzip", "[1]"))), "[1]"},
+		"said in other letters":  {Options{ContentEncoding: "GZIP"}, packed(t, "gzip", "[1]"), "[1]"},
+		"a charset in its place": {Options{ContentEncoding: "UTF-8"}, []byte("[1]"), "[1]"},
+		"zip that nobody told":   {Options{}, packed(t, "zip", "[1]"), "[1]"},
 		"something else":         {Options{ContentEncoding: "br"}, []byte("[1]"), `!packed as "br"`},
 	} {
 		text, err := Text(x.o, x.body)
