@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"unicode/utf8"
@@ -27,6 +28,9 @@ func fromCSV(o Options, body []byte) (*Body, error) {
 	if !o.NoHeader {
 		if err := c.readHeader(); err != nil {
 			return nil, err
+		}
+		if o.Known != nil && !slices.ContainsFunc(c.texts(), o.Known) {
+			return nil, &scan.ShapeError{Place: "the first line", Found: "none of the columns that rows are made of", Want: "their names"}
 		}
 	}
 	b := &Body{JSON: make([]byte, 0, len(body)+len(body)/2+2)}
@@ -76,6 +80,9 @@ type columns struct {
 	names []string // each quoted, with a colon behind it
 	taken map[string]bool
 }
+
+// texts are the names that are in use.
+func (c *columns) texts() []string { return slices.Collect(maps.Keys(c.taken)) }
 
 // readHeader takes the names from the first row. Blanks around them are none of theirs.
 func (c *columns) readHeader() error {

@@ -36,6 +36,8 @@ type Options struct {
 	Compression string // gzip, deflate, zip; "": none, or one that the body begins with
 	Delimiter   string // of a csv; "": a comma
 	NoHeader    bool   // of a csv
+	// Known tells columns of a csv from what is no header; nil: any name is one.
+	Known func(column string) bool
 
 	ContentType     string
 	ContentEncoding string // that the transport has not taken off

@@ -84,6 +84,11 @@ func (p *Program) Multiplies() bool {
 	return len(p.segments) > 1 || p.table != nil && len(p.table.rows) != 1
 }
 
+// Reads reports whether rows are made of a member of the record, besides the rest.
+func (p *Program) Reads(member string) bool {
+	return p.tree.Asks(member)
+}
+
 // Compile compiles a query: let statements, then "source | …" or another table.
 func Compile(text string, opt Options) (*Program, error) {
 	q, err := parseQuery(text, opt.Dialect)

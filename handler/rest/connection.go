@@ -157,8 +157,10 @@ func (r *Connection) Stream(s *spec.Stream, part string) (*engine.Stream, error)
 	if part != "" {
 		name += "." + url.PathEscape(part)
 	}
+	src := r.Source(s, part)
+	src.recognize(prog)
 	return &engine.Stream{Connection: connection, Connector: r.c.Name, Name: name, Table: s.Table,
-		Source: r.Source(s, part), Mapper: mapper, Position: Facts(s), MaxPages: s.Paging.MaxPages, Asks: r.asks(s, part), Shared: shared(r.c, s)}, nil
+		Source: src, Mapper: mapper, Position: Facts(s), MaxPages: s.Paging.MaxPages, Asks: r.asks(s, part), Shared: shared(r.c, s)}, nil
 }
 
 // shared reports whether a stream's table has rows of other streams, or of several

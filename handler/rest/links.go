@@ -97,7 +97,7 @@ func (r *Connection) sameOrigin(u *url.URL) bool {
 func hostPort(u *url.URL) string {
 	host, port := strings.ToLower(strings.TrimSuffix(u.Hostname(), ".")), u.Port()
 	if ip, err := netip.ParseAddr(host); err == nil {
-		host = ip.String()
+		host = ip.Unmap().String()
 	}
 	switch {
 	case port != "":

@@ -34,7 +34,13 @@ func (p *pager) page(resp *http.Response, body *decode.Body, token string) (*eng
 	}
 	p.note(n, token, next)
 	p.lead(page, token, next, stop)
-	if err := p.shape(page, body.JSON); err != nil {
+	at := valueAt(page.Records, 0)
+	listed := at == len(page.Records) || page.Records[at] == '['
+	err = p.shape(page, body.JSON)
+	if err == nil && !listed {
+		err = p.recognized(page)
+	}
+	if err != nil {
 		return nil, p.unfit(err, body.JSON)
 	}
 	return page, nil
@@ -88,7 +94,40 @@ func (p *pager) found(page *engine.Page, body []byte) ([]byte, error) {
 		return nil, &scan.ShapeError{Place: "$", Found: scan.Describe(body, valueAt(body, 0)), Want: "a list"}
 	}
 	page.Lines = false
-	return joined(lists), nil
+	found := joined(lists)
+	if len(page.Bad) == 0 && empty(found) {
+		return found, p.emptyForAReason(body)
+	}
+	return found, nil
+}
+
+// emptyForAReason is an error when a page without records says what went wrong, as
+// GraphQL does beside a null. What a stream calls a success, or empty, is believed.
+func (p *pager) emptyForAReason(body []byte) error {
+	at := valueAt(body, 0)
+	if at == len(body) || body[at] != '{' || p.success >= 0 || p.absent >= 0 || p.empty >= 0 && p.reader.Spans[p.empty].Kind != scan.None {
+		return nil
+	}
+	var err error
+	scan.Children(body, at, func(name []byte, value int) bool {
+		switch string(name) {
+		case `"error"`, `"errors"`:
+			if end, _, skipped := scan.Skip(body, value); skipped == nil && !nothing(body[value:end]) {
+				err = &hiddenError{fmt.Errorf("it has no records, but %s", name)}
+			}
+		}
+		return err == nil
+	})
+	return err
+}
+
+// nothing reports whether a value says that there is none.
+func nothing(value []byte) bool {
+	switch value[0] {
+	case '{', '[':
+		return len(bytes.TrimSpace(value[1:len(value)-1])) == 0
+	}
+	return tokenText(value) == ""
 }
 
 // document reads the JSON value at body[at], looks up the paths in it, and returns

@@ -160,6 +160,8 @@ type listing struct {
 	inJob   bool       // a job's part: when it is gone, so is the job
 	step    *spec.Step // nil: the list
 
+	knows *recognizer // of the records of the stream; nil: these are others
+
 	needs    []need // members of the record that a step is about
 	windowed bool   // the requests say which window
 
@@ -290,6 +292,9 @@ func (l *listing) decode(resp *http.Response, body []byte) (*decode.Body, error)
 	r, kind := l.src, resp.Header.Get("Content-Type")
 	opt := decode.Options{Format: l.resp.Format, Compression: l.resp.Compression, Delimiter: l.resp.Delimiter, NoHeader: l.resp.NoHeader,
 		ContentType: kind, ContentEncoding: resp.Header.Get("Content-Encoding")}
+	if l.knows != nil {
+		opt.Known = l.knows.column
+	}
 	text, err := decode.Text(opt, body)
 	if err != nil {
 		return nil, l.unfit(err, nil)

@@ -98,6 +98,11 @@ func (t *Tree) RootKeys() []string {
 	return names
 }
 
+// Asks reports whether a path begins with a member, or is the whole value.
+func (t *Tree) Asks(member string) bool {
+	return t.nodes[0].slot >= 0 || slices.Contains(t.RootKeys(), member)
+}
+
 // Paths lists the paths that were asked for, by their numbers.
 func (t *Tree) Paths() [][]Step {
 	paths := make([][]Step, t.slots)

@@ -70,7 +70,7 @@ type Stream struct {
 	Response Response `yaml:"response" doc:"How responses are written. Default: JSON, or JSON values one after the other."`
 	Success  Success  `yaml:"success" doc:"How a response of status 200 says that it is an error all the same. Default: it does not."`
 	Errors   []Rule   `yaml:"errors" doc:"What responses mean where the provider has ways of its own; the first rule that fits counts."`
-	Records  string   `yaml:"records" required:"true" doc:"Where the lists of records are in the response: $ for the whole body, $.items for a member, $.groups[*].items for several; $.items[*] when each value there is a record. What is no list is an error; for a step, $ may be one record, and $[*] has to be a list."`
+	Records  string   `yaml:"records" required:"true" doc:"Where the lists of records are in the response: $ for the whole body, $.items for a member, $.groups[*].items for several; $.items[*] when each value there is a record. What is no list is an error; for a step, $ may be one record, which its id or its time tells from an error, and $[*] has to be a list."`
 	Empty    string   `yaml:"empty" doc:"What a response without records has, such as $.response.time; then the place of records may be missing. $: it may be nothing at all, or null."`
 	Explode  Explode  `yaml:"explode" doc:"A list inside each record whose elements are records of their own."`
 	Steps    []Step   `yaml:"steps" doc:"Requests for each record of the one before; the last one's records become rows."`

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluice-connectors/sluice/handler/kql"
 	"github.com/sluice-connectors/sluice/handler/nearest"
 	"github.com/sluice-connectors/sluice/handler/scan"
 )
@@ -94,8 +95,31 @@ func (v *validator) stream(s *Stream, path string) {
 	}
 	v.braces(path+".position.id", s.Position.ID)
 	v.braces(path+".position.time", s.Position.Time)
-	if _, err := s.Compile(t, v.c.Constants("", "", nil)); err != nil && !v.tableBroken(t) {
+	switch prog, err := s.Compile(t, v.c.Constants("", "", nil)); {
+	case err == nil:
+		v.known(s, prog, path)
+	case !v.tableBroken(t):
 		v.errorf(path+".position", "%s", indent(err))
+	}
+}
+
+// known checks that a record which may stand without a list can be told from an error
+// that came in its place.
+func (v *validator) known(s *Stream, prog *kql.Program, path string) {
+	records, format, alone := s.Records, s.Response.Format, false
+	if n := len(s.Steps); n > 0 {
+		last := &s.Steps[n-1]
+		records, format, alone = last.Records, last.Response.Format, last.Join == ""
+	}
+	if records != "$" || s.Position.ID != "" || !(alone && (format == "" || format == "json") || format == "ndjson") {
+		return
+	}
+	m := prog.Runner()
+	if _, _, err := m.Map([]byte("{}"), nil); err != nil {
+		return
+	}
+	if _, timed := m.EventTime(); timed {
+		v.errorf(path+".position", "a record that stands without a list is known by its id or its time, and an error with status 200 has neither: write id, or a time that the record has")
 	}
 }
 
