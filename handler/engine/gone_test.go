@@ -37,8 +37,13 @@ func TestACheckpointThatIsGoneIsNoBeginning(t *testing.T) {
 			}
 		}
 		b.clock.Advance(time.Hour)
+		runs := 0
 		for range 2 { // also when the health is that of the first of them
 			rep := b.run(t, engine.Failed)
+			runs++
+			if rep.Stalled != runs && forget == "" {
+				t.Errorf("with %s: after %d runs %d are without progress", what, runs, rep.Stalled)
+			}
 			if rep.Reason != "checkpoint_gone" || !strings.Contains(rep.Message, "sluice state begin c/s --from") {
 				t.Errorf("with %s: %s (%s)", what, rep.Reason, rep.Message)
 			}

@@ -92,6 +92,17 @@ func (r *run) finish(err error) {
 	rep.Reason, rep.Message, rep.Err = reasonOf(err), err.Error(), err
 }
 
+// follow has the report of a run that had no checkpoint go on from the one before.
+func (rep *Report) follow(last *Report, err error) {
+	if err == nil && last != nil {
+		rep.Position, rep.LastEvent, rep.Gaps, rep.Stalled = last.Position, last.LastEvent, last.Gaps, last.Stalled
+		if !rep.Position.IsZero() {
+			rep.Backlog = max(0, rep.Started.Add(rep.Duration).Sub(rep.Position))
+		}
+	}
+	rep.Stalled++
+}
+
 // notePatience has a run that did not catch up end red, when some before it did not
 // either and it came no closer.
 func (r *run) notePatience() {

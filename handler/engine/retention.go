@@ -71,7 +71,8 @@ func (r *run) lose(ctx context.Context, oldest time.Time) error {
 	return r.e.addLedger(ctx, r.s, c.Windows, c.Fence, &entry, &gone)
 }
 
-// noteGone has a run in which records were lost end red, whatever else it did.
+// noteGone has a run in which records were lost end red, for that reason, whatever
+// else it did: of the loss no other run speaks.
 func (r *run) noteGone() {
 	if r.gone == nil {
 		return
@@ -80,8 +81,7 @@ func (r *run) noteGone() {
 		r.gone.From.Format(time.RFC3339), r.gone.To.Format(time.RFC3339), r.s.Position.Retention)
 	rep := &r.rep
 	if rep.Outcome != OK && rep.Outcome != Partial {
-		rep.Message += "; besides, " + text
-		return
+		text += "; besides, " + rep.Message
 	}
 	rep.Outcome, rep.Reason, rep.Message = Failed, "gap_retention", text
 }

@@ -69,6 +69,9 @@ func (e *Engine) Run(ctx context.Context, s *Stream, budget time.Duration) Repor
 	r.noteDrift(s.Mapper.Oddities())
 	last, cancel := r.closing(ctx)
 	defer cancel()
+	if r.c == nil && r.rep.Outcome == Failed {
+		r.rep.follow(e.lastReport(last, s.Key()))
+	}
 	if r.rep.Outcome != Skipped || e.quiet(last, s.Key()) {
 		e.recordHealth(last, &r.rep)
 	}

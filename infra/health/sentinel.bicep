@@ -90,7 +90,7 @@ resource stalled 'Microsoft.SecurityInsights/alertRules@2025-09-01' = {
   kind: 'Scheduled'
   properties: {
     displayName: 'Sluice: a stream makes no progress'
-    description: 'Two runs or more brought nothing further. The message says what to do: most often a credential or a role.'
+    description: 'Two runs or more brought nothing further, or a connection cannot run as configured. The message says what to do: most often a credential or a role.'
     severity: 'High'
     enabled: true
     query: loadTextContent('stalled.kql')
@@ -102,6 +102,29 @@ resource stalled 'Microsoft.SecurityInsights/alertRules@2025-09-01' = {
     suppressionDuration: 'PT5H'
     tactics: [ 'DefenseEvasion' ]
     customDetails: { Connection: 'Connection', Stream: 'Stream', Reason: 'Reason' }
+    eventGroupingSettings: { aggregationKind: 'AlertPerResult' }
+    incidentConfiguration: incidents
+  }
+}
+
+resource lost 'Microsoft.SecurityInsights/alertRules@2025-09-01' = {
+  scope: sentinel
+  name: guid(sentinel.id, 'sluice-lost')
+  kind: 'Scheduled'
+  properties: {
+    displayName: 'Sluice: records may be lost'
+    description: 'A stream was behind for longer than the provider keeps its records, and went on with the oldest there are. The message says from when to when.'
+    severity: 'High'
+    enabled: true
+    query: loadTextContent('lost.kql')
+    queryFrequency: 'PT1H'
+    queryPeriod: 'PT1H'
+    triggerOperator: 'GreaterThan'
+    triggerThreshold: 0
+    suppressionEnabled: false
+    suppressionDuration: 'PT5H'
+    tactics: [ 'DefenseEvasion' ]
+    customDetails: { Connection: 'Connection', Stream: 'Stream' }
     eventGroupingSettings: { aggregationKind: 'AlertPerResult' }
     incidentConfiguration: incidents
   }

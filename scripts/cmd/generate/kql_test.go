@@ -61,7 +61,7 @@ func TestMicrosoftsParserReadsAllQueries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n["Microsoft.SecurityInsights/dataConnectorDefinitions"] < 4*len(cs) || n["Microsoft.SecurityInsights/alertRules"] != 4 ||
+	if n["Microsoft.SecurityInsights/dataConnectorDefinitions"] < 4*len(cs) || n["Microsoft.SecurityInsights/alertRules"] != 5 ||
 		n["Microsoft.OperationalInsights/workspaces/savedSearches"] < 61 || n["Microsoft.Insights/workbooks"] != len(tiles(cs)) {
 		t.Errorf("queries %v", n)
 	}

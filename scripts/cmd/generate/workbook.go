@@ -30,6 +30,8 @@ func tiles(cs []*spec.Connector) []tile {
 		{"How each stream is", `SluiceHealth_CL
 | where Stream !contains "@"
 | summarize arg_max(TimeGenerated, *) by Connection, Stream
+| sort by Connection asc, TimeGenerated desc
+| where isnotempty(Stream) or prev(Connection) != Connection
 | project Connection, Stream, Outcome, Reason, Behind = BacklogSeconds * 1s, CompleteTo = Position, LastEventTime, LastRun = TimeGenerated, StalledRuns, Message, Version
 | order by StalledRuns desc, Behind desc`, "table", "100"},
 		{"Lag: how far behind, in minutes", `SluiceHealth_CL
