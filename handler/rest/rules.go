@@ -3,9 +3,13 @@ package rest
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 
+	"github.com/sluice-connectors/sluice/handler/decode"
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/scan"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
@@ -52,6 +56,20 @@ func (l *listing) rule(resp *http.Response, body []byte) *spec.Rule {
 		}
 	}
 	return nil
+}
+
+// brokenOff is an error when lines end with a text of which a rule says what it means:
+// the provider failed when it had sent the others.
+func (l *listing) brokenOff(resp *http.Response, content *decode.Body) error {
+	if !content.Lines || !slices.ContainsFunc(l.rules, func(r spec.Rule) bool { return r.Status == resp.StatusCode }) {
+		return nil
+	}
+	last := bytes.TrimSpace(content.JSON)
+	last = last[bytes.LastIndexByte(last, '\n')+1:]
+	if scan.Valid(last) || l.rule(resp, last) == nil {
+		return nil
+	}
+	return &hiddenError{fmt.Errorf("its lines end with %s", l.src.snippet(last))}
 }
 
 // after is the beginning of a body, behind a colon.

@@ -77,3 +77,27 @@ func TestAnAnswerMayAskForANewToken(t *testing.T) {
 		t.Errorf("%d tokens, %v", s.issued, err)
 	}
 }
+
+// TestLinesThatBreakOff are asked for again, where a rule tells the provider's text; in
+// a record, or in the middle, it is one like any other.
+func TestLinesThatBreakOff(t *testing.T) {
+	const stream = `
+request: {path: /list}
+response: {format: ndjson}
+errors: [{status: 200, body: Error streaming, do: retry}]
+records: $` + windowed
+	for body, want := range map[string]string{
+		"{\"a\":1}\nError streaming data.\n":             "provider_error",
+		"{\"a\":1}\r\nError streaming data.":             "provider_error",
+		"Error streaming data.":                          "not_json",
+		"{\"a\":1}\n{\"a\":\"Error streaming data.\"}\n": "",
+		"{\"a\":1}\nError streaming data.\n{\"a\":2}\n":  "",
+		"{\"a\":1}\nanother text\n":                      "",
+		"":                                               "",
+	} {
+		src := newAPI(t, map[string]any{"GET /list": body}).open(t, declared(t, "", stream))
+		if _, err := src.Fetch(t.Context(), window, ""); err != nil && reason(err) != want || (err == nil) != (want == "") {
+			t.Errorf("%q: %v, want %q", body, err, want)
+		}
+	}
+}

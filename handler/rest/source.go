@@ -284,6 +284,9 @@ func (l *listing) page(resp *http.Response, body []byte, token string) (*engine.
 	if err != nil {
 		return nil, err
 	}
+	if err := l.brokenOff(resp, content); err != nil {
+		return nil, err
+	}
 	return l.pager.page(resp, content, token)
 }
 

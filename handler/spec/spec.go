@@ -112,7 +112,7 @@ type Success struct {
 
 // Rule says what a response means.
 type Rule struct {
-	Status int    `yaml:"status" doc:"Status code. Default: any that is no success, and what success says is none."`
+	Status int    `yaml:"status" doc:"Status code. Default: any that is no success, and what success says is none. 200: also lines that end with a text instead of a record; those before it are asked for again."`
 	Body   string `yaml:"body" doc:"A text that the body contains. Default: any."`
 	Do     string `yaml:"do" required:"true" enum:"retry|throttled|new_token|ignore|fail" doc:"retry: ask again soon; throttled: wait as long as the response says; new_token: ask for a new token, once, then fail as wrong credentials; ignore: there are no records; fail: a person has to look."`
 }
