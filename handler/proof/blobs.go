@@ -50,6 +50,8 @@ func (b *Blobs) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 		fail(rw, http.StatusBadRequest, "InvalidInput")
 	case q.Get("restype") == "container" && req.Method == http.MethodGet && q.Get("comp") == "": // its properties
 		rw.WriteHeader(http.StatusOK)
+	case q.Get("restype") == "container" && req.Method == http.MethodPut:
+		fail(rw, http.StatusConflict, "ContainerAlreadyExists")
 	case q.Get("comp") == "list":
 		b.list(rw, q.Get("prefix"), q.Get("marker"), strings.Contains(q.Get("include"), "metadata"))
 	case req.Method == http.MethodPut && q.Get("comp") == "appendblock":
