@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"fmt"
+	"math/bits"
+	"slices"
 	"sync"
 	"time"
 )
@@ -134,36 +136,88 @@ func (d *delivery) verdict() error {
 	return d.refused
 }
 
+// trial is what the sink says of rows that are sent one by one while it has taken none.
+type trial struct {
+	rows []int
+	errs []error // by row; nil: it was taken
+
+	canary bool // was taken
+}
+
+const (
+	sample  = 3  // rows that are tried before the canary
+	samples = 16 // and when that is taken
+)
+
 // prove looks into a refusal while no row has been taken: a few rows are sent one
 // by one. When they are refused alike it is not the rows that are at fault, and
 // the run ends. When one is taken, the others are sent as ever.
 func (d *delivery) prove(ctx context.Context, f *flight, i, j int, refusal error) error {
-	tried, errs := []int{i}, []error{refusal} // a lone row has been tried
-	if j-i > 1 {
-		tried, errs = distinct(i, (i+j)/2, j-1), nil
-	}
-	for k := len(errs); k < len(tried); k++ {
-		err := d.upload(ctx, f, tried[k], tried[k]+1)
-		if err != nil && kindOf(err) != Rejected {
-			return err
-		}
-		errs = append(errs, err)
-		if err == nil {
-			break
-		}
-	}
-	if err := d.judge(ctx, f, errs); err != nil {
+	t := &trial{}
+	if j-i == 1 {
+		t.rows, t.errs = []int{i}, []error{refusal} // it has been tried
+	} else if err := d.try(ctx, f, t, spread(i, j, sample)); err != nil {
 		return err
 	}
-	for k, err := range errs {
+	if len(t.rows) < j-i && t.refusedAlike() && d.first() { // the others may be better
+		if err := d.vouch(ctx, f, refusal); err != nil {
+			return err
+		}
+		t.canary = true
+		if err := d.try(ctx, f, t, spread(i, j, samples)); err != nil {
+			return err
+		}
+	}
+	if err := d.judge(ctx, f, t); err != nil {
+		return err
+	}
+	for k, err := range t.errs {
 		if err == nil {
 			continue
 		}
-		if err := d.reject(ctx, f, tried[k], err); err != nil {
+		if err := d.reject(ctx, f, t.rows[k], err); err != nil {
 			return err
 		}
 	}
-	return d.sendRest(ctx, f, i, j, tried[:len(errs)])
+	return d.sendRest(ctx, f, i, j, slices.Sorted(slices.Values(t.rows)))
+}
+
+// try sends rows one by one until one is taken.
+func (d *delivery) try(ctx context.Context, f *flight, t *trial, rows []int) error {
+	for _, row := range rows {
+		if slices.Contains(t.rows, row) {
+			continue
+		}
+		err := d.upload(ctx, f, row, row+1)
+		if err != nil && kindOf(err) != Rejected {
+			return err
+		}
+		t.rows, t.errs = append(t.rows, row), append(t.errs, err)
+		if err == nil {
+			return nil
+		}
+	}
+	return nil
+}
+
+// refusedAlike reports whether none was taken, and all for the same reason.
+func (t *trial) refusedAlike() bool {
+	for _, err := range t.errs {
+		if err == nil || err.Error() != t.errs[0].Error() {
+			return false
+		}
+	}
+	return true
+}
+
+// spread chooses at most n of rows [i, j), the first and the last among them.
+func spread(i, j, n int) []int {
+	n = min(n, j-i)
+	rows := make([]int, n)
+	for k := range rows {
+		rows[k] = i + k*(j-i-1)/max(n-1, 1)
+	}
+	return rows
 }
 
 // sendRest sends rows [i, j) without those that were sent one by one.
@@ -179,34 +233,22 @@ func (d *delivery) sendRest(ctx context.Context, f *flight, i, j int, done []int
 	return nil
 }
 
-func distinct(rows ...int) []int {
-	var list []int
-	for k, row := range rows {
-		if k == 0 || row != rows[k-1] {
-			list = append(list, row)
-		}
-	}
-	return list
-}
-
 // judge decides over rows that were sent one by one while none was taken: an error
 // means that the sink takes nothing, else those that were refused are at fault
 // themselves. A lone one is when a canary is taken, and so are several that were
 // refused for different reasons. The canary goes once: a sink may take canaries and
 // no events.
-func (d *delivery) judge(ctx context.Context, f *flight, errs []error) error {
-	alike := true
-	for _, err := range errs {
-		if err == nil {
-			return nil
+func (d *delivery) judge(ctx context.Context, f *flight, t *trial) error {
+	alike := t.refusedAlike()
+	switch last := len(t.errs) - 1; {
+	case t.errs[last] == nil:
+		return nil
+	case alike && last > 0, !t.canary && !d.first():
+		return d.refuse(t.errs[0])
+	case !t.canary:
+		if err := d.vouch(ctx, f, t.errs[0]); err != nil {
+			return err
 		}
-		alike = alike && err.Error() == errs[0].Error()
-	}
-	if alike && len(errs) > 1 || !d.first() {
-		return d.refuse(errs[0])
-	}
-	if err := d.vouch(ctx, f, errs[0]); err != nil {
-		return err
 	}
 	d.mu.Lock()
 	d.taken = d.taken || !alike
@@ -266,16 +308,17 @@ func (d *delivery) refuse(err error) error {
 }
 
 // refusedInRow is how many rows may be refused one after the other before a canary
-// has to tell whether the table takes any still: a rule may change during a run.
+// has to tell whether the table takes any still: a rule may change during a run. It is
+// asked again after twice as many, and so on.
 const refusedInRow = 3
 
 // reject puts row i into quarantine.
 func (d *delivery) reject(ctx context.Context, f *flight, i int, why error) error {
 	d.mu.Lock()
 	d.inRow++
-	doubt := d.taken && d.inRow >= refusedInRow
+	doubt := d.taken && d.inRow%refusedInRow == 0 && bits.OnesCount(uint(d.inRow/refusedInRow)) == 1
 	d.mu.Unlock()
-	if doubt && d.first() {
+	if doubt {
 		if err := d.vouch(ctx, f, why); err != nil {
 			return err
 		}

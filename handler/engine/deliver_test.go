@@ -42,7 +42,7 @@ func ids(n int) (list []string) {
 // TestASinkThatRefusesEveryRow: it is not the rows that are at fault.
 func TestASinkThatRefusesEveryRow(t *testing.T) {
 	for _, inFlight := range []int{1, 3} {
-		for n, posts := range map[int]int{2: 3, 60: 4, 1: 2} {
+		for n, posts := range map[int]int{2: 3, 60: 5, 1: 2} {
 			b := newBench(ids(n), ids(n))
 			b.InFlight = inFlight
 			b.refusing(func(string) string { return "InvalidStream" })
@@ -62,7 +62,7 @@ func TestASinkThatRefusesEveryRow(t *testing.T) {
 
 // TestRowsThatAreRefusedWhereverTheyStand go to quarantine, and the others arrive once.
 func TestRowsThatAreRefusedWhereverTheyStand(t *testing.T) {
-	for _, bad := range [][]string{{"e0"}, {"e7"}, {"e30"}, {"e59"}, {"e0", "e30"}, {"e0", "e59"}, {"e29", "e30", "e31"}} {
+	for _, bad := range [][]string{{"e0"}, {"e7"}, {"e30"}, {"e59"}, {"e0", "e30"}, {"e0", "e59"}, {"e29", "e30", "e31"}, {"e0", "e29", "e59"}, ids(60)[1:], ids(59), ids(60)[20:]} {
 		b := newBench(ids(60))
 		b.refusing(func(rows string) string {
 			for _, id := range bad {
@@ -78,7 +78,7 @@ func TestRowsThatAreRefusedWhereverTheyStand(t *testing.T) {
 		if !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))) {
 			t.Errorf("%v: rows %v", bad, got)
 		}
-		if kept := b.inQuarantine(t); len(kept) != len(bad) || rep.Counts.Quarantined != int64(len(bad)) || b.canaries() > len(bad)/3 {
+		if kept := b.inQuarantine(t); len(kept) != len(bad) || rep.Counts.Quarantined != int64(len(bad)) || b.canaries() > 6 {
 			t.Errorf("%v: quarantine %q, %+v, %d canaries", bad, kept, rep.Counts, b.canaries())
 		}
 	}
@@ -103,6 +103,25 @@ func TestARuleThatBreaksDuringARun(t *testing.T) {
 	b.run(t, engine.OK)
 	if got := b.sink.IDs(); len(got) < 198 {
 		t.Errorf("%d rows", len(got))
+	}
+}
+
+// TestARuleThatBreaksAfterTheCanary was asked: it is asked again.
+func TestARuleThatBreaksAfterTheCanary(t *testing.T) {
+	all := ids(200)
+	b := newBench(all[:60], all[60:])
+	b.BatchBytes = 4000
+	broken := false
+	b.refusing(func(rows string) string {
+		broken = broken || strings.Contains(rows, `"id":"e150"`)
+		if broken || slices.ContainsFunc([]string{"e0", "e1", "e2"}, func(id string) bool { return strings.Contains(rows, `"id":"`+id+`"`) }) {
+			return "bad row"
+		}
+		return ""
+	})
+	rep := b.run(t, engine.Failed)
+	if kept := b.inQuarantine(t); rep.Reason != "sink_refuses_all" || len(kept) > 6 {
+		t.Errorf("%s (%s), %d in quarantine after %d posts", rep.Reason, rep.Message, len(kept), b.sink.Uploads)
 	}
 }
 
