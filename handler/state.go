@@ -167,10 +167,10 @@ func stateSkip(std *streams, f *storeFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "skip " + streamArg + " [--to TIME]", Short: "Go on after what keeps a stream from going on", Args: exactlyOne(streamArg),
 		Long: `Skip is the way out for a stream that stands still at a page which cannot be read, for
-good. It goes on at a time (default: the end of the window in progress), and what was
-not delivered before is passed over. That stands in the ledger and in the audit log.
-The page at which the stream stands goes to quarantine as it is, if it can be had. To
-fetch what was skipped after all, rewind, or backfill.`,
+good. It goes on at a time (default: the end of the window at which it stands), and what
+was not delivered before is passed over. That stands in the ledger and in the audit log.
+The page at which the stream stands, or what is answered in its place, goes to
+quarantine as it is. To fetch what was skipped after all, rewind, or backfill.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var at time.Time
 			var err error

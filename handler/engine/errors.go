@@ -62,6 +62,15 @@ var (
 	ErrLeaseLost = errors.New("another run has taken the stream over")
 )
 
+// Unread is the error of an answer that has come, and is no page of records.
+type Unread struct {
+	Err  error
+	Body func() []byte // the answer, without credentials
+}
+
+func (e *Unread) Error() string { return e.Err.Error() }
+func (e *Unread) Unwrap() error { return e.Err }
+
 // kindOf returns an error's kind; what nobody classified is transient.
 func kindOf(err error) Kind {
 	var e *Error

@@ -26,6 +26,9 @@ type replay struct {
 // all are delivered, filtered by now, or in quarantine for themselves, it leaves
 // the quarantine; an error says why it stays.
 func (e *Engine) Replay(ctx context.Context, s *Stream, q *Quarantined) error {
+	if q.Reason == skippedAnswer {
+		return errors.New("it is an answer that could not be read: look at it (sluice quarantine show), fetch its time again (sluice backfill), and purge it")
+	}
 	now := e.Clock.Now()
 	p := &replay{e: e, s: s, q: q, tail: newTail(s), names: newNames(s), sends: &delivery{e: e, s: s, deadline: now.Add(time.Minute)}, out: &batch{buf: []byte{'['}}}
 	p.own = q.Again == "" && q.Reason != malformedRecord && q.Reason != skippedPage

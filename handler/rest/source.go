@@ -199,10 +199,11 @@ func (l *listing) fetch(ctx context.Context, sc *scope, token string) (*engine.P
 	if hidden := new(hiddenError); errors.As(err, &hidden) {
 		return l.answered(resp, body, r.hidden(resp, body, hidden))
 	}
-	if err == nil {
-		l.renewed = false
+	if err != nil {
+		return nil, &engine.Unread{Err: l.ofContent(err), Body: func() []byte { return []byte(r.secrets.redact(string(body))) }}
 	}
-	return page, l.ofContent(err)
+	l.renewed = false
+	return page, nil
 }
 
 // exchange makes a request and reads the answer whole; once more with a new token
