@@ -66,8 +66,10 @@ func validateFile(path string) error {
 	if err != nil {
 		return err
 	}
-	text := "\n" + strings.TrimPrefix(string(data), "\ufeff")
-	if !strings.Contains(text, "\nconnections:") && !strings.Contains(text, "\nworkspace:") {
+	switch places, err := spec.Decode(path, data, new(config.File)); {
+	case places == nil:
+		return err
+	case !places.Has("connections") && !places.Has("workspace"):
 		_, err := spec.Parse(path, data)
 		return err
 	}

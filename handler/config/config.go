@@ -112,7 +112,7 @@ func Parse(path string, data []byte, find Find, env Env, now time.Time, local *W
 	if places == nil {
 		return nil, err
 	}
-	r := &resolver{find: find, env: env, now: now, problem: places.Problem, local: local, owner: shared}
+	r := &resolver{find: find, env: env, now: now, problem: named(places.Problem), local: local, owner: shared}
 	r.decoded(f, err)
 	if local == nil && len(f.Workspace.Endpoints()) == 0 {
 		r.errorf("workspace", "the endpoint that rows are sent to is missing: workspace: {endpoint: https://…, rules: …}")
@@ -121,6 +121,17 @@ func Parse(path string, data []byte, find Find, env Env, now time.Time, local *W
 		r.errorf("connections", "there is no connection: each names a connector and its settings")
 	}
 	return r.file(f)
+}
+
+// named has an error begin with the key that it is about, unless its text says it.
+func named(problem func(path, format string, args ...any) error) func(path, format string, args ...any) error {
+	return func(path, format string, args ...any) error {
+		text, key := fmt.Sprintf(format, args...), path[strings.LastIndexByte(path, '.')+1:]
+		if !strings.Contains(key, "[") && !strings.Contains(text, key) {
+			text = key + ": " + text
+		}
+		return problem(path, "%s", text)
+	}
 }
 
 // resolver completes a file and collects what is wrong with it.

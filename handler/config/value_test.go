@@ -64,7 +64,7 @@ func TestSecretsAreTrimmedAndLookedAt(t *testing.T) {
 // TestSettingsAreLookedAtToo: what is no secret, and what stands in the file itself.
 func TestSettingsAreLookedAtToo(t *testing.T) {
 	_, err := parse(strings.Replace(good, "domain: contoso.okta.com", `domain: "contoso\u200b.okta.com"`, 1), env("TOKEN", "x"))
-	if err == nil || !strings.Contains(err.Error(), "sluice.yaml:8:24: the value has an invisible character (U+200B) at character 8") {
+	if err == nil || !strings.Contains(err.Error(), "sluice.yaml:8:24: domain: the value has an invisible character (U+200B) at character 8") {
 		t.Error(err)
 	}
 	c, err := parse(strings.Replace(good, "domain: contoso.okta.com", `domain: "contoso.okta.com\n"`, 1), env("TOKEN", "x"))

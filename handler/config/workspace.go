@@ -128,6 +128,7 @@ type Store struct {
 // folder: checkpoints in a folder of a container's name would be gone at the next
 // start of the app.
 func (r *resolver) store(s *Store) {
+	s.Dir, s.Container, s.Quarantine = r.resolve("store.dir", s.Dir, false), r.resolve("store.container", s.Container, false), r.resolve("store.quarantine", s.Quarantine, false)
 	switch {
 	case s.Dir == "" && s.Container == "":
 		s.Dir = ".sluice"

@@ -43,8 +43,8 @@ func (p *Places) Problem(path, format string, args ...any) error {
 	}
 }
 
-// has reports whether the file has a value at path.
-func (p *Places) has(path string) bool {
+// Has reports whether the file has a value at path.
+func (p *Places) Has(path string) bool {
 	_, ok := p.at[path]
 	return ok
 }

@@ -34,7 +34,7 @@ func (c *Connector) setDefaults(places *Places) {
 	if c.Schedule == "" {
 		c.Schedule = DefaultSchedule
 	}
-	if c.Limits.Share == 0 && !places.has("limits.share") {
+	if c.Limits.Share == 0 && !places.Has("limits.share") {
 		c.Limits.Share = 0.5
 	}
 	if c.Limits.Per == 0 {

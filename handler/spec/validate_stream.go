@@ -426,7 +426,7 @@ var positionKeys = map[string]keySet{
 }
 
 func (v *validator) position(p *Position, path string) {
-	given := map[string]bool{"order": p.Order != "", "bounds": p.Bounds != "", "granularity": p.Granularity != 0, "lag": v.places.has(path + ".lag"), "overlap": v.places.has(path + ".overlap"),
+	given := map[string]bool{"order": p.Order != "", "bounds": p.Bounds != "", "granularity": p.Granularity != 0, "lag": v.places.Has(path + ".lag"), "overlap": v.places.Has(path + ".overlap"),
 		"retention": p.Retention != 0, "max_window": p.MaxWindow != 0, "every": p.Every != 0}
 	v.keys(path, "a position of type "+p.Type, given, positionKeys[p.Type])
 	if p.Granularity > Duration(day) {
