@@ -25,7 +25,7 @@ func TestARuleThatRefusesEverything(t *testing.T) {
 			Outages: []Outage{{Service: "rule", From: at, To: at + 2*time.Hour}}})
 		report(t, res)
 		// A few calls a run are enough to see that nothing is taken.
-		if calls, most := res.Faults["sink: every row refused"], 24*6; calls > most {
+		if calls, most := res.Faults["sink: every row refused"], 24*7; calls > most {
 			t.Errorf("%d calls were refused in two hours of runs, at most %d are of use", calls, most)
 		}
 	}
