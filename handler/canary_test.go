@@ -20,6 +20,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -140,6 +141,7 @@ func canary(t *testing.T, c *spec.Connector) {
 	var out bytes.Buffer
 	std := &streams{out: &out, err: &out}
 	for now = range echoes {
+		cfg.Store.Dir = filepath.Join(folder, strconv.Itoa(now)) // each time there is all to be listed
 		a, err := newApp(t.Context(), cfg, slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})))
 		if err != nil {
 			t.Fatal(err)
