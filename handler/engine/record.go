@@ -148,7 +148,7 @@ var HealthColumns = []HealthColumn{
 	{"Connector", "string", "The connector it belongs to."},
 	{"Stream", "string", "The stream."},
 	{"Outcome", "string", "ok, partial, stalled or failed; skipped when another run has held the stream for long."},
-	{"Reason", "string", "A code for what was wrong."},
+	{"Reason", "string", "A code for what was wrong; handler/engine/README.md has what each means."},
 	{"Message", "string", "What was wrong, and what to do."},
 	{"Fetched", "long", "Records fetched for the first time; they are acknowledged, filtered or quarantined."},
 	{"Acknowledged", "long", "Rows that the service acknowledged."},

@@ -307,7 +307,7 @@ func (l *listing) decode(resp *http.Response, body []byte) (*decode.Body, error)
 	case blank && l.mayBeEmpty(resp):
 		return &decode.Body{}, nil
 	case blank:
-		return nil, r.fail(engine.Transient, "empty_answer", "if it means that there is nothing, write empty: $", fmt.Errorf("%s answered %d with an empty body", r.base.Host, resp.StatusCode), 0)
+		return nil, r.fail(engine.Transient, "empty_answer", "if it means that there is nothing, the stream of the connector has to say so: empty: $", fmt.Errorf("%s answered %d with an empty body", r.base.Host, resp.StatusCode), 0)
 	case isHTML(kind, text):
 		return nil, l.foreign(kind)
 	}

@@ -336,7 +336,7 @@ func camel(name string) string {
 // apart and traced.
 var EngineColumns = []Column{
 	{Name: "TimeGenerated", Type: "datetime", Description: "When it happened; the time of delivery when that was more than two days before."},
-	{Name: "EventUid", Type: "string", Description: "The provider's id of the record, else a hash of it; equal for a row that was sent twice."},
+	{Name: "EventUid", Type: "string", Description: "The provider's id of the record, else a hash of it; where several streams share a table, behind the stream's name. Equal for a row of the connection that was sent twice."},
 	{Name: "Connection", Type: "string", Description: "The connection that brought the row."},
 	{Name: "EventTime", Type: "datetime", Description: "When it happened, if TimeGenerated had to be set to the time of delivery."},
 	{Name: "IsBackfill", Type: "bool", Description: "True when the row was fetched for the past on request."},

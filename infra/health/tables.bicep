@@ -29,7 +29,7 @@ resource SluiceHealth_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-0
         { name: 'Connector', type: 'string', description: 'The connector it belongs to.' }
         { name: 'Stream', type: 'string', description: 'The stream.' }
         { name: 'Outcome', type: 'string', description: 'ok, partial, stalled or failed; skipped when another run has held the stream for long.' }
-        { name: 'Reason', type: 'string', description: 'A code for what was wrong.' }
+        { name: 'Reason', type: 'string', description: 'A code for what was wrong; handler/engine/README.md has what each means.' }
         { name: 'Message', type: 'string', description: 'What was wrong, and what to do.' }
         { name: 'Fetched', type: 'long', description: 'Records fetched for the first time; they are acknowledged, filtered or quarantined.' }
         { name: 'Acknowledged', type: 'long', description: 'Rows that the service acknowledged.' }

@@ -39,7 +39,11 @@ resource CloudflareAudit_CL 'Microsoft.OperationalInsights/workspaces/tables@202
         { name: 'NewValue', type: 'dynamic', description: 'What it is now.' }
         { name: 'Metadata', type: 'dynamic' }
         { name: 'OwnerId', type: 'string', description: 'The account.' }
-        { name: 'EventUid', type: 'string', description: 'The provider\'s id of the record, else a hash of it; equal for a row that was sent twice.' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
         { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
@@ -554,7 +558,11 @@ resource CloudflareV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-0
         { name: 'WorkerWallTimeUs', type: 'int' }
         { name: 'ZoneName', type: 'string' }
         { name: 'ConnectionName', type: 'string', description: 'What Microsoft calls Connection, which here names the connection of Sluice.' }
-        { name: 'EventUid', type: 'string', description: 'The provider\'s id of the record, else a hash of it; equal for a row that was sent twice.' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
         { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }

@@ -52,7 +52,11 @@ resource EntraSignIns_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-0
         { name: 'RiskState', type: 'string' }
         { name: 'RiskDetail', type: 'string' }
         { name: 'RiskEventTypes', type: 'dynamic' }
-        { name: 'EventUid', type: 'string', description: 'The provider\'s id of the record, else a hash of it; equal for a row that was sent twice.' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
         { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
@@ -91,7 +95,11 @@ resource EntraAudit_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-
         { name: 'ObjectType', type: 'string' }
         { name: 'TargetResources', type: 'dynamic', description: 'All that it was done to, with old and new values.' }
         { name: 'AdditionalDetails', type: 'dynamic' }
-        { name: 'EventUid', type: 'string', description: 'The provider\'s id of the record, else a hash of it; equal for a row that was sent twice.' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
         { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
@@ -129,7 +137,11 @@ resource EntraProvisioning_CL 'Microsoft.OperationalInsights/workspaces/tables@2
         { name: 'TargetSystem', type: 'dynamic' }
         { name: 'ModifiedProperties', type: 'dynamic' }
         { name: 'ProvisioningSteps', type: 'dynamic' }
-        { name: 'EventUid', type: 'string', description: 'The provider\'s id of the record, else a hash of it; equal for a row that was sent twice.' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
         { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
@@ -170,7 +182,11 @@ resource EntraRiskDetections_CL 'Microsoft.OperationalInsights/workspaces/tables
         { name: 'SrcGeoCountry', type: 'string' }
         { name: 'LastUpdatedDateTime', type: 'dateTime' }
         { name: 'AdditionalInfo', type: 'string' }
-        { name: 'EventUid', type: 'string', description: 'The provider\'s id of the record, else a hash of it; equal for a row that was sent twice.' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
         { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
@@ -199,7 +215,11 @@ resource EntraRiskyUsers_CL 'Microsoft.OperationalInsights/workspaces/tables@202
         { name: 'RiskDetail', type: 'string' }
         { name: 'IsDeleted', type: 'boolean' }
         { name: 'IsProcessing', type: 'boolean' }
-        { name: 'EventUid', type: 'string', description: 'The provider\'s id of the record, else a hash of it; equal for a row that was sent twice.' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
         { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }

@@ -480,7 +480,11 @@ resource SalesforceServiceCloudV3_CL 'Microsoft.OperationalInsights/workspaces/t
         { name: 'WebstoreId', type: 'string' }
         { name: 'WebstoreType', type: 'string' }
         { name: 'WorkerStart', type: 'string' }
-        { name: 'EventUid', type: 'string', description: 'The provider\'s id of the record, else a hash of it; equal for a row that was sent twice.' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
         { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
@@ -513,7 +517,11 @@ resource SalesforceAuditTrail_CL 'Microsoft.OperationalInsights/workspaces/table
         { name: 'Display', type: 'string', description: 'What was done, in words.' }
         { name: 'Id', type: 'string' }
         { name: 'Section', type: 'string' }
-        { name: 'EventUid', type: 'string', description: 'The provider\'s id of the record, else a hash of it; equal for a row that was sent twice.' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
         { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
@@ -558,7 +566,11 @@ resource SalesforceLoginHistory_CL 'Microsoft.OperationalInsights/workspaces/tab
         { name: 'TlsProtocol', type: 'string' }
         { name: 'UserId', type: 'string' }
         { name: 'Id', type: 'string', description: 'Salesforce\'s id of the sign-in.' }
-        { name: 'EventUid', type: 'string', description: 'The provider\'s id of the record, else a hash of it; equal for a row that was sent twice.' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
         { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
@@ -769,7 +781,11 @@ resource SalesForceRealTimeEventMonitoring_CL 'Microsoft.OperationalInsights/wor
         { name: 'VerificationMethod', type: 'string' }
         { name: 'VersionId', type: 'string' }
         { name: 'VersionNumber', type: 'string' }
-        { name: 'EventUid', type: 'string', description: 'The provider\'s id of the record, else a hash of it; equal for a row that was sent twice.' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
         { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }

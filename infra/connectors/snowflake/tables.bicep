@@ -27,7 +27,11 @@ resource SnowflakeLoginV2_CL 'Microsoft.OperationalInsights/workspaces/tables@20
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
         { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
         { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column Connection says which account.' }
-        { name: 'EventUid', type: 'string', description: 'The provider\'s id of the record, else a hash of it; equal for a row that was sent twice.' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
         { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
@@ -50,7 +54,11 @@ resource SnowflakeQueryV2_CL 'Microsoft.OperationalInsights/workspaces/tables@20
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
         { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
         { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column Connection says which account.' }
-        { name: 'EventUid', type: 'string', description: 'The provider\'s id of the record, else a hash of it; equal for a row that was sent twice.' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
         { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
@@ -73,7 +81,11 @@ resource SnowflakeLoadV2_CL 'Microsoft.OperationalInsights/workspaces/tables@202
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
         { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
         { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column Connection says which account.' }
-        { name: 'EventUid', type: 'string', description: 'The provider\'s id of the record, else a hash of it; equal for a row that was sent twice.' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
         { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
@@ -96,7 +108,11 @@ resource SnowflakeMaterializedViewV2_CL 'Microsoft.OperationalInsights/workspace
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
         { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
         { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column Connection says which account.' }
-        { name: 'EventUid', type: 'string', description: 'The provider\'s id of the record, else a hash of it; equal for a row that was sent twice.' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
         { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
@@ -119,7 +135,11 @@ resource SnowflakeRoleGrantV2_CL 'Microsoft.OperationalInsights/workspaces/table
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
         { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
         { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column Connection says which account.' }
-        { name: 'EventUid', type: 'string', description: 'The provider\'s id of the record, else a hash of it; equal for a row that was sent twice.' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
         { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
@@ -142,7 +162,11 @@ resource SnowflakeUserGrantV2_CL 'Microsoft.OperationalInsights/workspaces/table
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
         { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
         { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column Connection says which account.' }
-        { name: 'EventUid', type: 'string', description: 'The provider\'s id of the record, else a hash of it; equal for a row that was sent twice.' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
         { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
@@ -165,7 +189,11 @@ resource SnowflakeRolesV2_CL 'Microsoft.OperationalInsights/workspaces/tables@20
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
         { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
         { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column Connection says which account.' }
-        { name: 'EventUid', type: 'string', description: 'The provider\'s id of the record, else a hash of it; equal for a row that was sent twice.' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
         { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
@@ -188,7 +216,11 @@ resource SnowflakeUsersV2_CL 'Microsoft.OperationalInsights/workspaces/tables@20
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
         { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
         { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column Connection says which account.' }
-        { name: 'EventUid', type: 'string', description: 'The provider\'s id of the record, else a hash of it; equal for a row that was sent twice.' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
         { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
@@ -211,7 +243,11 @@ resource SnowflakeTablesV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
         { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
         { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column Connection says which account.' }
-        { name: 'EventUid', type: 'string', description: 'The provider\'s id of the record, else a hash of it; equal for a row that was sent twice.' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
         { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
@@ -234,7 +270,11 @@ resource SnowflakeTableStorageMetricsV2_CL 'Microsoft.OperationalInsights/worksp
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
         { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
         { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column Connection says which account.' }
-        { name: 'EventUid', type: 'string', description: 'The provider\'s id of the record, else a hash of it; equal for a row that was sent twice.' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
         { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }

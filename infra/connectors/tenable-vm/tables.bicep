@@ -151,7 +151,11 @@ resource Tenable_VM_Vuln_CL 'Microsoft.OperationalInsights/workspaces/tables@202
         { name: 'source', type: 'string' }
         { name: 'state', type: 'string', description: 'OPEN, REOPENED or FIXED.' }
         { name: 'time_taken_to_fix', type: 'string' }
-        { name: 'EventUid', type: 'string', description: 'The provider\'s id of the record, else a hash of it; equal for a row that was sent twice.' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
         { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
@@ -247,7 +251,11 @@ resource Tenable_VM_Asset_CL 'Microsoft.OperationalInsights/workspaces/tables@20
         { name: 'terminated_at', type: 'dateTime' }
         { name: 'terminated_by', type: 'string' }
         { name: 'updated_at', type: 'dateTime' }
-        { name: 'EventUid', type: 'string', description: 'The provider\'s id of the record, else a hash of it; equal for a row that was sent twice.' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
         { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
@@ -314,7 +322,11 @@ resource Tenable_VM_Compliance_CL 'Microsoft.OperationalInsights/workspaces/tabl
         { name: 'status', type: 'string' }
         { name: 'synopsis', type: 'string' }
         { name: 'uname_output', type: 'string' }
-        { name: 'EventUid', type: 'string', description: 'The provider\'s id of the record, else a hash of it; equal for a row that was sent twice.' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
         { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
@@ -426,7 +438,11 @@ resource Tenable_WAS_Vuln_CL 'Microsoft.OperationalInsights/workspaces/tables@20
         { name: 'severity_modification_type', type: 'string' }
         { name: 'state', type: 'string' }
         { name: 'url', type: 'string' }
-        { name: 'EventUid', type: 'string', description: 'The provider\'s id of the record, else a hash of it; equal for a row that was sent twice.' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
         { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }

@@ -29,7 +29,11 @@ resource WizIssuesV3_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09
         { name: 'issueId', type: 'string' }
         { name: 'severity', type: 'string', description: 'How bad it is.' }
         { name: 'status', type: 'string', description: 'OPEN, IN_PROGRESS, RESOLVED or REJECTED.' }
-        { name: 'EventUid', type: 'string', description: 'The provider\'s id of the record, else a hash of it; equal for a row that was sent twice.' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
         { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
@@ -53,7 +57,11 @@ resource WizAuditLogsV3_CL 'Microsoft.OperationalInsights/workspaces/tables@2023
         { name: 'action', type: 'string', description: 'What was done.' }
         { name: 'auditlogId', type: 'string' }
         { name: 'status', type: 'string', description: 'SUCCESS, FAILED or ACCESS_DENIED.' }
-        { name: 'EventUid', type: 'string', description: 'The provider\'s id of the record, else a hash of it; equal for a row that was sent twice.' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
         { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
@@ -79,7 +87,11 @@ resource WizVulnerabilitiesV2_CL 'Microsoft.OperationalInsights/workspaces/table
         { name: 'id_g', type: 'guid' }
         { name: 'name_s', type: 'string', description: 'The CVE.' }
         { name: 'portalUrl_s', type: 'string' }
-        { name: 'EventUid', type: 'string', description: 'The provider\'s id of the record, else a hash of it; equal for a row that was sent twice.' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
         { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
@@ -103,7 +115,11 @@ resource WizDetectionsV3_CL 'Microsoft.OperationalInsights/workspaces/tables@202
         { name: 'detectionId', type: 'string' }
         { name: 'severity', type: 'string' }
         { name: 'tdrSource', type: 'string' }
-        { name: 'EventUid', type: 'string', description: 'The provider\'s id of the record, else a hash of it; equal for a row that was sent twice.' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
         { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
