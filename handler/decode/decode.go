@@ -38,6 +38,9 @@ type Options struct {
 	NoHeader    bool   // of a csv
 	// Known tells columns of a csv from what is no header; nil: any name is one.
 	Known func(column string) bool
+	// Records are the names of the elements that lead to the records of an xml, their
+	// own as the last. Without, what is no XML is an error of the body.
+	Records []string
 
 	ContentType     string
 	ContentEncoding string // that the transport has not taken off
@@ -65,7 +68,7 @@ func Records(o Options, text []byte) (*Body, error) {
 	case "csv":
 		return Expand(func() (*Body, error) { return fromCSV(o, text) })
 	case "xml":
-		return Expand(func() (*Body, error) { return whole(fromXML(text)) })
+		return Expand(func() (*Body, error) { return fromXML(o.Records, text) })
 	case "lines":
 		return Expand(func() (*Body, error) { return whole(fromLines(text)) })
 	case "parquet":

@@ -163,16 +163,44 @@ func TestXML(t *testing.T) {
 	}
 }
 
+// TestARecordOfXMLThatIsNone is bad, with its line and all its bytes, and its mates
+// arrive; where its end cannot be told, the whole document is no XML.
+func TestARecordOfXMLThatIsNone(t *testing.T) {
+	const head, foot = "<R>\n<n>2</n><L>\n<H><a>1</a></H>\n", "\n<H><a>3</a></H>\n</L></R>"
+	const mates = `{"R":{"n":"2","L":{"H":[{"a":"1"},{"a":"3"}]}}}`
+	for what, x := range map[string]struct{ body, want string }{
+		"an element is not closed":   {head + "<H><a>2<b/></H>" + foot, mates + "\nline 4: </H> ends no element: \"<H><a>2<b/></H>\""},
+		"wrongly nested":             {head + "<H><a><b>2</a></b></H>" + foot, mates + "\nline 4: </a> ends no element: \"<H><a><b>2</a></b></H>\""},
+		"one end too many":           {head + "<H><a>2</b></a></H>" + foot, mates + "\nline 4: </b> ends no element: \"<H><a>2</b></a></H>\""},
+		"a tag is none":              {head + "<H><a x=>2</a></H>" + foot, mates + "\nline 4: unquoted or missing attribute value in element: \"<H><a x=>2</a></H>\""},
+		"it is not closed":           {head + "<H><a>2</a>" + foot, mates + "\nline 4: </L> ends no element: \"<H><a>2</a>\""},
+		"and an & in another":        {head + "<H><a>2&2</H>" + foot, mates + "\nline 4: </H> ends no element: \"<H><a>2&amp;2</H>\""},
+		"the only one":               {"<R><L><H><a></H></L></R>", "{\"R\":{\"L\":null}}\nline 1: </H> ends no element: \"<H><a></H>\""},
+		"the last one":               {"<R><L><H>1</H><H><a></L></R>", "{\"R\":{\"L\":{\"H\":\"1\"}}}\nline 1: </L> ends no element: \"<H><a>\""},
+		"two":                        {"<R><L><H><a></H><H>1</H><H><b></H></L></R>", "{\"R\":{\"L\":{\"H\":\"1\"}}}\nline 1: </H> ends no element: \"<H><a></H>\"\nline 1: </H> ends no element: \"<H><b></H>\""},
+		"names that begin alike":     {"<R><L><H><Hx>1</H><H>2</H></L></R>", "{\"R\":{\"L\":{\"H\":\"2\"}}}\nline 1: </H> ends no element: \"<H><Hx>1</H>\""},
+		"one within another is well": {"<R><L><H><H>1</H></H></L></R>", `{"R":{"L":{"H":{"H":"1"}}}}`},
+		"cut":                        {head + "<H><a>2", "!not complete"},
+		"cut in a tag":               {head + "<H><a>2</a", "!unexpected EOF"},
+		"outside of the list":        {"<R><n></R>", "!ends no element"},
+		"between records":            {"<R><L><H>1</H></x><H>2</H></L></R>", "!ends no element"},
+		"elsewhere":                  {"<R><M><H><a></H></M></R>", "!ends no element"},
+	} {
+		got, err := decoded(Options{Format: "xml", Records: []string{"R", "L", "H"}}, []byte(x.body))
+		matches(t, what, string(got), err, x.want)
+	}
+}
+
 // FuzzRecords: what becomes of a csv or xml is JSON, or there is an error.
 func FuzzRecords(f *testing.F) {
-	for _, s := range []string{"id,a\n1,2\n", "\"a\"\"b\",c\n", "a;b\n1", `<a><b x="1">t</b><b/></a>`, `<a/>`, "<a>\x00</a>", "<a b='\"'>\xff</a>", ""} {
+	for _, s := range []string{"id,a\n1,2\n", "\"a\"\"b\",c\n", "a;b\n1", `<a><b x="1">t</b><b/></a>`, `<a/>`, `<a><b><c></b><b/><b></a>`, "<a>\x00</a>", "<a b='\"'>\xff</a>", ""} {
 		f.Add([]byte(s), false)
 		f.Add([]byte(s), true)
 	}
 	f.Fuzz(func(t *testing.T, body []byte, isXML bool) {
 		d := Options{Format: "csv"}
 		if isXML {
-			d.Format = "xml"
+			d.Format, d.Records = "xml", []string{"a", "b"}
 		}
 		text, err := Text(d, body)
 		if err != nil {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/sluice-connectors/sluice/handler/engine"
 )
 
 const maxDepth = 1000 // of elements
@@ -14,24 +16,29 @@ const maxDepth = 1000 // of elements
 // between JSON and XML"): attributes are @name, text beside them is #text, one
 // child of a name is a value, several are an array, an empty element is null. A
 // character that XML does not allow is one that is no UTF-8 in the JSON; an & or <
-// that begins nothing is text.
-func fromXML(body []byte) ([]byte, error) {
-	t, err := readXML(body)
+// that begins nothing is text. A record whose elements do not fit each other is Bad.
+func fromXML(records []string, body []byte) (*Body, error) {
+	t, err := readXML(body, nil)
+	damaged := false
 	if syntax := new(xml.SyntaxError); errors.As(err, &syntax) {
-		if repaired := repairXML(body); !bytes.Equal(repaired, body) {
-			if t, err = readXML(repaired); err == nil {
-				t.damaged = true
-			}
+		repaired := repairXML(body)
+		if damaged = !bytes.Equal(repaired, body); damaged {
+			body = repaired
+			t, err = readXML(body, nil)
 		}
+	}
+	if err != nil && len(records) > 0 && !errors.Is(err, ErrTooLarge) {
+		t, err = readXML(body, records)
 	}
 	if err != nil {
 		return nil, err
 	}
+	t.damaged = damaged
 	out := t.appendMember([]byte{'{'}, t.nodes[0].first)
 	if out = append(out, '}'); len(out) > Max {
 		return nil, ErrTooLarge
 	}
-	return out, nil
+	return &Body{JSON: out, Bad: t.bad}, nil
 }
 
 // tree is a document on its way to JSON. It is kept small: most of a large document
@@ -43,6 +50,8 @@ type tree struct {
 	numbers map[string]int32
 	latest  []latest // by name
 	damaged bool     // U+FFFD in it stands for what is no character
+	rec     record
+	bad     []engine.Bad // records that were left out
 }
 
 // node is an element, an attribute, or with name 0 the text between elements.
@@ -62,22 +71,27 @@ type latest struct{ parent, child int32 }
 
 const textName, attribute = "#text", "@"
 
-func readXML(body []byte) (*tree, error) {
+// readXML reads a document. With a path to records it leaves out those that are no XML,
+// where it can be told where they end.
+func readXML(body []byte, records []string) (*tree, error) {
 	t := &tree{nodes: make([]node, 1), numbers: map[string]int32{}}
 	t.number(textName)
-	dec := xml.NewDecoder(bytes.NewReader(body))
-	dec.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil } // it is UTF-8 by now
-	open := []int32{0}
+	open, from, dec := []int32{0}, 0, decoderOf(body)
 	for {
+		at := from + int(dec.InputOffset())
 		token, err := dec.RawToken() // which keeps prefixes, and leaves it to us whether ends fit
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		if err != nil {
-			return nil, err
+		t.noteRecord(token, open, records, at)
+		if err == nil {
+			open, err = t.take(token, open)
 		}
-		if open, err = t.take(token, open); err != nil {
-			return nil, err
+		if err != nil {
+			if from = t.leaveOut(body, records, err); from == 0 {
+				return nil, err
+			}
+			open, dec = open[:len(records)], decoderOf(body[from:])
 		}
 		if len(t.nodes)*nodeSize > Max {
 			return nil, ErrTooLarge
@@ -89,13 +103,19 @@ func readXML(body []byte) (*tree, error) {
 	return t, nil
 }
 
+func decoderOf(body []byte) *xml.Decoder {
+	dec := xml.NewDecoder(bytes.NewReader(body))
+	dec.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil } // it is UTF-8 by now
+	return dec
+}
+
 // take adds a token below those elements that are open.
 func (t *tree) take(token xml.Token, open []int32) ([]int32, error) {
 	top := open[len(open)-1]
 	switch token := token.(type) {
 	case xml.StartElement:
 		if len(open) > maxDepth {
-			return nil, fmt.Errorf("elements are nested more than %d deep", maxDepth)
+			return open, fmt.Errorf("elements are nested more than %d deep", maxDepth)
 		}
 		e := t.add(top, qualified(token.Name))
 		for _, a := range token.Attr {
@@ -106,7 +126,7 @@ func (t *tree) take(token xml.Token, open []int32) ([]int32, error) {
 		return append(open, e), nil
 	case xml.EndElement:
 		if name := qualified(token.Name); top == 0 || t.numbers[name] != t.nodes[top].name {
-			return nil, fmt.Errorf("</%s> ends no element", name)
+			return open, fmt.Errorf("</%s> ends no element", name)
 		}
 		return open[:len(open)-1], nil
 	case xml.CharData:

@@ -15,6 +15,7 @@ import (
 // for the page that token names.
 func (p *pager) page(resp *http.Response, body *decode.Body, token string) (*engine.Page, error) {
 	page := &engine.Page{Bad: body.Bad, Lines: body.Lines}
+	p.aside = len(body.Bad)
 	var err error
 	if page.Records, err = p.found(page, body.JSON); err != nil {
 		return nil, p.unfit(err, body.JSON)
@@ -174,7 +175,7 @@ func (p *pager) lists(lists [][]byte, body []byte, at, end int) ([][]byte, error
 	}
 	missing := new(scan.ShapeError)
 	err := p.place.Lists(body, at, func(start, end int) { lists = append(lists, body[start:end]) })
-	if saysEmpty && errors.As(err, &missing) && missing.Found == "" {
+	if errors.As(err, &missing) && (missing.Found == "" && (saysEmpty || p.aside > 0) || missing.Found == "null" && p.aside > 0) { // null: no element is left
 		err = nil
 	}
 	return lists, err

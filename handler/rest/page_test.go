@@ -110,6 +110,11 @@ func TestARecordThatCannotBeReadStandsAlone(t *testing.T) {
 		{"records: $.g[*].items", `{"g":[{"items":[` + bad + `,1]},{"items":[2]}]}`, `[` + bad + `,1,2]`},
 		{"records: $\nexplode: {at: n}", `[{"n":[1,2]},` + bad + `]`, `[{"n":1},{"n":2}]` + "\nbad " + bad},
 		{"records: $\nexplode: {at: n}\nresponse: {format: ndjson}", `{"n":[1,2]}` + "\n{\"n\":[\n" + `{"n":3}`, `[{"n":1},{"n":2},{"n":3}]` + "\nbad {\"n\":["},
+		{"records: $.log.e\nresponse: {format: xml}", "<log><e>1</e><e><a></e><e>2</e></log>", `["1","2"]` + "\nbad <e><a></e>"},
+		{"records: $.log.e\nresponse: {format: xml}", "<log><e><a></e></log>", "\nbad <e><a></e>"},
+		{"records: $.log.e\nresponse: {format: xml}", "<log><n/><e><a></e></log>", "\nbad <e><a></e>"},
+		{"records: $.log.list.e\nresponse: {format: xml}", "<log><list><e><a></e></list></log>", "\nbad <e><a></e>"},
+		{"records: $.log.list[0].e\nresponse: {format: xml}", "<log><list><e>1</e><e><a></e></list></log>", "!malformed_page: ends no element"},
 		{"records: $.r\nresponse: {columns: $.c}", `{"r":[[1],["` + "\x01" + `"]],"c":["a"]}`, `[{"a":1}]` + "\nbad [\"\x01\"]"},
 		{"records: $.r\nresponse: {unwrap: json}", `{"r":["{\"a\":1}","` + "\x01" + `"]}`, `[{"a":1}]` + "\nbad \"\x01\""},
 	} {

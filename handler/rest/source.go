@@ -299,6 +299,9 @@ func (l *listing) decode(resp *http.Response, body []byte) (*decode.Body, error)
 	if l.knows != nil {
 		opt.Known = l.knows.column
 	}
+	if l.resp.Format == "xml" {
+		opt.Records = elementNames(l.records)
+	}
 	text, err := decode.Text(opt, body)
 	if err != nil {
 		return nil, l.unfit(err, nil)
@@ -319,6 +322,19 @@ func (l *listing) decode(resp *http.Response, body []byte) (*decode.Body, error)
 		return nil, l.foreign(kind)
 	}
 	return content, nil
+}
+
+// elementNames are the names on the way to the records of an XML document; nil when the
+// path has more than names.
+func elementNames(records string) (names []string) {
+	steps, plain := parsedPath(records).Steps()
+	for _, s := range steps {
+		if plain = plain && !s.IsIndex; !plain {
+			return nil
+		}
+		names = append(names, s.Key)
+	}
+	return names
 }
 
 // foreign is the error of a response in another format than the declared one.
