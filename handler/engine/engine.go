@@ -33,6 +33,9 @@ type Page struct {
 	// Next is the token of the page that follows; "" on a window's last page.
 	// It holds no secret: it is stored.
 	Next string
+	// Part says that Next leads to more of the same page of the provider's, such as to
+	// the details of its next record.
+	Part bool
 	// Cursor, of a stream that goes by cursor, is the page token that the next
 	// listing begins with; "" leaves the one from before.
 	Cursor string

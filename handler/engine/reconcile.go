@@ -192,12 +192,15 @@ func (e *Engine) listAgain(ctx context.Context, s *Stream, w Window) (*listed, e
 		if err != nil {
 			return nil, fmt.Errorf("read a page of %s: %w", s.Key(), err)
 		}
-		switch pages++; {
+		if !page.Part {
+			pages++
+		}
+		switch {
 		case page.Next == "":
 			return l, nil
 		case page.Next == token:
 			return nil, pagingLoop(s)
-		case s.MaxPages > 0 && pages >= s.MaxPages:
+		case s.MaxPages > 0 && pages >= s.MaxPages && !page.Part:
 			return nil, errTooLong
 		}
 		token = page.Next

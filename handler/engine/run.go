@@ -236,7 +236,9 @@ func (r *run) take(ctx context.Context, page *Page) (closed bool, err error) {
 		w.Cursor = page.Cursor
 	}
 	w.Pages++
-	w.Listing++
+	if !page.Part {
+		w.Listing++
+	}
 	closed = page.Next == ""
 	switch full := r.s.MaxPages > 0 && w.Listing >= r.s.MaxPages; {
 	case !w.Proof.IsZero() && (closed || r.doubt):

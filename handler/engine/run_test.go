@@ -460,6 +460,24 @@ func TestAWindowWithMorePagesThanTheProviderListsIsListedInParts(t *testing.T) {
 	}
 }
 
+// TestThePartsOfAPageAreOnePage of those that the provider lists.
+func TestThePartsOfAPageAreOnePage(t *testing.T) {
+	b := newBench()
+	b.s.MaxPages = 2
+	calls := 0
+	b.s.Source = sourceFunc(func() (*engine.Page, error) {
+		calls++
+		page := &engine.Page{Records: fmt.Appendf(nil, `["%d"]`, calls), Next: fmt.Sprint("page", calls), Part: true}
+		if calls == 20 {
+			page.Next, page.Part = "", false
+		}
+		return page, nil
+	})
+	if b.run(t, engine.OK); calls != 20 {
+		t.Errorf("%d requests", calls)
+	}
+}
+
 // TestAWindowThatOutlivesItsTokensIsCut: a provider forgets the page token before
 // a whole window can be listed; in parts it can.
 func TestAWindowThatOutlivesItsTokensIsCut(t *testing.T) {

@@ -139,7 +139,8 @@ func (p *pager) counted(body []byte, n int, token string) (string, error) {
 func (p *pager) size(records []byte) (n int, last []byte, err error) {
 	d := p.paging
 	switch {
-	case d.Type == "offset", d.Type == "last_record", d.Stop == "short_page", p.total >= 0:
+	case d.Type == "offset", d.Type == "last_record", d.Stop == "short_page", p.total >= 0,
+		p.step != nil && p.tree == nil: // what is cut or garbled is the record's that the step is about
 		return p.count(records)
 	case p.aside == 0 && empty(records):
 		return 0, nil, nil

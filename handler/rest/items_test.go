@@ -65,6 +65,8 @@ func TestOneRecordThatCannotBeHadIsSetAside(t *testing.T) {
 		"a connection that breaks off": {`"b"`, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "unreachable"},
 		"an answer without a body":     {`"b"`, ``, "empty_answer"},
 		"not the format":               {`"b"`, `<html>`, "not_json"},
+		"a list that was cut":          {`"b"`, `[{"a":1},{"b":"x`, "malformed_page"},
+		"something behind a list":      {`"b"`, `[1]}`, "malformed_page"},
 		"no member":                    {``, nil, "item_incomplete"},
 		"null":                         {`null`, nil, "item_incomplete"},
 		"empty":                        {`" "`, nil, "item_incomplete"},
@@ -244,6 +246,21 @@ func TestOfABatchOnlyTheBadOneIsSetAside(t *testing.T) {
 		if len(a.asked) > 14 {
 			t.Errorf("%s: %d requests: %q", bad, len(a.asked), a.asked)
 		}
+	}
+}
+
+// TestAPageOfDetailsIsAPartOfTheLists: what a provider lists at most is counted in pages
+// of the list.
+func TestAPageOfDetailsIsAPartOfTheLists(t *testing.T) {
+	a := newAPI(t, map[string]any{"GET /list": `{"data":[{"id":1},{"id":2}],"next":"n"}`, "GET /list?p=n": `{"data":[{"id":3}]}`, "GET /x/1": "[1]", "GET /x/2": "[2]", "GET /x/3": "[3]"})
+	c := declared(t, "", strings.Replace(details, "records: $\n", "paging: {type: token, token: $.next, query: {p: \"{page.token}\"}}\nrecords: $.data\n", 1))
+	src, token := a.open(t, c), ""
+	for i, part := range []bool{true, false, false} {
+		page, err := src.Fetch(t.Context(), window, token)
+		if err != nil || page.Part != part {
+			t.Fatalf("page %d: %+v, %v", i, page, err)
+		}
+		token = page.Next
 	}
 }
 

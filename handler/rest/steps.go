@@ -44,16 +44,19 @@ var errPlace = errors.New("the stored place in a list is damaged")
 // descend gets the page at a place of the tree, with what is bad in the lists that
 // begin there.
 func (r *Source) descend(ctx context.Context, sc *scope, token string) (page *engine.Page, err error) {
-	var bad []engine.Bad
-	defer func() {
-		if err == nil && len(bad) > 0 {
-			page.Bad = append(bad, page.Bad...)
-		}
-	}()
 	place, err := readPlace(token, len(r.levels))
 	if err != nil {
 		return nil, r.fail(engine.Permanent, "bad_request", "", err, 0)
 	}
+	var bad []engine.Bad
+	list := place[0].Token
+	defer func() {
+		if err == nil {
+			page.Bad = append(bad, page.Bad...)
+			next, _ := readPlace(page.Next, len(r.levels))
+			page.Part = page.Next != "" && next[0].Token == list
+		}
+	}()
 	for level := 0; level < len(place); level++ {
 		f := &place[level]
 		if r.job != nil && level == 0 {
