@@ -87,6 +87,7 @@ func TestMistakesNameThePlaceAndWhatToDo(t *testing.T) {
 		"no rule":            {"OktaV2_CL: {", "Other_CL: {", "the table OktaV2_CL of contoso has no rule"},
 		"bad start":          {"-2d", "tomorrow", `sluice.yaml:9:5: start: "tomorrow" is no time`},
 		"start without":      {"-2d", "24h", `"24h" has no minus in front: write -24h`},
+		"start ahead":        {"-2d", "+1d", `"+1d" has no minus in front: write -1d`},
 		"future start":       {"-2d", "2036-01-01", "sluice.yaml:9:5: start: 2036-01-01 is in the future"},
 		"start later today":  {"-2d", "2026-11-22T12:00:01Z", "is in the future"},
 		"schedule":           {"start: -2d", "schedule: often", `sluice.yaml:9:5: schedule "often"`},

@@ -107,7 +107,7 @@ func ParseStart(s string, now time.Time) (time.Time, error) {
 	back, past := strings.CutPrefix(s, "-")
 	if d, err := spec.ParseDuration(back); err == nil && d >= 0 {
 		if !past {
-			return time.Time{}, fmt.Errorf("%q has no minus in front: write -%s for so long ago", s, s)
+			return time.Time{}, fmt.Errorf("%q has no minus in front: write -%s for so long ago", s, strings.TrimPrefix(s, "+"))
 		}
 		return now.Add(-time.Duration(d)).UTC(), nil
 	}

@@ -70,11 +70,13 @@ func (r *run) ask(ctx context.Context, w Window) (*Page, error) {
 	defer cancel()
 	stop := r.keepAlive(ctx, cancel)
 	defer func() { _ = stop() }() // when Fetch panics
+	asked := r.e.Clock.Now()
 	page, err := r.s.Source.Fetch(call, w, r.work.Token)
 	if lost := stop(); lost != nil {
 		return nil, lost
 	}
 	if err != nil && call.Err() != nil && ctx.Err() == nil {
+		r.waited = r.e.Clock.Now().Sub(asked)
 		return nil, errBudget
 	}
 	return page, err

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -127,6 +128,9 @@ func TestARunEndsHalfAMinuteAfterItsTimeIsUp(t *testing.T) {
 			}
 			if rep.Outcome == engine.OK || !rep.Position.Equal(b.s.Start) {
 				t.Errorf("%s: %s (%s), position %s", what, rep.Outcome, rep.Message, rep.Position)
+			}
+			if waits := strings.Contains(rep.Message, "waited 20s"); waits != (c.fetch > 0) {
+				t.Errorf("%s: %s", what, rep.Message)
 			}
 			if errors.Is(rep.Err, context.Canceled) {
 				t.Errorf("%s: %v", what, rep.Err)

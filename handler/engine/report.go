@@ -76,6 +76,9 @@ func (r *run) finish(err error) {
 			rep.Outcome, rep.Reason = Stalled, "no_progress"
 		}
 		rep.Message = "the run's time was up; the next one goes on"
+		if r.waited > 0 {
+			rep.Message = fmt.Sprintf("the run's time was up, and the provider's answer, for which it had waited %s, had not come; the next one goes on", r.waited.Round(time.Second))
+		}
 		r.notePatience()
 		return
 	case r.progressed && kindOf(err) == Throttled:

@@ -30,6 +30,7 @@ type run struct {
 	doubt     bool            // the page has a record from after Progress.Proof
 	asked     map[idHash]bool // page tokens of the listing so far
 	answer    error           // of the source, when it was asked last
+	waited    time.Duration   // for an answer that had not come when the time was up
 	page      pageSum         // of the page being read
 	watch     watch           // whether the listing leads on
 	news      bool            // the run has brought something that was not known
