@@ -63,7 +63,7 @@ type deployment struct {
 
 func deployAction(std *streams, action string) *cobra.Command {
 	d := &deployment{std: std}
-	cmd := &cobra.Command{Use: action, Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: action, Args: atMost(0)}
 	if action == "plan" {
 		cmd.Short = "Show exactly what would be made, and with which commands"
 		cmd.Long = `Plan works the template out on this machine and lists each resource, each parameter

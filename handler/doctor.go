@@ -45,7 +45,7 @@ The columns of tables are read back from the workspace: that needs its GUID
 Exit code 0: all is well. 1: something has to be done.`,
 		Example: `  sluice doctor
   sluice doctor --config sluice.yaml -o json | jq '.[] | select(.status == "fail")'`,
-		Args: cobra.NoArgs,
+		Args: atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := oneOf("output", output, "text", "json"); err != nil {
 				return err

@@ -67,8 +67,11 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	var ce *codeError
 	if !errors.As(err, &ce) {
 		ce = &codeError{exitError, err}
+		if flags, ok := strings.CutPrefix(err.Error(), "required flag(s) "); ok {
+			ce = &codeError{exitUsage, fmt.Errorf("give %s", strings.NewReplacer(`", "`, ", --", `"`, "").Replace(`--`+strings.TrimSuffix(flags, " not set")))}
+		}
 	}
-	fmt.Fprintln(stderr, "sluice:", err)
+	fmt.Fprintln(stderr, "sluice:", ce)
 	return ce.code
 }
 

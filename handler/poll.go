@@ -61,6 +61,15 @@ func exactlyOne(what string) cobra.PositionalArgs {
 	}
 }
 
+func atMost(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > n {
+			return usageError("%s takes no %q; %s --help tells more", cmd.Name(), args[n], cmd.CommandPath())
+		}
+		return nil
+	}
+}
+
 type poll struct {
 	connector, stream, from, to, base, output string
 	set                                       []string
@@ -138,7 +147,7 @@ func (p *poll) times(now time.Time) (from, to time.Time, err error) {
 func ask(s *engine.Stream, from, to, now time.Time, w io.Writer) {
 	if unit := s.Position.Granularity; s.Position.Kind == engine.Windows && unit > time.Second && !to.Truncate(unit).After(from) {
 		from, to = to.Truncate(unit).Add(-unit), to.Truncate(unit)
-		fmt.Fprintf(w, "%s: the provider is asked by units of %s, so this is from %s to %s\n", s.Name, unit, from.Format(time.RFC3339), to.Format(time.RFC3339))
+		fmt.Fprintf(w, "%s: the provider is asked by units of %s, so this is from %s to %s\n", s.Name, spec.Duration(unit), from.Format(time.RFC3339), to.Format(time.RFC3339))
 	}
 	s.Start = from
 	s.Position.Lag, s.Position.Retention = now.Sub(to), 0

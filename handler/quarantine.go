@@ -33,7 +33,7 @@ others go on. When the cause is mended, replay maps it anew and sends it.`,
 func quarantineList(std *streams, f *storeFlags) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
-		Use: "list [CONNECTION[/STREAM]]", Short: "List what is kept", Args: cobra.MaximumNArgs(1),
+		Use: "list [CONNECTION[/STREAM]]", Short: "List what is kept", Args: atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := oneOf("output", output, "text", "json"); err != nil {
 				return err
@@ -94,7 +94,7 @@ func unknownID(id string, err error) error {
 
 func quarantineReplay(std *streams, f *storeFlags) *cobra.Command {
 	return &cobra.Command{
-		Use: "replay [ID]", Short: "Map kept records anew and send them; delivered ones leave the quarantine", Args: cobra.MaximumNArgs(1),
+		Use: "replay [ID]", Short: "Map kept records anew and send them; delivered ones leave the quarantine", Args: atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a, err := configured(cmd, std, f.config)
 			if err != nil {

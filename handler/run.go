@@ -46,7 +46,7 @@ Exit code 0: caught up. 1: an error; position and data stay. 2: a wrong call.
   sluice run --config sluice.yaml --connection contoso --budget 10m
   sluice run --schedule --budget 10m -o json             # a line of JSON for each stream and run
   sluice run --config sluice.yaml -o json | jq '.[] | select(.outcome != "ok")'`,
-		Args: cobra.NoArgs,
+		Args: atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := oneOf("output", output, "text", "json"); err != nil {
 				return err
@@ -160,7 +160,7 @@ Functions host names in FUNCTIONS_CUSTOMHANDLER_PORT and runs a connector when
 its timer fires. Connections come from app settings (OKTA_DOMAIN, …) or from a
 sluice.yaml in the package. It is the default command when that variable is set.`,
 		Example: "  FUNCTIONS_CUSTOMHANDLER_PORT=7071 sluice serve\n  curl -X POST http://127.0.0.1:7071/okta -d '{\"Data\":{},\"Metadata\":{}}'",
-		Args:    cobra.NoArgs,
+		Args:    atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if port == "" {
 				return usageError("no port: the Functions host sets FUNCTIONS_CUSTOMHANDLER_PORT; by hand, give --port")

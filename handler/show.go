@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -62,6 +63,9 @@ func columns(c *spec.Connector) (n int) {
 }
 
 func validateFile(path string) error {
+	if at, err := os.Stat(path); err == nil && at.IsDir() {
+		return fmt.Errorf("%s is a folder: name a file in it, such as %s", path, filepath.Join(path, "connector.yaml"))
+	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -91,7 +95,7 @@ func schemaCommand(std *streams) *cobra.Command {
 		Use:     "schema",
 		Short:   "Print the JSON Schema of connector.yaml, for editors",
 		Example: "  sluice schema > connector.schema.json",
-		Args:    cobra.NoArgs,
+		Args:    atMost(0),
 		RunE: func(*cobra.Command, []string) error {
 			return printJSON(std.out, spec.Schema())
 		},
@@ -104,7 +108,7 @@ func connectorsCommand(std *streams) *cobra.Command {
 		Use:     "connectors",
 		Short:   "List the connectors and the settings that they need",
 		Example: "  sluice connectors\n  sluice connectors -o json | jq '.[].settings'",
-		Args:    cobra.NoArgs,
+		Args:    atMost(0),
 		RunE: func(*cobra.Command, []string) error {
 			if err := oneOf("output", output, "text", "json"); err != nil {
 				return err
@@ -228,7 +232,7 @@ complete, how many records wait in quarantine.
 
 Exit code 1 when a stream failed or is stalled, so that a probe can use it.`,
 		Example: "  sluice status\n  sluice status --config sluice.yaml -o json | jq '.[] | {connection, state: .status.last_run.outcome}'",
-		Args:    cobra.NoArgs,
+		Args:    atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := oneOf("output", output, "text", "json"); err != nil {
 				return err

@@ -36,6 +36,19 @@ copy, is a line in the stream's audit log, which show prints.`,
 
 const streamArg = "CONNECTION/STREAM"
 
+// streamAnd wants the name of a stream, and takes a number of further arguments.
+func streamAnd(more int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 || len(args) > 1+more {
+			return exactlyOne(streamArg)(cmd, args)
+		}
+		if connection, stream, _ := strings.Cut(args[0], "/"); connection == "" || stream == "" {
+			return usageError("%q names no stream: write %s, such as contoso/system_log; sluice status shows them", args[0], streamArg)
+		}
+		return nil
+	}
+}
+
 // noCheckpoint is the error for a stream that the store does not know.
 func noCheckpoint(err error) error {
 	if errors.Is(err, engine.ErrNotFound) {
@@ -47,7 +60,7 @@ func noCheckpoint(err error) error {
 func stateShow(std *streams, f *storeFlags) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
-		Use: "show " + streamArg, Short: "Print position, window, lease, generations and the audit log", Args: exactlyOne(streamArg),
+		Use: "show " + streamArg, Short: "Print position, window, lease, generations and the audit log", Args: streamAnd(0),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := oneOf("output", output, "text", "json"); err != nil {
 				return err
@@ -132,7 +145,7 @@ func stateRewind(std *streams, f *storeFlags) *cobra.Command {
 	var to string
 	var force bool
 	cmd := &cobra.Command{
-		Use: "rewind " + streamArg + " --to TIME", Short: "Have every record since a time fetched and sent again", Args: exactlyOne(streamArg),
+		Use: "rewind " + streamArg + " --to TIME", Short: "Have every record since a time fetched and sent again", Args: streamAnd(0),
 		Long: `Rewind sets the position back: the next run fetches everything since then again and
 sends it. Rows that the table has already come twice, with the same EventUid. It does
 not go forward unless forced, for that skips records (see skip), and not while a run
@@ -165,7 +178,7 @@ holds the stream.`,
 func stateSkip(std *streams, f *storeFlags) *cobra.Command {
 	var to string
 	cmd := &cobra.Command{
-		Use: "skip " + streamArg + " [--to TIME]", Short: "Go on after what keeps a stream from going on", Args: exactlyOne(streamArg),
+		Use: "skip " + streamArg + " [--to TIME]", Short: "Go on after what keeps a stream from going on", Args: streamAnd(0),
 		Long: `Skip is the way out for a stream that stands still at a page which cannot be read, for
 good. It goes on at a time (default: the end of the window at which it stands), and what
 was not delivered before is passed over. That stands in the ledger and in the audit log.
@@ -213,7 +226,7 @@ func skip(cmd *cobra.Command, std *streams, f *storeFlags, key string, to time.T
 func stateBegin(std *streams, f *storeFlags) *cobra.Command {
 	var from string
 	cmd := &cobra.Command{
-		Use: "begin " + streamArg + " --from TIME", Short: "Say where a stream goes on whose checkpoint is gone", Args: exactlyOne(streamArg),
+		Use: "begin " + streamArg + " --from TIME", Short: "Say where a stream goes on whose checkpoint is gone", Args: streamAnd(0),
 		Long: `Begin is for a stream whose checkpoint was lost, or cannot be read in any generation,
 and of which there is no copy to import. It goes on at the time that you say: what
 happened before it is not fetched, what was delivered since comes again.`,
@@ -241,7 +254,7 @@ happened before it is not fetched, what was delivered since comes again.`,
 func stateRelease(std *streams, f *storeFlags) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
-		Use: "release " + streamArg, Short: "End the lease of a run that is gone", Args: exactlyOne(streamArg),
+		Use: "release " + streamArg, Short: "End the lease of a run that is gone", Args: streamAnd(0),
 		Long: `A run holds its stream by a lease that it renews; one that died lets it go within
 minutes. Release ends a lease that does not, such as one that was written while the
 clock was wrong. A run that is alive after all is refused its next write, and stops.`,
@@ -271,7 +284,7 @@ clock was wrong. A run that is alive after all is refused its next write, and st
 
 func stateExport(std *streams, f *storeFlags) *cobra.Command {
 	return &cobra.Command{
-		Use: "export " + streamArg, Short: "Print the checkpoint, for import", Args: exactlyOne(streamArg),
+		Use: "export " + streamArg, Short: "Print the checkpoint, for import", Args: streamAnd(0),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			e, err := f.engine(cmd.Context())
 			if err != nil {
@@ -289,7 +302,7 @@ func stateExport(std *streams, f *storeFlags) *cobra.Command {
 
 func stateImport(std *streams, f *storeFlags) *cobra.Command {
 	return &cobra.Command{
-		Use: "import " + streamArg + " [FILE]", Short: "Make an exported checkpoint the newest one", Args: cobra.RangeArgs(1, 2),
+		Use: "import " + streamArg + " [FILE]", Short: "Make an exported checkpoint the newest one", Args: streamAnd(1),
 		Long: `Import puts a checkpoint back that export printed, from a file or standard input, also
 where none of the stored ones can be read. It has to be whole, of the same stream, and
 not ahead of the present position.`,
@@ -304,7 +317,7 @@ not ahead of the present position.`,
 			}
 			c, err := e.Import(cmd.Context(), args[0], data)
 			if err != nil {
-				return err
+				return fmt.Errorf("import: %w", err)
 			}
 			fmt.Fprintf(std.out, "%s: goes on at %s\n", c.Stream, c.To.Format(time.RFC3339))
 			return nil

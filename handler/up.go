@@ -43,7 +43,7 @@ Stop it with Ctrl-C; started again it goes on where it was, with nothing twice.`
 		Example: `  sluice up
   OKTA_DOMAIN=contoso.okta.com OKTA_API_TOKEN=… sluice up
   sluice up --config sluice.yaml        # its connections, into the workspace on this machine`,
-		Args: cobra.NoArgs,
+		Args: atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return u.run(cmd) },
 	}
 	cmd.Flags().StringVar(&u.path, "config", "", "take the connections from this file (default: sluice.yaml, else app settings, else the demo)")
@@ -306,7 +306,7 @@ status codes and error bodies, and a query endpoint. It has the tables of all
 connectors; ten of them share a data collection rule, as in Azure.`,
 		Example: `  sluice workspace --db rows.db
   sluice workspace --port 0 -o json     # any free port; prints address and rules as JSON`,
-		Args: cobra.NoArgs,
+		Args: atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := oneOf("output", output, "text", "json"); err != nil {
 				return err

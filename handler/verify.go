@@ -36,7 +36,7 @@ identity, the role Log Analytics Reader.
 
 Exit code 0: every row arrived as it was sent. 1: an error. 3: one did not.`,
 		Example: "  sluice verify\n  sluice verify --table OktaV2_CL --timeout 2m -o json",
-		Args:    cobra.NoArgs,
+		Args:    atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := oneOf("output", v.output, "text", "json"); err != nil {
 				return err

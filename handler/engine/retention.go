@@ -77,8 +77,12 @@ func (r *run) noteGone() {
 	if r.gone == nil {
 		return
 	}
+	keeps := r.s.Position.Retention.String()
+	if day := 24 * time.Hour; r.s.Position.Retention%day == 0 {
+		keeps = fmt.Sprintf("%d days", r.s.Position.Retention/day)
+	}
 	text := fmt.Sprintf("records from %s to %s may be lost: the provider keeps them for %s only, and the position was older; the stream goes on with the oldest there are",
-		r.gone.From.Format(time.RFC3339), r.gone.To.Format(time.RFC3339), r.s.Position.Retention)
+		r.gone.From.Format(time.RFC3339), r.gone.To.Format(time.RFC3339), keeps)
 	rep := &r.rep
 	if rep.Outcome != OK && rep.Outcome != Partial {
 		text += "; besides, " + rep.Message
