@@ -55,7 +55,7 @@ var imports = map[string][]string{
 	"handler/netguard":      {},
 	"handler/config":        {"handler/nearest", "handler/netguard", "handler/schedule", "handler/spec"},
 	"handler/decode":        {"handler/engine", "handler/scan"},
-	"handler/rest":          {"handler/decode", "handler/engine", "handler/nearest", "handler/netguard", "handler/scan", "handler/spec"},
+	"handler/rest":          {"handler/decode", "handler/engine", "handler/kql", "handler/nearest", "handler/netguard", "handler/scan", "handler/spec"},
 	"handler/dir":           {"handler/engine"},
 	"handler/azblob":        {"handler/engine"},
 	"handler/logsingest":    {"handler/engine", "handler/netguard"},
