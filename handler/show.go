@@ -261,7 +261,11 @@ func printStatus(ctx context.Context, std *streams, e *engine.Engine, broken []c
 		if err != nil {
 			return err
 		}
-		conn, stream, _ := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(name, "health/"), ".json"), "/")
+		key, ours := strings.CutSuffix(strings.TrimPrefix(name, "health/"), ".json")
+		conn, stream, two := strings.Cut(key, "/")
+		if !ours || !two { // something that lies there
+			continue
+		}
 		st, err := e.Status(ctx, &engine.Stream{Connection: conn, Name: stream})
 		if err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -101,7 +102,7 @@ func (s *settings) rules(path, name string) map[string]Rule {
 		}
 	}
 	if err != nil {
-		s.r.errorf(path, `want {"OktaV2_CL": {"id": "dcr-…", "stream": "Custom-OktaV2_CL", "endpoint": "https://…"}}: %v`, err)
+		s.r.errorf(path, `want {"OktaV2_CL": {"id": "dcr-…", "stream": "Custom-OktaV2_CL", "endpoint": "https://…"}}: %v`, inWords(err))
 		return nil
 	}
 	return rules
@@ -110,7 +111,7 @@ func (s *settings) rules(path, name string) map[string]Rule {
 func readRule(table string, data []byte) (Rule, error) {
 	var keys map[string]string
 	if err := json.Unmarshal(data, &keys); err != nil {
-		return Rule{}, fmt.Errorf("%s: %w", table, err)
+		return Rule{}, fmt.Errorf("%s: %w", table, inWords(err))
 	}
 	known := []string{"id", "stream", "endpoint"}
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
@@ -119,6 +120,21 @@ func readRule(table string, data []byte) (Rule, error) {
 		}
 	}
 	return Rule{ID: trim(keys["id"]), Stream: trim(keys["stream"]), Endpoint: trim(keys["endpoint"])}, nil
+}
+
+// inWords says what is wrong with JSON without the words of a program.
+func inWords(err error) error {
+	var kind *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Errorf("it is no JSON at byte %d", syntax.Offset)
+	case errors.As(err, &kind) && kind.Type.Kind() == reflect.String:
+		return fmt.Errorf("a value is of the type %s, and no text in quotes", kind.Value)
+	case errors.As(err, &kind):
+		return fmt.Errorf("it is of the type %s, and no object {…}", kind.Value)
+	}
+	return err
 }
 
 // store finds the store: one of its own, or the storage of the function app.
