@@ -123,13 +123,13 @@ func quarantineReplay(std *streams, f *storeFlags) *cobra.Command {
 			if err := a.each(cmd.Context(), args, one); err != nil {
 				return err
 			}
-			fmt.Fprintf(std.out, "%d sent, %d stay in quarantine", sent, kept)
+			fmt.Fprintf(std.out, "%d sent, %d left in quarantine", sent, kept)
 			if archived > 0 {
 				fmt.Fprintf(std.out, "; %d are originals of rows that were sent with a text cut", archived)
 			}
 			fmt.Fprintln(std.out)
 			if kept > 0 {
-				return &codeError{exitBehind, fmt.Errorf("%d records stay in quarantine", kept)}
+				return &codeError{exitBehind, fmt.Errorf("%s left in quarantine, for the reasons above", plural(int64(kept), "record"))}
 			}
 			return nil
 		},

@@ -89,7 +89,7 @@ connections:
 		t.Errorf("replay before the cause is mended: %s", out)
 	}
 	mended.Store(true)
-	if out := sluice(0, "quarantine", "replay"); !strings.Contains(out, "1 sent, 0 stay in quarantine; 1 are originals") || rows.Load() != 52 {
+	if out := sluice(0, "quarantine", "replay"); !strings.Contains(out, "1 sent, 0 left in quarantine; 1 are originals") || rows.Load() != 52 {
 		t.Errorf("%d rows arrived; %s", rows.Load(), out)
 	}
 	sluice(0, "quarantine", "purge", original[1])
