@@ -31,6 +31,9 @@ type Checkpoint struct {
 	Cursor   string    `json:"cursor,omitempty"` // the page token that the next window begins with
 	Asks     string    `json:"asks,omitempty"`   // of the stream when the tokens were made
 	Windows  int64     `json:"windows"`          // closed so far
+	// Older: the stream was told to begin before what its provider says that it
+	// keeps. It is asked for that until the provider refuses.
+	Older bool `json:"older,omitempty"`
 
 	Window *Progress `json:"window,omitempty"` // the one that is not closed yet
 	Seen   seenIDs   `json:"seen,omitempty"`   // ids that may come again
@@ -202,6 +205,7 @@ func (e *Engine) claim(ctx context.Context, s *Stream) (c *Checkpoint, gen int64
 			c.Position = c.Position.Truncate(g)
 		}
 		c.Since = c.Position
+		c.Older = s.Position.keepsNot(c.Position, e.Clock.Now())
 	}
 	if err := e.free(c); err != nil {
 		return c, 0, false, err

@@ -24,15 +24,57 @@ func (p Position) oldest(now time.Time, budget time.Duration) time.Time {
 	return t
 }
 
+// oldest is that of a lane, which may end before.
+func (r *run) oldest() time.Time {
+	t := r.s.Position.oldest(r.saved, r.deadline.Sub(r.saved))
+	if until := r.s.Until; !until.IsZero() && until.Before(t) {
+		return until
+	}
+	return t
+}
+
+// keepsNot reports whether the provider says that it has deleted what happened at t.
+// It may have more: whoever begins there asks.
+func (p Position) keepsNot(t, now time.Time) bool {
+	return p.Kind == Windows && p.Retention > 0 && t.Before(now.Add(-p.Retention))
+}
+
+// refusesOlder reports whether a listing has failed that began before what the provider
+// says that it keeps, at its beginning.
+func (r *run) refusesOlder(err error) bool {
+	return r.c.Older && r.c.Position.Before(r.oldest()) && r.work.Token == "" && kindOf(err) == Permanent
+}
+
+// fromOldest goes on where the provider says that it keeps records, when it has
+// refused what is older. If it refuses that as well, it was not the time that it
+// refused, and everything stays.
+func (r *run) fromOldest(ctx context.Context, refusal error) error {
+	if err := r.drain(ctx); err != nil {
+		return join(refusal, err)
+	}
+	c, before := r.c, *r.c
+	oldest := r.oldest()
+	if err := r.lose(ctx, oldest); err != nil {
+		return join(refusal, err)
+	}
+	c.Older, c.Since = false, later(c.Since, oldest)
+	r.out = r.newBatch()
+	err := r.windows(ctx)
+	if kindOf(err) == Permanent && r.gone == nil && c.Window == nil && c.Windows == before.Windows {
+		c.Position, c.Since, c.Older = before.Position, before.Since, true
+	}
+	return err
+}
+
 // skipGone moves a lane on to the oldest records that the provider keeps.
 func (r *run) skipGone(ctx context.Context) error {
 	p, c := r.s.Position, r.c
 	if p.Retention == 0 || p.Kind == Snapshot {
 		return nil
 	}
-	oldest := p.oldest(r.saved, r.deadline.Sub(r.saved))
-	if until := r.s.Until; !until.IsZero() && until.Before(oldest) {
-		oldest = until
+	oldest := r.oldest()
+	if c.Older = c.Older && c.Position.Before(oldest); c.Older {
+		return nil
 	}
 	c.Since = later(c.Since, oldest)
 	switch w := c.Window; {
@@ -51,7 +93,7 @@ func (r *run) lose(ctx context.Context, oldest time.Time) error {
 	c, log := r.c, r.e.Log.With("stream", r.s.Key(), "from", r.c.Position, "to", oldest, "retention", r.s.Position.Retention.String())
 	gone := Window{c.Position, oldest}
 	c.Position = oldest
-	if c.Fence == 1 {
+	if c.Fence == 1 || c.Older && c.Windows == 0 && c.Window == nil {
 		log.Warn("the start is older than what the provider keeps: it begins with the oldest records there are")
 		return nil
 	}

@@ -55,6 +55,46 @@ func TestAStartOlderThanTheProviderKeepsBeginsAtTheOldest(t *testing.T) {
 	}
 }
 
+// TestAStartOlderThanTheProviderSaysIsAskedFor: it may keep more than it says, and the
+// next run goes on there.
+func TestAStartOlderThanTheProviderSaysIsAskedFor(t *testing.T) {
+	b, a := keeping(12 * time.Hour)
+	a.keeps = 0
+	b.s.Start, b.s.Position.MaxWindow = noon.Add(-36*time.Hour), 6*time.Hour
+	n := 0
+	a.fails = func(string) error {
+		if n++; n > 8 {
+			return &engine.Error{Kind: engine.Auth, Op: "list", Reason: "wrong_credentials"}
+		}
+		return nil
+	}
+	b.run(t, engine.Failed)
+	a.fails = nil
+	if rep := b.run(t, engine.OK); rep.Reason != "" {
+		t.Errorf("%+v", rep)
+	}
+	if got := len(b.sink.IDs()); got != 36*6 {
+		t.Errorf("%d of %d records arrived", got, 36*6)
+	}
+}
+
+// TestARefusalThatIsNotOfTheTimeMovesNothing: whatever it is asked for, the provider
+// says no.
+func TestARefusalThatIsNotOfTheTimeMovesNothing(t *testing.T) {
+	b, a := keeping(12 * time.Hour)
+	b.s.Start = noon.Add(-36 * time.Hour)
+	a.fails = func(string) error { return &engine.Error{Kind: engine.Permanent, Op: "list", Reason: "not_found"} }
+	b.run(t, engine.Failed)
+	if c := b.checkpoint(t); !c.Position.Equal(b.s.Start) {
+		t.Errorf("the position is at %s", c.Position)
+	}
+	a.fails, a.keeps = nil, 0
+	b.run(t, engine.OK)
+	if got := len(b.sink.IDs()); got != 36*6 {
+		t.Errorf("%d of %d records arrived", got, 36*6)
+	}
+}
+
 // TestAPositionOlderThanTheProviderKeepsGoesOnAtTheOldest: what lies between is in
 // the ledger, and the run is red; the next one is not.
 func TestAPositionOlderThanTheProviderKeepsGoesOnAtTheOldest(t *testing.T) {

@@ -129,6 +129,9 @@ func (r *run) list(ctx context.Context) error {
 	r.tail, r.names = newTail(r.s), newNames(r.s)
 	r.out = r.newBatch()
 	err := r.windows(ctx)
+	if r.refusesOlder(err) {
+		err = r.fromOldest(ctx, err)
+	}
 	if !errors.Is(err, ErrLeaseLost) && !r.failed { // complete pages are committed, whatever else stopped the run
 		err = join(err, r.drain(ctx))
 	}
