@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 	"unicode"
@@ -65,7 +66,24 @@ func (r *Connection) unreachable(host, setting string, err error) error {
 	if errors.As(err, &ue) { // its text is the whole URL once more
 		err = ue.Err
 	}
+	err = dialed(host, err)
 	return r.fail(engine.Transient, reason, hint, fmt.Errorf("%s: %w", host, r.scrub(err)), 0)
+}
+
+// dialed is why host cannot be connected to, without the words of the library.
+func dialed(host string, err error) error {
+	op := new(net.OpError)
+	if !errors.As(err, &op) || op.Op != "dial" {
+		return err
+	}
+	sys := new(os.SyscallError)
+	switch {
+	case !errors.As(op.Err, &sys):
+		return op.Err
+	case op.Addr == nil || op.Addr.String() == host:
+		return sys.Err
+	}
+	return fmt.Errorf("%w at %s", sys.Err, op.Addr)
 }
 
 // hostSetting says where the host's name comes from.

@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	neturl "net/url"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -318,6 +320,11 @@ func TestWhatCannotBeReachedIsNamed(t *testing.T) {
 		}
 		err = s.networkError(&neturl.Error{Op: "Get", URL: "https://blobs.example/part?sig=1", Err: &net.DNSError{Err: "no such host", IsNotFound: true}})
 		if text := fmt.Sprint(err); !strings.Contains(text, "blobs.example") || strings.Contains(text, "base_url") || strings.Contains(text, "sig=") {
+			t.Error(text)
+		}
+		refused := &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 443}, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+		err = s.networkError(&neturl.Error{Op: "Get", URL: "https://api.acme.example/events", Err: refused})
+		if text := fmt.Sprint(err); !strings.Contains(text, "api.acme.example: connection refused at 192.0.2.1:443; ") || strings.Contains(text, "dial") {
 			t.Error(text)
 		}
 	}
