@@ -43,31 +43,36 @@ var errPlace = errors.New("the stored place in a list is damaged")
 
 // descend gets the page at a place of the tree, with what is bad in the lists that
 // begin there.
-func (r *Source) descend(ctx context.Context, sc *scope, token string) (page *engine.Page, err error) {
+func (r *Source) descend(ctx context.Context, sc *scope, token string) (*engine.Page, error) {
 	place, err := readPlace(token, len(r.levels))
 	if err != nil {
 		return nil, r.fail(engine.Permanent, "bad_request", "", err, 0)
 	}
-	var bad []engine.Bad
 	list := place[0].Token
-	defer func() {
-		if err == nil {
-			page.Bad = append(bad, page.Bad...)
-			next, _ := readPlace(page.Next, len(r.levels))
-			page.Part = page.Next != "" && next[0].Token == list
-		}
-	}()
+	page, bad, err := r.walk(ctx, sc, place)
+	if err != nil {
+		return nil, err
+	}
+	page.Bad = append(bad, page.Bad...)
+	next, _ := readPlace(page.Next, len(r.levels))
+	page.Part = page.Next != "" && next[0].Token == list
+	return page, nil
+}
+
+// walk goes down to a place, getting the lists on the way.
+func (r *Source) walk(ctx context.Context, sc *scope, place []frame) (page *engine.Page, bad []engine.Bad, err error) {
 	for level := 0; level < len(place); level++ {
 		f := &place[level]
 		if r.job != nil && level == 0 {
-			page, err := r.job.step(ctx, sc, place)
-			if page != nil || err != nil {
-				return page, err
+			if page, err = r.job.step(ctx, sc, place); page != nil || err != nil {
+				return page, nil, err
 			}
 		} else if level == len(r.levels)-1 {
-			return r.leaf(ctx, sc, place)
+			page, err = r.leaf(ctx, sc, place)
+			return page, bad, err
 		} else if err := r.load(ctx, sc, level, place); err != nil {
-			return r.without(ctx, sc, place[:level+1], err)
+			page, err = r.without(ctx, sc, place[:level+1], err)
+			return page, bad, err
 		}
 		l := r.loaded[level]
 		if f.Sum != l.sum { // the list is new, or is another than it was
@@ -79,14 +84,15 @@ func (r *Source) descend(ctx context.Context, sc *scope, token string) (page *en
 		}
 		r.skipKnown(level, f)
 		if f.Item >= len(l.items) {
-			return r.passed(place[:level+1])
+			page, err = r.passed(place[:level+1])
+			return page, bad, err
 		}
 		if level+1 == len(place) {
 			place = append(place, frame{N: r.luck[level+1].less})
 		}
 		sc = r.inside(sc, level, f.Item, r.span(level+1, &place[level+1]))
 	}
-	return nil, r.fail(engine.Permanent, "bad_request", "", errPlace, 0)
+	return nil, nil, r.fail(engine.Permanent, "bad_request", "", errPlace, 0)
 }
 
 func readPlace(token string, levels int) (place []frame, err error) {
