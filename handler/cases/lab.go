@@ -146,6 +146,10 @@ func flatten(out map[string]string, name string, v any) {
 		}
 	case []any:
 		for i, e := range v {
+			if text, ok := e.(string); ok { // an id, wherever in a batch
+				out[name+"."+text] = text
+				continue
+			}
 			flatten(out, fmt.Sprint(name, ".", i), e)
 		}
 	default:

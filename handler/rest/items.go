@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/scan"
 )
 
 // What a step cannot get for one record of a list does not stop the others: the
@@ -64,6 +66,8 @@ func (l *listing) ofRecord(err error) error {
 	return err
 }
 
+const itemNotFound = "item_not_found"
+
 // ofAnswer is ofItem for an answer that is no success. Another origin is sent no
 // credentials, so it says nothing about them: the address may have expired.
 func (l *listing) ofAnswer(resp *http.Response, err error) error {
@@ -74,7 +78,7 @@ func (l *listing) ofAnswer(resp *http.Response, err error) error {
 	if e := new(itemError); errors.As(err, &e) {
 		switch resp.StatusCode {
 		case http.StatusNotFound:
-			e.reason = "item_not_found"
+			e.reason = itemNotFound
 		case http.StatusGone:
 			e.reason = "item_gone"
 		}
@@ -175,6 +179,32 @@ func (r *Source) setAside(sc *scope, place []frame, e *itemError) engine.Bad {
 	return engine.Bad{Body: item, Reason: e.reason, Detail: r.levels[level].asks() + ": " + e.err.Err.Error(), Again: r.again(sc, level, item, place[level].Token)}
 }
 
+// leftOut sets those of a batch aside that no record of the answer is about.
+func (r *Source) leftOut(sc *scope, level int, page *engine.Page) error {
+	l := r.levels[level]
+	if l.step == nil || l.step.Key == "" {
+		return nil
+	}
+	there := map[string]bool{}
+	for rec, err := range scan.Records(page.Records, page.Lines) {
+		if err == nil {
+			there[memberText(rec, strings.TrimPrefix(l.step.Key, "$"))] = true
+		}
+	}
+	why := func(item []byte) error {
+		return fmt.Errorf("no record in the answer has %s %s", l.step.Key, r.foreign(plainText(item), 100))
+	}
+	if len(there) == 0 && len(sc.items) > 0 {
+		return l.ofItem(r.fail(engine.Permanent, itemNotFound, "", why(sc.items[0]), 0))
+	}
+	for _, item := range sc.items {
+		if !there[plainText(item)] {
+			page.Bad = append(page.Bad, engine.Bad{Body: item, Reason: itemNotFound, Detail: l.asks() + ": " + why(item).Error(), Again: r.again(sc, level, item, "")})
+		}
+	}
+	return nil
+}
+
 // asks names the request of a listing as the connector declares it.
 func (l *listing) asks() string {
 	if l.req.URL != "" {
@@ -200,7 +230,10 @@ func (r *Source) atFault(ctx context.Context, sc *scope, place []frame, e *itemE
 		mates = []*scope{luck.had}
 	}
 	for _, mate := range mates {
-		_, err := l.clone().fetch(ctx, mate, "")
+		page, err := l.clone().fetch(ctx, mate, "")
+		if err == nil {
+			err = r.leftOut(mate, level, page)
+		}
 		alike := new(itemError)
 		switch {
 		case err == nil:

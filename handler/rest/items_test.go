@@ -264,6 +264,23 @@ func TestAPageOfDetailsIsAPartOfTheLists(t *testing.T) {
 	}
 }
 
+// TestWhatABatchLeavesOutIsSetAside, where the connector says how it can be told.
+func TestWhatABatchLeavesOutIsSetAside(t *testing.T) {
+	stream := strings.Replace(details, `{path: "/x/{item.id}"}, records: $`, `{path: /x, query: {ids: "{items}"}}, batch: 3, key: $.id, records: $`, 1)
+	a := newAPI(t, map[string]any{"GET /list": `["a","b",3,"d"]`, "GET /x?ids=a%2Cb%2C3": `[{"id":"3"},{"id":"a"}]`, "GET /x?ids=d": `[]`, "GET /x?ids=3": `[{"id":3}]`})
+	got, aside, err := a.walk(t, a.open(t, declared(t, "", stream)), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, got, `{"id":"3"}`, `{"id":"a"}`)
+	expect(t, aside, `item_not_found "b"`, `item_not_found "d"`)
+	// What leaves all out, whoever is asked for, is no fault of theirs.
+	a = newAPI(t, map[string]any{"GET /list": `["a","b","c"]`, "GET /x?ids=a%2Cb%2Cc": `[]`, "GET /x?ids=b%2Cc": `[]`, "GET /x?ids=a": `[]`, "GET /x?ids=b": `[]`, "GET /x?ids=c": `[]`})
+	if got, aside, err := a.walk(t, a.open(t, declared(t, "", stream)), ""); err == nil || len(got)+len(aside) > 0 {
+		t.Errorf("%v aside %v, %v", got, aside, err)
+	}
+}
+
 // TestWhatWasSetAsideCanBeAskedForAgain, all pages of it, and what lies below.
 func TestWhatWasSetAsideCanBeAskedForAgain(t *testing.T) {
 	stream := `

@@ -127,6 +127,9 @@ func (r *Source) load(ctx context.Context, sc *scope, level int, place []frame) 
 	if err == nil {
 		err = r.joined(sc, level, page)
 	}
+	if err == nil {
+		err = r.leftOut(sc, level, page)
+	}
 	if err != nil {
 		r.loaded[level] = nil // the page that led here may be asked for anew
 		return err
@@ -218,6 +221,9 @@ func (r *Source) leaf(ctx context.Context, sc *scope, place []frame) (*engine.Pa
 	}
 	if err == nil {
 		err = r.joined(sc, level, page)
+	}
+	if err == nil {
+		err = r.leftOut(sc, level, page)
 	}
 	if err != nil {
 		return r.without(ctx, sc, place, err)

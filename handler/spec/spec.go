@@ -159,6 +159,7 @@ type Explode struct {
 type Step struct {
 	Request  Request  `yaml:"request" required:"true" doc:"The request."`
 	Batch    int      `yaml:"batch" doc:"So many records at a time, which are {items}, a list. Default: one at a time."`
+	Key      string   `yaml:"key" doc:"batch: the path in a record to the one of {items} that it is about, such as $.id. One that no record is about goes to quarantine. Default: nobody looks whether one was left out."`
 	Once     bool     `yaml:"once" doc:"The last step: a record that comes again is not looked up again, since what it leads to never changes."`
 	Join     string   `yaml:"join" doc:"What was looked up becomes a member of this name in the record before: the rows, or the items of the step that follows, are made of both. Default: of what was looked up alone."`
 	Auth     *Auth    `yaml:"auth" doc:"Credentials of the step's own. Default: those of the connector. They go to base_url only."`

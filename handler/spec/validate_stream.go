@@ -211,6 +211,12 @@ func (v *validator) step(s *Stream, i int, path string, known []string) {
 	if st.Batch > 0 && st.Join != "" {
 		v.errorf(path+".join", "what was looked up for a batch cannot be joined to one record")
 	}
+	if st.Key != "" {
+		v.path(path+".key", st.Key, true)
+		if st.Batch == 0 || st.Paging.Type != "none" {
+			v.errorf(path+".key", "key tells whether the one answer to a batch has all of it: the step needs batch, and no paging")
+		}
+	}
 	if st.Once && i < len(s.Steps)-1 {
 		v.errorf(path+".once", "what a step leads to before another one may change: write once: true at the last step only")
 	}
