@@ -22,7 +22,9 @@ func (r *run) mapPage(ctx context.Context, page *Page) error {
 	d := newDamages(page)
 	err := eachRecord(page.Records, func(at int) (int, error) { return r.record(ctx, d, at) })
 	switch {
-	case errors.Is(err, errNotClosed), errors.Is(err, errNoList):
+	case errors.Is(err, errNoList):
+		return r.unfit("wrong_shape", err)
+	case errors.Is(err, errNotClosed):
 		return r.malformed(err)
 	case err != nil:
 		return err
@@ -83,8 +85,10 @@ func eachRecord(src []byte, f func(at int) (int, error)) error {
 	}
 }
 
-func (r *run) malformed(err error) error {
-	return &Error{Kind: Transient, Op: "read a page of " + r.s.Key(), Reason: "malformed_page",
+func (r *run) malformed(err error) error { return r.unfit("malformed_page", err) }
+
+func (r *run) unfit(reason string, err error) error {
+	return &Error{Kind: Transient, Op: "read a page of " + r.s.Key(), Reason: reason,
 		Hint: "the position stays; the page is asked for again in the next run", Err: err}
 }
 

@@ -395,10 +395,11 @@ func TestBatchesAreFullAndNeverTooLarge(t *testing.T) {
 }
 
 func TestAMalformedPageHoldsThePosition(t *testing.T) {
-	for _, body := range []string{`["1", "2"`, `["1", 5]`, `["1`} {
+	for body, reason := range map[string]string{`["1", "2"`: "malformed_page", `["1", 5]`: "malformed_page", `["1`: "malformed_page",
+		"[\"1\"]\n{\"error\": \"timed out\"}": "wrong_shape"} {
 		b := newBench()
 		b.s.Source = sourceFunc(func() (*engine.Page, error) { return &engine.Page{Records: []byte(body)}, nil })
-		if rep := b.run(t, engine.Failed); rep.Reason != "malformed_page" {
+		if rep := b.run(t, engine.Failed); rep.Reason != reason {
 			t.Errorf("%s: %+v", body, rep)
 		}
 		if c := b.checkpoint(t); !c.Position.Equal(noon.Add(-time.Hour)) || len(c.Seen) != 0 {
