@@ -40,6 +40,11 @@ func (r *run) await(ctx context.Context, done, signs <-chan struct{}) error {
 		case <-signs:
 		case <-tick.C:
 		}
+		select {
+		case <-done: // of two that are ready, chance took the other
+			return nil
+		default:
+		}
 		if err := r.renew(ctx); err != nil {
 			return err
 		}
