@@ -24,9 +24,12 @@ var expanding = make(chan struct{}, 4)
 
 // Expand runs f, which makes at most Max bytes of fewer, when few others do so: the
 // process never makes more than four times Max at a time.
-func Expand[T any](f func() (T, error)) (T, error) {
-	expanding <- struct{}{}
-	defer func() { <-expanding }()
+func Expand[T any](f func() (T, error)) (T, error) { return within(expanding, f) }
+
+// within runs f when there is a place, which it takes until f ends.
+func within[T any](places chan struct{}, f func() (T, error)) (T, error) {
+	places <- struct{}{}
+	defer func() { <-places }()
 	return f()
 }
 
