@@ -122,13 +122,7 @@ func (r *Source) load(ctx context.Context, sc *scope, level int, place []frame) 
 	}
 	page, err := r.levels[level].fetch(ctx, sc, place[level].Token)
 	if err == nil {
-		err = r.leadsOn(level, place[level].Token, page)
-	}
-	if err == nil {
-		err = r.joined(sc, level, page)
-	}
-	if err == nil {
-		err = r.leftOut(sc, level, page)
+		err = r.accept(sc, level, place[level].Token, page)
 	}
 	if err != nil {
 		r.loaded[level] = nil // the page that led here may be asked for anew
@@ -211,19 +205,25 @@ func (r *Source) skipKnown(level int, f *frame) {
 	}
 }
 
+// accept makes a page that token named what the level promises: one that leads on,
+// joined with what led to it, and with what a batch left out.
+func (r *Source) accept(sc *scope, level int, token string, page *engine.Page) error {
+	if err := r.leadsOn(level, token, page); err != nil {
+		return err
+	}
+	if err := r.joined(sc, level, page); err != nil {
+		return err
+	}
+	return r.leftOut(sc, level, page)
+}
+
 // leaf gets a page of the last step.
 func (r *Source) leaf(ctx context.Context, sc *scope, place []frame) (*engine.Page, error) {
 	level := len(r.levels) - 1
 	l, above := r.levels[level], place[level-1]
 	page, err := r.lookUp(ctx, sc, place)
 	if err == nil {
-		err = r.leadsOn(level, place[level].Token, page)
-	}
-	if err == nil {
-		err = r.joined(sc, level, page)
-	}
-	if err == nil {
-		err = r.leftOut(sc, level, page)
+		err = r.accept(sc, level, place[level].Token, page)
 	}
 	if err != nil {
 		return r.without(ctx, sc, place, err)
