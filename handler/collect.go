@@ -26,6 +26,7 @@ type app struct {
 	*engine.Engine
 	workspace config.Workspace
 	slots     chan struct{} // one for each connection that is being collected
+	room      *engine.Room  // what their streams may hold together
 	// reload reads the configuration again, for what was wrong with a connection
 	// may have been mended; nil: that is not looked for.
 	reload func() (*config.Config, error)
@@ -199,19 +200,23 @@ func (a *app) noTurn(c *connection, list ...*engine.Stream) (reps []engine.Repor
 const overtime = 10 * time.Second
 
 // collectStreams runs the streams of a connection, as many at a time as its
-// connector allows. The reports come in the order of the streams.
+// connector and the process's memory allow. The reports come in the order of the streams.
 func (a *app) collectStreams(ctx context.Context, c *connection, deadline time.Time) []engine.Report {
 	width := max(c.Connector.Limits.Concurrency, 1)
 	byStream := make([][]engine.Report, len(c.streams))
+	turn, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline.Add(overtime))
+	defer cancel()
 	var group errgroup.Group
 	group.SetLimit(width)
 	for i, s := range c.streams {
 		group.Go(func() error {
-			if time.Since(deadline) > overtime {
+			mine, err := a.room.Enter(turn)
+			if err != nil {
 				byStream[i] = a.noTurn(c, s)
 				return nil
 			}
-			byStream[i] = a.Collect(ctx, s, share(deadline, width, len(c.streams)-i))
+			defer mine.Leave()
+			byStream[i] = a.Collect(mine.In(ctx), s, share(deadline, width, len(c.streams)-i))
 			return nil
 		})
 	}

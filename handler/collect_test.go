@@ -152,6 +152,42 @@ func TestConnectionsRunSideBySide(t *testing.T) {
 	}
 }
 
+// TestLargePagesTakeTurns: where memory is for one run, six that read large pages, some
+// of which name others, come to their end all the same, one after the other.
+func TestLargePagesTakeTurns(t *testing.T) {
+	record := fmt.Sprintf(`{"published":%q,"uuid":"%%d","text":%q}`, time.Now().Add(-5*time.Minute).UTC().Format(time.RFC3339), strings.Repeat("x", 4000))
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		page := 0
+		_, _ = fmt.Sscan(r.URL.Query().Get("after"), &page)
+		if page < 2 {
+			w.Header().Set("Link", fmt.Sprintf(`<http://%s/api/v1/logs?after=%d>; rel="next"`, r.Host, page+1))
+		}
+		_, _ = w.Write([]byte("["))
+		for i := range 1500 {
+			_, _ = fmt.Fprintf(w, record+map[bool]string{true: ",", false: "]"}[i < 1499], 1500*page+i)
+		}
+	}))
+	defer provider.Close()
+	s := surround(t)
+	t.Setenv("TOKEN", "x")
+	text := fmt.Sprintf("workspace: {endpoint: %q, credential: none, rules: %s}\nstore: {dir: %q}\nconnections:\n", s.endpoint, s.rules, t.TempDir())
+	for i := range 6 {
+		text += fmt.Sprintf("  - {connector: okta, name: c%d, base_url: %q, settings: {domain: x.example, api_token: \"${env:TOKEN}\"}, start: -10m}\n", i, provider.URL)
+	}
+	a := appOf(t, text)
+	a.room = engine.NewRoom(33 << 20) // two runs, and less than a large page
+	for _, rep := range a.collectAll(t.Context(), a.connections(), time.Hour) {
+		if rep.Outcome != engine.OK || rep.Counts.Acknowledged != 4500 {
+			t.Errorf("%s", line(&rep))
+		}
+	}
+	if again, err := a.room.Enter(t.Context()); err != nil {
+		t.Error(err)
+	} else {
+		again.Leave()
+	}
+}
+
 // TestServeStopsAtAPage: a signal ends the runs under way as the end of their time does.
 func TestServeStopsAtAPage(t *testing.T) {
 	stopped, stop := context.WithCancel(t.Context())

@@ -81,7 +81,7 @@ func newApp(ctx context.Context, c *config.Config, log *slog.Logger) (*app, erro
 	if err != nil {
 		return nil, err
 	}
-	a := &app{Engine: engine.New(store, sink, log), workspace: c.Workspace, slots: make(chan struct{}, sideBySide)}
+	a := &app{Engine: engine.New(store, sink, log), workspace: c.Workspace, slots: make(chan struct{}, sideBySide), room: engine.NewRoom(memoryForRuns())}
 	a.Holder, a.Alive, a.Version = holder(), alive, buildVersion()
 	a.prepare(c)
 	return a, nil

@@ -33,7 +33,11 @@ func fromCSV(o Options, body []byte) (*Body, error) {
 			return nil, &scan.ShapeError{Place: "the first line", Found: "none of the columns that rows are made of", Want: "their names"}
 		}
 	}
-	b := &Body{JSON: make([]byte, 0, len(body)+len(body)/2+2)}
+	growth, size := Growth{Room: o.Room}, len(body)+len(body)/2+2
+	if err := growth.To(min(size, Max)); err != nil {
+		return nil, err
+	}
+	b := &Body{JSON: make([]byte, 0, size)}
 	b.JSON = append(b.JSON, '[')
 	for good := 0; r.next(); {
 		if r.why == "" {
@@ -44,8 +48,8 @@ func fromCSV(o Options, body []byte) (*Body, error) {
 		} else {
 			b.Bad = append(b.Bad, engine.Bad{Body: r.raw, Reason: "malformed_record", Detail: r.problem()})
 		}
-		if len(b.JSON) > Max {
-			return nil, ErrTooLarge
+		if err := growth.To(len(b.JSON)); err != nil {
+			return nil, err
 		}
 		if len(b.Bad) > maxBad && len(b.Bad) > good {
 			return nil, fmt.Errorf("most of its rows cannot be read: %s", b.Bad[0].Detail)

@@ -18,21 +18,6 @@ const Max = 64 << 20
 // ErrTooLarge says that a body has more than Max bytes, or unpacks or expands to more.
 var ErrTooLarge = fmt.Errorf("the response has more than %d MiB", Max>>20)
 
-// expanding has a place for each body that is made larger at a time, in all streams of
-// the process together: what a few bytes become is not known before.
-var expanding = make(chan struct{}, 4)
-
-// Expand runs f, which makes at most Max bytes of fewer, when few others do so: the
-// process never makes more than four times Max at a time.
-func Expand[T any](f func() (T, error)) (T, error) { return within(expanding, f) }
-
-// within runs f when there is a place, which it takes until f ends.
-func within[T any](places chan struct{}, f func() (T, error)) (T, error) {
-	places <- struct{}{}
-	defer func() { <-places }()
-	return f()
-}
-
 // Options say how a body is written: what a stream declares, and what came with it.
 type Options struct {
 	Format      string // json, ndjson, csv, xml, lines, parquet; "": json
@@ -44,6 +29,10 @@ type Options struct {
 	// Records are the names of the elements that lead to the records of an xml, their
 	// own as the last. Without, what is no XML is an error of the body.
 	Records []string
+
+	// Room is asked before so many bytes more are made of the body, and waits until
+	// they may be; nil: there is no limit but Max.
+	Room func(n int) error
 
 	ContentType     string
 	ContentEncoding string // that the transport has not taken off
@@ -69,13 +58,13 @@ func Text(o Options, body []byte) ([]byte, error) {
 func Records(o Options, text []byte) (*Body, error) {
 	switch o.Format {
 	case "csv":
-		return Expand(func() (*Body, error) { return fromCSV(o, text) })
+		return fromCSV(o, text)
 	case "xml":
-		return Expand(func() (*Body, error) { return fromXML(o.Records, text) })
+		return fromXML(o, text)
 	case "lines":
-		return Expand(func() (*Body, error) { return whole(fromLines(text)) })
+		return whole(fromLines(o, text))
 	case "parquet":
-		return Expand(func() (*Body, error) { return whole(fromParquet(text)) })
+		return whole(fromParquet(o, text))
 	}
 	return &Body{JSON: text, Lines: o.Format == "ndjson"}, nil
 }
@@ -83,8 +72,8 @@ func Records(o Options, text []byte) (*Body, error) {
 func whole(json []byte, err error) (*Body, error) { return &Body{JSON: json}, err }
 
 // fromLines makes an object of each line that is not empty.
-func fromLines(body []byte) ([]byte, error) {
-	out := []byte{'['}
+func fromLines(o Options, body []byte) ([]byte, error) {
+	out, growth := []byte{'['}, Growth{Room: o.Room}
 	for line := range bytes.Lines(body) {
 		if line = bytes.TrimRight(line, "\r\n"); len(line) == 0 {
 			continue
@@ -93,8 +82,8 @@ func fromLines(body []byte) ([]byte, error) {
 			out = append(out, ',')
 		}
 		out = append(appendText(append(out, `{"line":`...), line), '}')
-		if len(out) > Max {
-			return nil, ErrTooLarge
+		if err := growth.To(len(out)); err != nil {
+			return nil, err
 		}
 	}
 	return append(out, ']'), nil

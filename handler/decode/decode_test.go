@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/sluice-connectors/sluice/handler/scan"
 )
@@ -240,46 +237,6 @@ func FuzzCSV(f *testing.F) {
 		}
 		if !slices.EqualFunc(got, want, slices.Equal) {
 			t.Errorf("%q becomes %q, want %q", body, got, want)
-		}
-	})
-}
-
-// TestFewBodiesAreMadeLargerAtATime, whatever the streams do; and one that fails gives
-// its place back.
-func TestFewBodiesAreMadeLargerAtATime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		places := make(chan struct{}, cap(expanding))
-		running, most := 0, 0
-		var mu sync.Mutex
-		now := func() (int, int) {
-			synctest.Wait()
-			mu.Lock()
-			defer mu.Unlock()
-			return running, most
-		}
-		for range 50 {
-			go func() {
-				defer func() { _ = recover() }()
-				_, _ = within(places, func() (int, error) {
-					count := func(n int) {
-						mu.Lock()
-						defer mu.Unlock()
-						running += n
-						most = max(most, running)
-					}
-					count(1)
-					defer count(-1)
-					time.Sleep(time.Second)
-					panic("a damaged file")
-				})
-			}()
-		}
-		if n, _ := now(); n != 4 {
-			t.Errorf("%d at a time", n)
-		}
-		time.Sleep(time.Minute)
-		if n, most := now(); n != 0 || most != 4 {
-			t.Errorf("%d are left, at most %d were", n, most)
 		}
 	})
 }

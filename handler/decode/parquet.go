@@ -16,7 +16,7 @@ import (
 
 // fromParquet makes an array of objects of the rows of a Parquet file. It is the one
 // format whose rows are not read in place: they are stored by column.
-func fromParquet(body []byte) (out []byte, err error) {
+func fromParquet(o Options, body []byte) (out []byte, err error) {
 	defer func() { // the library panics on some damaged files
 		if p := recover(); p != nil {
 			err = fmt.Errorf("it is no Parquet file: %v", p)
@@ -26,11 +26,16 @@ func fromParquet(body []byte) (out []byte, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("it is no Parquet file: %w", err)
 	}
-	if err := claims(f, body); err != nil {
+	size, err := claims(f, body)
+	if err == nil { // the library keeps what it unpacks
+		err = (&Growth{Room: o.Room}).To(size)
+	}
+	if err != nil {
 		return nil, err
 	}
 	r := parquet.NewGenericReader[any](f)
 	defer r.Close()
+	growth := Growth{Room: o.Room}
 	out = []byte{'['}
 	rows := make([]any, 64)
 	for {
@@ -43,8 +48,9 @@ func fromParquet(body []byte) (out []byte, err error) {
 			if len(out) > 1 {
 				out = append(out, ',')
 			}
-			if out = append(out, text...); len(out) > Max {
-				return nil, ErrTooLarge
+			out = append(out, text...)
+			if err := growth.To(len(out)); err != nil {
+				return nil, err
 			}
 		}
 		if errors.Is(err, io.EOF) {
@@ -56,9 +62,9 @@ func fromParquet(body []byte) (out []byte, err error) {
 	}
 }
 
-// claims is an error for a file that says of itself that more is in it than a body may
+// claims is how much a file says is in it, and an error if that is more than a body may
 // become: the library makes room for what it says. A value becomes at least a byte.
-func claims(f *parquet.File, body []byte) error {
+func claims(f *parquet.File, body []byte) (made int, err error) {
 	var size, values int64
 	add := func(bytes, n int64) error {
 		if size, values = size+bytes, values+n; bytes < 0 || n < 0 || bytes > Max || n > Max || size > Max || values > Max {
@@ -74,14 +80,14 @@ func claims(f *parquet.File, body []byte) error {
 				first = d
 			}
 			if first < 0 || m.TotalCompressedSize < 0 || m.TotalCompressedSize > int64(len(body))-first {
-				return errors.New("a column of it reaches beyond its end")
+				return 0, errors.New("a column of it reaches beyond its end")
 			}
 			if err := pages(body[first:first+m.TotalCompressedSize], add); err != nil {
-				return err
+				return 0, err
 			}
 		}
 	}
-	return nil
+	return int(size), nil
 }
 
 // pages calls add with what each page of a column says of its size, and how many values

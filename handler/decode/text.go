@@ -3,8 +3,8 @@ package decode
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"regexp"
 	"strings"
@@ -24,17 +24,17 @@ func toUTF8(o Options, body []byte) ([]byte, error) {
 	case bytes.HasPrefix(body, []byte("\xef\xbb\xbf")):
 		return body[3:], nil
 	case beginsAsUTF32(binary.BigEndian, body):
-		return decode(utf32.UTF32(utf32.BigEndian, utf32.UseBOM), body)
+		return o.decode(utf32.UTF32(utf32.BigEndian, utf32.UseBOM), body)
 	case beginsAsUTF32(binary.LittleEndian, body):
-		return decode(utf32.UTF32(utf32.LittleEndian, utf32.UseBOM), body)
+		return o.decode(utf32.UTF32(utf32.LittleEndian, utf32.UseBOM), body)
 	case bytes.HasPrefix(body, []byte{0xff, 0xfe}):
-		return fromUTF16(body[2:], binary.LittleEndian)
+		return o.fromUTF16(body[2:], binary.LittleEndian)
 	case bytes.HasPrefix(body, []byte{0xfe, 0xff}):
-		return fromUTF16(body[2:], binary.BigEndian)
+		return o.fromUTF16(body[2:], binary.BigEndian)
 	case len(body) >= 2 && body[0] == 0 && body[1] != 0:
-		return fromUTF16(body, binary.BigEndian)
+		return o.fromUTF16(body, binary.BigEndian)
 	case len(body) >= 2 && body[0] != 0 && body[1] == 0:
-		return fromUTF16(body, binary.LittleEndian)
+		return o.fromUTF16(body, binary.LittleEndian)
 	}
 	_, params, _ := mime.ParseMediaType(o.ContentType)
 	label := params["charset"]
@@ -43,7 +43,7 @@ func toUTF8(o Options, body []byte) ([]byte, error) {
 			label = string(m[1])
 		}
 	}
-	return fromCharset(strings.ToLower(label), body)
+	return o.fromCharset(strings.ToLower(label), body)
 }
 
 // declared is the encoding that an XML document says it has.
@@ -51,7 +51,10 @@ var declared = regexp.MustCompile(`^\s*<\?xml\s[^>]*encoding\s*=\s*["']([A-Za-z0
 
 // fromUTF16 is like package utf16, but half of a pair, which is no character, stays
 // none, and stays what it was.
-func fromUTF16(body []byte, order binary.ByteOrder) ([]byte, error) {
+func (o Options) fromUTF16(body []byte, order binary.ByteOrder) ([]byte, error) {
+	if err := (&Growth{Room: o.Room}).To(min(len(body)/2*3, Max)); err != nil {
+		return nil, err
+	}
 	out := make([]byte, 0, len(body)/2+len(body)/8)
 	for ; len(body) >= 2 && len(out) <= Max; body = body[2:] {
 		c := rune(order.Uint16(body))
@@ -76,14 +79,14 @@ func fromUTF16(body []byte, order binary.ByteOrder) ([]byte, error) {
 
 // fromCharset decodes what is written in a charset of bytes. What is UTF-8 although
 // it was announced as something else, as JSON has to be, is left as it is.
-func fromCharset(label string, body []byte) ([]byte, error) {
+func (o Options) fromCharset(label string, body []byte) ([]byte, error) {
 	switch label {
 	case "", "utf-8", "utf8":
 		return body, nil
 	case "utf-16", "utf-16be": // where the first character is none of ASCII, it was not seen
-		return fromUTF16Unless(body, binary.BigEndian)
+		return o.fromUTF16Unless(body, binary.BigEndian)
 	case "utf-16le":
-		return fromUTF16Unless(body, binary.LittleEndian)
+		return o.fromUTF16Unless(body, binary.LittleEndian)
 	}
 	if utf8.Valid(body) && !strings.HasPrefix(label, "iso-2022") {
 		return body, nil
@@ -95,26 +98,26 @@ func fromCharset(label string, body []byte) ([]byte, error) {
 	if name, _ := htmlindex.Name(e); name == "utf-8" || name == "replacement" {
 		return body, nil
 	}
-	return decode(e, body)
+	return o.decode(e, body)
 }
 
-func decode(e encoding.Encoding, body []byte) ([]byte, error) {
-	out, err := io.ReadAll(io.LimitReader(e.NewDecoder().Reader(bytes.NewReader(body)), Max+1))
-	switch {
-	case err != nil:
+func (o Options) decode(e encoding.Encoding, body []byte) ([]byte, error) {
+	out, err := ReadAll(e.NewDecoder().Reader(bytes.NewReader(body)), len(body)+len(body)/8, o.Room)
+	if err != nil && !errors.Is(err, ErrTooLarge) {
 		return nil, fmt.Errorf("decode the charset: %w", err)
-	case len(out) > Max:
-		return nil, ErrTooLarge
+	}
+	if err != nil {
+		return nil, err
 	}
 	return bytes.ReplaceAll(out, []byte("\ufffd"), []byte{0xff}), nil // what could not be decoded
 }
 
 // fromUTF16Unless is fromUTF16 for what is no UTF-8.
-func fromUTF16Unless(body []byte, order binary.ByteOrder) ([]byte, error) {
+func (o Options) fromUTF16Unless(body []byte, order binary.ByteOrder) ([]byte, error) {
 	if utf8.Valid(body) {
 		return body, nil
 	}
-	return fromUTF16(body, order)
+	return o.fromUTF16(body, order)
 }
 
 // beginsAsUTF32 reports whether a text begins with the byte order mark of UTF-32, or

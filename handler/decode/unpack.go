@@ -34,7 +34,7 @@ func unpack(o Options, body []byte) ([]byte, error) {
 		}
 	}
 	if deflated {
-		out, err := inflate(body)
+		out, err := o.inflate(body)
 		if err != nil && (zlibHeader(body) || !beginsAsText(body)) {
 			return nil, err
 		}
@@ -46,11 +46,11 @@ func unpack(o Options, body []byte) ([]byte, error) {
 		var err error
 		switch {
 		case bytes.HasPrefix(body, []byte{0x1f, 0x8b, 8}):
-			body, err = read("gzip", body, func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) })
+			body, err = o.read("gzip", body, func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) })
 		case bytes.HasPrefix(body, []byte("PK\x03\x04")), o.Compression == "zip" && bytes.HasPrefix(body, []byte("PK")):
-			body, err = read("zip", body, func(io.Reader) (io.Reader, error) { return onlyFile(body) })
+			body, err = o.read("zip", body, func(io.Reader) (io.Reader, error) { return onlyFile(body) })
 		case zlibHeader(body):
-			out, failed := inflate(body)
+			out, failed := o.inflate(body)
 			if errors.Is(failed, ErrTooLarge) {
 				return nil, failed
 			}
@@ -70,24 +70,21 @@ func unpack(o Options, body []byte) ([]byte, error) {
 
 // read unpacks up to the limit. Of an archive no name is used as one: what it holds
 // goes nowhere but into memory.
-func read(what string, body []byte, open func(io.Reader) (io.Reader, error)) ([]byte, error) {
+func (o Options) read(what string, body []byte, open func(io.Reader) (io.Reader, error)) ([]byte, error) {
 	r, err := open(bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("it is no %s: %w", what, err)
 	}
-	out, err := Expand(func() ([]byte, error) { return io.ReadAll(io.LimitReader(r, Max+1)) })
-	switch {
-	case err != nil:
+	out, err := ReadAll(r, 4*len(body), o.Room)
+	if err != nil && !errors.Is(err, ErrTooLarge) {
 		return nil, fmt.Errorf("it is no whole %s: %w", what, err)
-	case len(out) > Max:
-		return nil, ErrTooLarge
 	}
-	return out, nil
+	return out, err
 }
 
 // inflate reads deflate; some leave the header out that it has in HTTP.
-func inflate(body []byte) ([]byte, error) {
-	return read("deflate", body, func(r io.Reader) (io.Reader, error) {
+func (o Options) inflate(body []byte) ([]byte, error) {
+	return o.read("deflate", body, func(r io.Reader) (io.Reader, error) {
 		z, err := zlib.NewReader(r)
 		if errors.Is(err, zlib.ErrHeader) {
 			return flate.NewReader(bytes.NewReader(body)), nil

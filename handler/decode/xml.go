@@ -17,26 +17,29 @@ const maxDepth = 1000 // of elements
 // child of a name is a value, several are an array, an empty element is null. A
 // character that XML does not allow is one that is no UTF-8 in the JSON; an & or <
 // that begins nothing is text. A record whose elements do not fit each other is Bad.
-func fromXML(records []string, body []byte) (*Body, error) {
-	t, err := readXML(body, nil)
+func fromXML(o Options, body []byte) (*Body, error) {
+	t, err := o.readXML(body, nil)
 	damaged := false
 	if syntax := new(xml.SyntaxError); errors.As(err, &syntax) {
+		if err := (&Growth{Room: o.Room}).To(min(2*len(body), Max)); err != nil {
+			return nil, err
+		}
 		repaired := repairXML(body)
 		if damaged = !bytes.Equal(repaired, body); damaged {
 			body = repaired
-			t, err = readXML(body, nil)
+			t, err = o.readXML(body, nil)
 		}
 	}
-	if err != nil && len(records) > 0 && !errors.Is(err, ErrTooLarge) {
-		t, err = readXML(body, records)
+	if err != nil && len(o.Records) > 0 && !errors.Is(err, ErrTooLarge) {
+		t, err = o.readXML(body, o.Records)
 	}
 	if err != nil {
 		return nil, err
 	}
-	t.damaged = damaged
+	t.damaged, t.growth = damaged, Growth{Room: o.Room}
 	out := t.appendMember([]byte{'{'}, t.nodes[0].first)
-	if out = append(out, '}'); len(out) > Max {
-		return nil, ErrTooLarge
+	if out = append(out, '}'); t.full(out) {
+		return nil, t.err
 	}
 	return &Body{JSON: out, Bad: t.bad}, nil
 }
@@ -52,6 +55,16 @@ type tree struct {
 	damaged bool     // U+FFFD in it stands for what is no character
 	rec     record
 	bad     []engine.Bad // records that were left out
+	growth  Growth       // of the tree, then of what is written
+	err     error        // there is no room for more
+}
+
+// full reports whether there is no room for what was written.
+func (t *tree) full(out []byte) bool {
+	if t.err == nil {
+		t.err = t.growth.To(len(out))
+	}
+	return t.err != nil
 }
 
 // node is an element, an attribute, or with name 0 the text between elements.
@@ -73,8 +86,8 @@ const textName, attribute = "#text", "@"
 
 // readXML reads a document. With a path to records it leaves out those that are no XML,
 // where it can be told where they end.
-func readXML(body []byte, records []string) (*tree, error) {
-	t := &tree{nodes: make([]node, 1), numbers: map[string]int32{}}
+func (o Options) readXML(body []byte, records []string) (*tree, error) {
+	t := &tree{nodes: make([]node, 1), numbers: map[string]int32{}, growth: Growth{Room: o.Room}}
 	t.number(textName)
 	open, from, dec := []int32{0}, 0, decoderOf(body)
 	for {
@@ -93,8 +106,8 @@ func readXML(body []byte, records []string) (*tree, error) {
 			}
 			open, dec = open[:len(records)], decoderOf(body[from:])
 		}
-		if len(t.nodes)*nodeSize > Max {
-			return nil, ErrTooLarge
+		if err := t.growth.To(len(t.nodes) * nodeSize); err != nil {
+			return nil, err
 		}
 	}
 	if root := t.nodes[0]; len(open) != 1 || root.first == 0 || t.nodes[root.first].next != 0 {
@@ -219,7 +232,7 @@ func (t *tree) appendObject(out []byte, first int32, text []byte) []byte {
 		}
 		comma()
 		out = t.appendGroup(out, c)
-		if len(out) > Max {
+		if t.full(out) {
 			return out
 		}
 	}
@@ -236,7 +249,7 @@ func (t *tree) appendGroup(out []byte, id int32) []byte {
 		return t.appendMember(out, id)
 	}
 	out = append(append(out, t.names[t.nodes[id].name]...), '[')
-	for c := id; c != 0 && len(out) <= Max; c = t.nodes[c].same {
+	for c := id; c != 0 && !t.full(out); c = t.nodes[c].same {
 		if c != id {
 			out = append(out, ',')
 		}

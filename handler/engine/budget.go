@@ -76,7 +76,11 @@ func (r *run) ask(ctx context.Context, w Window) (*Page, error) {
 	stop := r.keepAlive(ctx, cancel)
 	defer func() { _ = stop() }() // when Fetch panics
 	asked := r.e.Clock.Now()
+	r.settleShare(ctx) // the page before has been dealt with
 	page, err := r.s.Source.Fetch(call, w, r.work.Token)
+	if err != nil {
+		r.settleShare(ctx)
+	}
 	if lost := stop(); lost != nil {
 		return nil, lost
 	}

@@ -83,6 +83,13 @@ type Knowing interface {
 	Know(known func(key []byte) bool)
 }
 
+// A Holding source keeps lists from one Fetch to the next, such as one whose records it
+// looks up.
+type Holding interface {
+	// Holds is how many bytes they have.
+	Holds() int
+}
+
 // Mapper turns records into rows. One goroutine uses it. What its methods
 // return is valid until the next Map.
 type Mapper interface {

@@ -253,7 +253,7 @@ func (r *run) take(ctx context.Context, page *Page) (closed bool, err error) {
 			Err: fmt.Errorf("the provider lists %d pages of a window, and the one from %s has more and cannot be cut", r.s.MaxPages, w.From.Format(time.RFC3339))}
 	}
 	r.mark(closed)
-	if page.Commit {
+	if page.Commit || shareOf(ctx).large() {
 		return closed, r.commitAll(ctx)
 	}
 	return closed, r.flush(ctx)

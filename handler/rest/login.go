@@ -26,7 +26,7 @@ func (r *Connection) login(ctx context.Context) (token, error) {
 		return token{}, r.networkError(err)
 	}
 	defer resp.Body.Close()
-	body, err := l.read(resp)
+	body, err := l.read(ctx, resp)
 	if err != nil {
 		return token{}, err
 	}

@@ -191,7 +191,7 @@ func TestWhatRecordsBecomeIsBounded(t *testing.T) {
 	text := `[{"long":"` + long + `","n":[` + strings.Repeat("1,", 100) + `1]}]`
 	matched(t, "explode", answer(t, "records: $\nexplode: {at: n}", body(text)), "!page_too_large: more than 64 MiB")
 	page := &engine.Page{Records: []byte("[" + strings.Repeat("1,", 100) + "1]")}
-	if err := join([]byte(`{"long":"`+long+`"}`), "detail", page); !errors.Is(err, decode.ErrTooLarge) {
+	if err := join([]byte(`{"long":"`+long+`"}`), "detail", page, &decode.Growth{}); !errors.Is(err, decode.ErrTooLarge) {
 		t.Error(err)
 	}
 }

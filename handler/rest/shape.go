@@ -16,6 +16,7 @@ import (
 // lists with a header, texts that hold records, lists inside of records.
 func (l *listing) shape(page *engine.Page, body []byte) error {
 	var err error
+	growth := &decode.Growth{Room: l.room}
 	switch {
 	case l.resp.Columns != "" && !empty(page.Records):
 		var names []string
@@ -24,28 +25,29 @@ func (l *listing) shape(page *engine.Page, body []byte) error {
 			err = nil
 		}
 		if err == nil {
-			err = eachRecord(page, named(names))
+			err = eachRecord(page, growth, named(names))
 		}
 	case l.resp.Unwrap != "":
-		err = eachRecord(page, unwrap(l.resp.Unwrap))
+		err = eachRecord(page, growth, unwrap(l.resp.Unwrap))
 	}
 	if err == nil && l.explode.At != "" {
-		err = eachRecord(page, explode(l.explode.At, l.explode.Index))
+		growth := &decode.Growth{Room: l.room}
+		err = eachRecord(page, growth, explode(l.explode.At, l.explode.Index, growth))
 	}
 	return err
 }
 
 // eachRecord rewrites the records of a page, one by one, as an array. Those that cannot
 // be read become Bad.
-func eachRecord(page *engine.Page, f func(out, rec []byte) ([]byte, error)) error {
-	out, err := decode.Expand(func() ([]byte, error) { return rewrite(page, f) })
+func eachRecord(page *engine.Page, growth *decode.Growth, f func(out, rec []byte) ([]byte, error)) error {
+	out, err := rewrite(page, growth, f)
 	if err == nil {
 		page.Records, page.Lines = out, false
 	}
 	return err
 }
 
-func rewrite(page *engine.Page, f func(out, rec []byte) ([]byte, error)) ([]byte, error) {
+func rewrite(page *engine.Page, growth *decode.Growth, f func(out, rec []byte) ([]byte, error)) ([]byte, error) {
 	out := []byte{'['}
 	for rec, err := range scan.Records(page.Records, page.Lines) {
 		switch {
@@ -66,8 +68,8 @@ func rewrite(page *engine.Page, f func(out, rec []byte) ([]byte, error)) ([]byte
 		if len(out) == start {
 			out = out[:before]
 		}
-		if len(out) > decode.Max {
-			return nil, decode.ErrTooLarge
+		if err := growth.To(len(out)); err != nil {
+			return nil, err
 		}
 	}
 	return append(out, ']'), nil
@@ -173,7 +175,7 @@ func decodeBase64(text []byte) ([]byte, error) {
 // explode makes a record of each element of the list in member at: the outer record
 // with that one in the list's place, and its number in member index. A record
 // without such a list stays as it is.
-func explode(at, index string) func(out, rec []byte) ([]byte, error) {
+func explode(at, index string, growth *decode.Growth) func(out, rec []byte) ([]byte, error) {
 	return func(out, rec []byte) ([]byte, error) {
 		before, elems, after, err := cut(rec, at)
 		if err != nil || len(elems) == 0 {
@@ -188,8 +190,9 @@ func explode(at, index string) func(out, rec []byte) ([]byte, error) {
 				out = append(append(append(out, ','), scan.AppendQuoted(nil, index)...), ':')
 				out = strconv.AppendInt(out, int64(i), 10)
 			}
-			if out = append(out, after...); len(out) > decode.Max {
-				return nil, decode.ErrTooLarge
+			out = append(out, after...)
+			if err := growth.To(len(out)); err != nil {
+				return nil, err
 			}
 		}
 		return out, nil

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 
@@ -37,6 +36,7 @@ type Source struct {
 var (
 	_ engine.Source    = (*Source)(nil)
 	_ engine.Knowing   = (*Source)(nil)
+	_ engine.Holding   = (*Source)(nil)
 	_ engine.Refetcher = (*Source)(nil)
 )
 
@@ -166,8 +166,9 @@ type listing struct {
 	windowed bool   // the requests say which window
 
 	pager   *pager
-	renewed bool // the token, because an answer said so; no page has come since
-	size    int  // of the last body, a guess for the next
+	renewed bool              // the token, because an answer said so; no page has come since
+	size    int               // of the last body, a guess for the next
+	room    func(n int) error // of the run that asked last; see decode.Options
 }
 
 // fetch gets the page that token names.
@@ -235,7 +236,7 @@ func (l *listing) exchange(ctx context.Context, sc *scope, token string) (*http.
 		if err != nil {
 			return nil, nil, l.ofItem(r.networkError(err))
 		}
-		body, err := l.read(resp)
+		body, err := l.read(ctx, resp)
 		resp.Body.Close()
 		if l.refused(resp, body) && tries == 0 {
 			continue
@@ -262,21 +263,21 @@ func (l *listing) refused(resp *http.Response, body []byte) bool {
 
 // read reads the body into memory of its own: records refer to it until they
 // are acknowledged.
-func (l *listing) read(resp *http.Response) ([]byte, error) {
+func (l *listing) read(ctx context.Context, resp *http.Response) ([]byte, error) {
 	size := l.size + l.size/8
 	if resp.ContentLength >= 0 {
 		size = int(min(resp.ContentLength, decode.Max))
 	}
-	buf := bytes.NewBuffer(make([]byte, 0, max(size, 1024)+bytes.MinRead))
-	n, err := buf.ReadFrom(io.LimitReader(resp.Body, decode.Max+1))
+	l.room = func(n int) error { return engine.Grow(ctx, n) }
+	body, err := decode.ReadAll(resp.Body, size, l.room)
 	switch {
+	case errors.Is(err, decode.ErrTooLarge):
+		return nil, l.ofItem(l.src.tooLarge())
 	case err != nil:
 		return nil, l.ofItem(l.src.networkError(err))
-	case n > decode.Max:
-		return nil, l.ofItem(l.src.tooLarge())
 	}
-	l.size = int(n)
-	return buf.Bytes(), nil
+	l.size = len(body)
+	return body, nil
 }
 
 // page reads a response to a request for the page that token names.
@@ -295,7 +296,7 @@ func (l *listing) page(resp *http.Response, body []byte, token string) (*engine.
 func (l *listing) decode(resp *http.Response, body []byte) (*decode.Body, error) {
 	r, kind := l.src, resp.Header.Get("Content-Type")
 	opt := decode.Options{Format: l.resp.Format, Compression: l.resp.Compression, Delimiter: l.resp.Delimiter, NoHeader: l.resp.NoHeader,
-		ContentType: kind, ContentEncoding: resp.Header.Get("Content-Encoding")}
+		ContentType: kind, ContentEncoding: resp.Header.Get("Content-Encoding"), Room: l.room}
 	if l.knows != nil {
 		opt.Known = l.knows.column
 	}

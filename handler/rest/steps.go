@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/sluice-connectors/sluice/handler/decode"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/scan"
 )
@@ -34,6 +35,7 @@ type frame struct {
 type loaded struct {
 	token string // of the place that led there
 	items []json.RawMessage
+	size  int // of the page, in bytes
 	next  string
 	sum   string
 	bad   []engine.Bad // of the page; it is handed on with what the first item leads to
@@ -129,7 +131,7 @@ func (r *Source) load(ctx context.Context, sc *scope, level int, place []frame) 
 		return err
 	}
 	r.luck[level].got(sc, r.batch(level))
-	l := &loaded{token: at, next: page.Next, bad: page.Bad}
+	l := &loaded{token: at, size: len(page.Records), next: page.Next, bad: page.Bad}
 	items, bad, err := elements(page.Records, page.Lines)
 	if err != nil {
 		return r.levels[level].unfit(err, page.Records)
@@ -281,20 +283,20 @@ func (r *Source) joined(sc *scope, level int, page *engine.Page) error {
 	if l.step == nil || l.step.Join == "" {
 		return nil
 	}
-	if err := join(sc.item, l.step.Join, page); err != nil {
+	if err := join(sc.item, l.step.Join, page, &decode.Growth{Room: l.room}); err != nil {
 		return l.ofItem(l.unfit(err, nil))
 	}
 	return nil
 }
 
 // join makes a record of the one before and each that was looked up for it.
-func join(outer []byte, name string, page *engine.Page) error {
+func join(outer []byte, name string, page *engine.Page, growth *decode.Growth) error {
 	outer = bytes.TrimSpace(outer)
 	if len(outer) == 0 || outer[0] != '{' {
 		outer = fmt.Appendf(nil, `{"item":%s}`, outer)
 	}
 	head := outer[:len(outer)-1]
-	return eachRecord(page, func(out, rec []byte) ([]byte, error) {
+	return eachRecord(page, growth, func(out, rec []byte) ([]byte, error) {
 		out = append(out, head...)
 		if len(bytes.TrimSpace(head)) > 1 {
 			out = append(out, ',')
@@ -302,4 +304,19 @@ func join(outer []byte, name string, page *engine.Page) error {
 		out = append(scan.AppendQuoted(out, name), ':')
 		return append(append(out, rec...), '}'), nil
 	})
+}
+
+// Holds implements engine.Holding.
+func (r *Source) Holds() (n int) {
+	for _, l := range r.loaded {
+		if l != nil {
+			n += l.size
+		}
+	}
+	for _, got := range r.ahead {
+		if got.page != nil {
+			n += len(got.page.Records)
+		}
+	}
+	return n
 }
