@@ -8,7 +8,6 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
-	"sync"
 )
 
 const (
@@ -19,31 +18,34 @@ const (
 	hostMemory = 192 << 20
 )
 
-// memoryForRuns is what the streams that are collected may hold together: half of what
-// the process may use, for Go's collector lets memory become twice as much as is held.
-// Near a limit that is known it works harder.
-var memoryForRuns = sync.OnceValue(func() int {
-	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 { // GOMEMLIMIT
-		return int(limit / 2)
+// aside is kept for what a process has without runs, and for one body of the largest
+// size while it grows.
+const aside = 160 << 20
+
+// limitMemory has Go's collector stay within what there is, unless GOMEMLIMIT says so
+// already.
+func limitMemory() {
+	if debug.SetMemoryLimit(-1) == math.MaxInt64 {
+		debug.SetMemoryLimit(memoryLimit("/", os.Getenv))
 	}
-	limit, known := memoryLimit("/", os.Getenv)
-	if known {
-		debug.SetMemoryLimit(limit / 10 * 9)
-	}
-	return int(limit / 2)
-})
+}
+
+// memoryForRuns is what the streams that are collected may hold together, with a limit
+// for the process: half of what is left, for memory may become twice as much as is held
+// before it is collected.
+func memoryForRuns(limit int64) int { return int(max(limit-aside, 0) / 2) }
 
 // memoryLimit is how much memory this process may use: what its container has, in a
-// function app without the host's part. known says that it is more than a guess.
-func memoryLimit(root string, getenv func(string) string) (limit int64, known bool) {
-	limit, known = containerMemory(root)
+// function app without the host's part.
+func memoryLimit(root string, getenv func(string) string) int64 {
+	limit, known := containerMemory(root)
 	if !known {
 		limit = defaultMemory
 	}
 	if getenv("FUNCTIONS_CUSTOMHANDLER_PORT") != "" {
 		limit = max(limit-hostMemory, limit/4)
 	}
-	return limit, known
+	return limit / 10 * 9
 }
 
 // containerMemory is the limit of the control group, version 2 or 1, that the process

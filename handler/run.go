@@ -38,7 +38,11 @@ cron and Kubernetes jobs: whatever stops it, the next run goes on where it was.
 
 With --schedule it stays, and collects each connection on its schedule until it is
 stopped: for containers and services. Of several that share a store each stream is
-collected by one, so that another takes over where one dies.
+collected by one, so that another takes over where one dies. A signal ends it once what
+was read is committed, a second one at once.
+
+As many streams are collected at a time as there is memory for: GOMEMLIMIT, else the
+container's limit, else 512 MiB for the process.
 
 Exit code 0: caught up. 1: an error; position and data stay. 2: a wrong call.
 3: its time was up before it had caught up, or another run holds a stream.`,

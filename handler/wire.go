@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -81,7 +82,7 @@ func newApp(ctx context.Context, c *config.Config, log *slog.Logger) (*app, erro
 	if err != nil {
 		return nil, err
 	}
-	a := &app{Engine: engine.New(store, sink, log), workspace: c.Workspace, slots: make(chan struct{}, sideBySide), room: engine.NewRoom(memoryForRuns())}
+	a := &app{Engine: engine.New(store, sink, log), workspace: c.Workspace, slots: make(chan struct{}, sideBySide), room: engine.NewRoom(memoryForRuns(debug.SetMemoryLimit(-1)))}
 	a.Holder, a.Alive, a.Version = holder(), alive, buildVersion()
 	a.prepare(c)
 	return a, nil

@@ -106,6 +106,9 @@ func (m *LineMapper) Additional() []byte { return nil }
 // Truncated implements engine.Mapper.
 func (m *LineMapper) Truncated() bool { return false }
 
+// Forget implements engine.Mapper.
+func (m *LineMapper) Forget() {}
+
 // Oddities implements engine.Mapper.
 func (m *LineMapper) Oddities() map[string]int64 { return nil }
 

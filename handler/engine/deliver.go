@@ -349,7 +349,7 @@ func (r *run) reap(ctx context.Context) error {
 	}
 	err := f.err
 	if err == nil {
-		r.flights = r.flights[1:]
+		r.flights = slices.Delete(r.flights, 0, 1)
 		r.free = append(r.free, f.buf)
 		err = r.commit(ctx, f)
 	}

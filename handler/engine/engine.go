@@ -78,8 +78,9 @@ type Source interface {
 // A Knowing source looks things up one by one, such as the details of each
 // record in a list, and leaves out what is known to have been delivered.
 type Knowing interface {
-	// Know is called before the first Fetch of each run. known reports whether
-	// a page that was Done with key is delivered, or about to be.
+	// Know is called before the first Fetch of each run, when nothing is held that
+	// was read before, and after the last. known reports whether a page that was
+	// Done with key is delivered, or about to be.
 	Know(known func(key []byte) bool)
 }
 
@@ -91,7 +92,7 @@ type Holding interface {
 }
 
 // Mapper turns records into rows. One goroutine uses it. What its methods
-// return is valid until the next Map.
+// return is valid until the next Map or Forget.
 type Mapper interface {
 	// Map reads the JSON value at or after src[0], appends its row to dst as
 	// an object without the closing brace, and returns the bytes read. Without
@@ -110,6 +111,8 @@ type Mapper interface {
 	// record has does not fit; under names in parentheses, what else is odd about
 	// records, such as no time. It counts anew after each call.
 	Oddities() map[string]int64
+	// Forget lets go of the record: what it stands in may be large.
+	Forget()
 }
 
 // Batch is a JSON array of rows for one table.

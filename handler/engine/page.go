@@ -14,6 +14,7 @@ func (r *run) mapPage(ctx context.Context, page *Page) error {
 	r.page = pageSum{}
 	r.span()
 	r.names.page()
+	defer r.s.Mapper.Forget()
 	for i := range page.Bad {
 		if err := r.bad(ctx, &page.Bad[i]); err != nil {
 			return err

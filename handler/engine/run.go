@@ -125,6 +125,7 @@ func (r *run) list(ctx context.Context) error {
 			h := hashID(key)
 			return r.seen.has(h) && !r.seen.add(h, r.until, r.floor)
 		})
+		defer k.Know(func([]byte) bool { return false })
 	}
 	r.tail, r.names = newTail(r.s), newNames(r.s)
 	r.out = r.newBatch()

@@ -146,6 +146,18 @@ func (m *Runner) reset() {
 	}
 }
 
+// Forget lets go of the record.
+func (m *Runner) Forget() {
+	m.src, m.row, m.id, m.when, m.held = nil, nil, Value{}, Value{}, Value{}
+	clear(m.regs)
+	clear(m.stack[:cap(m.stack)])
+	m.r.Forget()
+	for _, r := range m.tokens {
+		r.Forget()
+	}
+	m.reset()
+}
+
 // repair reads a record again that is not UTF-8, or has two members of one name:
 // the last counts, the others are read under names of their own.
 func (m *Runner) repair(rec []byte) (err error) {

@@ -122,6 +122,7 @@ var bugs = []bug{
 	{"last part of a job skipped", "rest/job.go", "	l.sum = digestOf(l.items)\n", "	if n := len(l.items); n > 1 {\n		l.items = l.items[:n-1]\n	}\n	l.sum = digestOf(l.items)\n"},
 	{"job that is running has no parts", "rest/job.go", "		return j.fail(engine.Throttled, engine.JobRunning", "		j.loaded[0], j.name = &loaded{}, f.Token\n		return nil\n		return j.fail(engine.Throttled, engine.JobRunning"},
 	{"memory that was read into is not given back", "engine/room.go", "	r.used -= n\n", ""},
+	{"pages that were delivered are kept", "engine/deliver.go", "		r.flights = slices.Delete(r.flights, 0, 1)\n", "		r.flights = r.flights[1:]\n"},
 	{"runs wait for memory of each other", "engine/room.go", "	case q.grows && (r.beyond == nil || r.beyond == q.share):\n", "	case false:\n"},
 	{"page larger than the limit read in part", "decode/growth.go", "			return nil, ErrTooLarge\n		case err == io.EOF:", "			return out[:Max], nil\n		case err == io.EOF:"},
 	{"checkpoint written without condition", "azblob/azblob.go", "		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: cond},\n", ""},

@@ -16,6 +16,7 @@ import (
 func (p *pager) page(resp *http.Response, body *decode.Body, token string) (*engine.Page, error) {
 	page := &engine.Page{Bad: body.Bad, Lines: body.Lines}
 	p.aside = len(body.Bad)
+	defer p.forget()
 	var err error
 	if page.Records, err = p.found(page, body.JSON); err != nil {
 		return nil, p.unfit(err, body.JSON)
@@ -45,6 +46,15 @@ func (p *pager) page(resp *http.Response, body *decode.Body, token string) (*eng
 		return nil, p.unfit(err, body.JSON)
 	}
 	return page, nil
+}
+
+// forget lets go of the body, which is the page's.
+func (p *pager) forget() {
+	for _, r := range []*scan.Reader{p.reader, p.last} {
+		if r != nil {
+			r.Forget()
+		}
+	}
 }
 
 // unfit is the error of a page whose body is not what the stream declares.

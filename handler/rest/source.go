@@ -76,6 +76,7 @@ func (r *Connection) Source(s *spec.Stream, part string) *Source {
 // Know implements engine.Knowing.
 func (r *Source) Know(known func(key []byte) bool) {
 	r.known, r.ahead = known, nil
+	clear(r.loaded)
 	clear(r.luck)
 }
 

@@ -52,6 +52,9 @@ func (r *Reader) Read(src []byte, p int) (end int, err error) {
 	return end, nil
 }
 
+// Forget lets go of the text that was read, which may be large.
+func (r *Reader) Forget() { r.scanner = scanner{} }
+
 // node scans the value at p, for which node n of the tree waits. Its name, if it
 // has one, begins at start. With rest, what is not taken of it is kept.
 func (r *Reader) node(start, p, n, depth int, rest bool) int {
