@@ -76,8 +76,7 @@ var imports = map[string][]string{
 	"handler/deploy":        {"handler/arm"},
 	"handler/doctor":        {},
 	"infra":                 {},
-	"scripts/bicep":         {},
-	"scripts/cmd/generate":  {"connectors", "handler/engine", "handler/kql", "handler/schedule", "handler/spec", "scripts/bicep"},
+	"scripts/cmd/generate":  {"connectors", "handler/engine", "handler/kql", "handler/schedule", "handler/spec"},
 	"scripts/cmd/package":   {},
 }
 

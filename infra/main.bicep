@@ -99,6 +99,7 @@ param packageUri string = ''
 param packageSha256 string = ''
 
 @description('1Password: Events host. events.1password.com, .ca or .eu, or events.ent.1password.com for enterprise accounts.')
+#disable-next-line secure-secrets-in-params // it sounds like one, and is none
 param onepasswordEventsHost string = 'events.1password.com'
 
 @description('1Password: Bearer token. Issued by the Events Reporting integration.')
@@ -336,10 +337,10 @@ module storageEndpoint 'modules/endpoint.bicep' = if (private) {
   params: {
     name: '${appName}-blob'
     location: location
-    subnetId: net.outputs.endpointSubnetId
+    subnetId: net!.outputs.endpointSubnetId
     targetId: storage.outputs.id
     service: 'blob'
-    zoneIds: net.outputs.zones.blob
+    zoneIds: net!.outputs.zones.blob
   }
 }
 
@@ -348,10 +349,10 @@ module vaultEndpoint 'modules/endpoint.bicep' = if (private) {
   params: {
     name: '${appName}-vault'
     location: location
-    subnetId: net.outputs.endpointSubnetId
+    subnetId: net!.outputs.endpointSubnetId
     targetId: vault.outputs.id
     service: 'vault'
-    zoneIds: net.outputs.zones.vault
+    zoneIds: net!.outputs.zones.vault
   }
 }
 
@@ -362,9 +363,9 @@ module link 'modules/privatelink.bicep' = if (private) {
     location: location
     workspaceLocation: workspace.location
     scopeId: privateLinkScopeId
-    insightsId: empty(insightsWorkspaceId) ? '' : monitoring.outputs.id
-    subnetId: net.outputs.endpointSubnetId
-    zoneIds: net.outputs.zones.azuremonitor
+    insightsId: empty(insightsWorkspaceId) ? '' : monitoring!.outputs.id
+    subnetId: net!.outputs.endpointSubnetId
+    zoneIds: net!.outputs.zones.azuremonitor
   }
 }
 
@@ -377,8 +378,8 @@ module health 'health/workspace.bicep' = {
     location: workspace.location
     name: name
     principalId: principalId
-    endpointId: private ? link.outputs.endpointId : ''
-    endpoint: private ? link.outputs.endpoint : ''
+    endpointId: private ? link!.outputs.endpointId : ''
+    endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -394,8 +395,8 @@ module onepassword 'connectors/1password/workspace.bicep' = if (onepasswordOn) {
     location: workspace.location
     name: name
     principalId: principalId
-    endpointId: private ? link.outputs.endpointId : ''
-    endpoint: private ? link.outputs.endpoint : ''
+    endpointId: private ? link!.outputs.endpointId : ''
+    endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -411,8 +412,8 @@ module auth0 'connectors/auth0/workspace.bicep' = if (auth0On) {
     location: workspace.location
     name: name
     principalId: principalId
-    endpointId: private ? link.outputs.endpointId : ''
-    endpoint: private ? link.outputs.endpoint : ''
+    endpointId: private ? link!.outputs.endpointId : ''
+    endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -429,8 +430,8 @@ module ciscoDuo 'connectors/cisco-duo/workspace.bicep' = if (ciscoDuoOn) {
     location: workspace.location
     name: name
     principalId: principalId
-    endpointId: private ? link.outputs.endpointId : ''
-    endpoint: private ? link.outputs.endpoint : ''
+    endpointId: private ? link!.outputs.endpointId : ''
+    endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -447,8 +448,8 @@ module cloudflare 'connectors/cloudflare/workspace.bicep' = if (cloudflareOn) {
     location: workspace.location
     name: name
     principalId: principalId
-    endpointId: private ? link.outputs.endpointId : ''
-    endpoint: private ? link.outputs.endpoint : ''
+    endpointId: private ? link!.outputs.endpointId : ''
+    endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -465,8 +466,8 @@ module crowdstrike 'connectors/crowdstrike/workspace.bicep' = if (crowdstrikeOn)
     location: workspace.location
     name: name
     principalId: principalId
-    endpointId: private ? link.outputs.endpointId : ''
-    endpoint: private ? link.outputs.endpoint : ''
+    endpointId: private ? link!.outputs.endpointId : ''
+    endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -482,8 +483,8 @@ module entraId 'connectors/entra-id/workspace.bicep' = if (entraIdOn) {
     location: workspace.location
     name: name
     principalId: principalId
-    endpointId: private ? link.outputs.endpointId : ''
-    endpoint: private ? link.outputs.endpoint : ''
+    endpointId: private ? link!.outputs.endpointId : ''
+    endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -499,8 +500,8 @@ module github 'connectors/github/workspace.bicep' = if (githubOn) {
     location: workspace.location
     name: name
     principalId: principalId
-    endpointId: private ? link.outputs.endpointId : ''
-    endpoint: private ? link.outputs.endpoint : ''
+    endpointId: private ? link!.outputs.endpointId : ''
+    endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -517,8 +518,8 @@ module googleWorkspace 'connectors/google-workspace/workspace.bicep' = if (googl
     location: workspace.location
     name: name
     principalId: principalId
-    endpointId: private ? link.outputs.endpointId : ''
-    endpoint: private ? link.outputs.endpoint : ''
+    endpointId: private ? link!.outputs.endpointId : ''
+    endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -534,8 +535,8 @@ module netskope 'connectors/netskope/workspace.bicep' = if (netskopeOn) {
     location: workspace.location
     name: name
     principalId: principalId
-    endpointId: private ? link.outputs.endpointId : ''
-    endpoint: private ? link.outputs.endpoint : ''
+    endpointId: private ? link!.outputs.endpointId : ''
+    endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -551,8 +552,8 @@ module office365 'connectors/office365/workspace.bicep' = if (office365On) {
     location: workspace.location
     name: name
     principalId: principalId
-    endpointId: private ? link.outputs.endpointId : ''
-    endpoint: private ? link.outputs.endpoint : ''
+    endpointId: private ? link!.outputs.endpointId : ''
+    endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -568,8 +569,8 @@ module okta 'connectors/okta/workspace.bicep' = if (oktaOn) {
     location: workspace.location
     name: name
     principalId: principalId
-    endpointId: private ? link.outputs.endpointId : ''
-    endpoint: private ? link.outputs.endpoint : ''
+    endpointId: private ? link!.outputs.endpointId : ''
+    endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -586,8 +587,8 @@ module qualys 'connectors/qualys/workspace.bicep' = if (qualysOn) {
     location: workspace.location
     name: name
     principalId: principalId
-    endpointId: private ? link.outputs.endpointId : ''
-    endpoint: private ? link.outputs.endpoint : ''
+    endpointId: private ? link!.outputs.endpointId : ''
+    endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -604,8 +605,8 @@ module salesforce 'connectors/salesforce/workspace.bicep' = if (salesforceOn) {
     location: workspace.location
     name: name
     principalId: principalId
-    endpointId: private ? link.outputs.endpointId : ''
-    endpoint: private ? link.outputs.endpoint : ''
+    endpointId: private ? link!.outputs.endpointId : ''
+    endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -622,8 +623,8 @@ module slack 'connectors/slack/workspace.bicep' = if (slackOn) {
     location: workspace.location
     name: name
     principalId: principalId
-    endpointId: private ? link.outputs.endpointId : ''
-    endpoint: private ? link.outputs.endpoint : ''
+    endpointId: private ? link!.outputs.endpointId : ''
+    endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -640,8 +641,8 @@ module snowflake 'connectors/snowflake/workspace.bicep' = if (snowflakeOn) {
     location: workspace.location
     name: name
     principalId: principalId
-    endpointId: private ? link.outputs.endpointId : ''
-    endpoint: private ? link.outputs.endpoint : ''
+    endpointId: private ? link!.outputs.endpointId : ''
+    endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -658,8 +659,8 @@ module tenableVm 'connectors/tenable-vm/workspace.bicep' = if (tenableVmOn) {
     location: workspace.location
     name: name
     principalId: principalId
-    endpointId: private ? link.outputs.endpointId : ''
-    endpoint: private ? link.outputs.endpoint : ''
+    endpointId: private ? link!.outputs.endpointId : ''
+    endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -675,8 +676,8 @@ module wiz 'connectors/wiz/workspace.bicep' = if (wizOn) {
     location: workspace.location
     name: name
     principalId: principalId
-    endpointId: private ? link.outputs.endpointId : ''
-    endpoint: private ? link.outputs.endpoint : ''
+    endpointId: private ? link!.outputs.endpointId : ''
+    endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -829,108 +830,108 @@ var settings = [
   { name: 'SLUICE_DOCTOR_SCHEDULE', value: '0 30 5 * * *' }
   { name: 'SLUICE_PACKAGE_SHA256', value: packageSha256 }
   { name: 'SLUICE_RULES', value: string(health.outputs.rules) }
-  { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: empty(insightsWorkspaceId) ? '' : monitoring.outputs.address }
+  { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: empty(insightsWorkspaceId) ? '' : monitoring!.outputs.address }
   { name: 'APPLICATIONINSIGHTS_AUTHENTICATION_STRING', value: empty(insightsWorkspaceId) ? '' : 'Authorization=AAD;ClientId=${identity.properties.clientId}' }
   { name: 'ONEPASSWORD_SCHEDULE', value: schedules[?'1password'] ?? (empty(schedule) ? '0 */5 * * * *' : schedule) }
   { name: 'AzureWebJobs_onepassword_Disabled', value: onepasswordOn ? '' : 'true' }
-  { name: 'ONEPASSWORD_RULES', value: onepasswordOn ? string(onepassword.outputs.rules) : '' }
+  { name: 'ONEPASSWORD_RULES', value: onepasswordOn ? string(onepassword!.outputs.rules) : '' }
   { name: 'ONEPASSWORD_EVENTS_HOST', value: onepasswordOn ? onepasswordEventsHost : '' }
   { name: 'ONEPASSWORD_TOKEN', value: onepasswordOn ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/onepassword-token)' : '' }
-  { name: 'AUTH0_SCHEDULE', value: schedules[?'auth0'] ?? (empty(schedule) ? '0 */5 * * * *' : schedule) }
+  { name: 'AUTH0_SCHEDULE', value: schedules.?auth0 ?? (empty(schedule) ? '0 */5 * * * *' : schedule) }
   { name: 'AzureWebJobs_auth0_Disabled', value: auth0On ? '' : 'true' }
-  { name: 'AUTH0_RULES', value: auth0On ? string(auth0.outputs.rules) : '' }
+  { name: 'AUTH0_RULES', value: auth0On ? string(auth0!.outputs.rules) : '' }
   { name: 'AUTH0_DOMAIN', value: auth0On ? auth0Domain : '' }
   { name: 'AUTH0_CLIENT_ID', value: auth0On ? auth0ClientId : '' }
   { name: 'AUTH0_CLIENT_SECRET', value: auth0On ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/auth0-client-secret)' : '' }
   { name: 'CISCO_DUO_SCHEDULE', value: schedules[?'cisco-duo'] ?? (empty(schedule) ? '0 */5 * * * *' : schedule) }
   { name: 'AzureWebJobs_cisco_duo_Disabled', value: ciscoDuoOn ? '' : 'true' }
-  { name: 'CISCO_DUO_RULES', value: ciscoDuoOn ? string(ciscoDuo.outputs.rules) : '' }
+  { name: 'CISCO_DUO_RULES', value: ciscoDuoOn ? string(ciscoDuo!.outputs.rules) : '' }
   { name: 'CISCO_DUO_API_HOSTNAME', value: ciscoDuoOn ? ciscoDuoApiHostname : '' }
   { name: 'CISCO_DUO_INTEGRATION_KEY', value: ciscoDuoOn ? ciscoDuoIntegrationKey : '' }
   { name: 'CISCO_DUO_SECRET_KEY', value: ciscoDuoOn ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/cisco-duo-secret-key)' : '' }
-  { name: 'CLOUDFLARE_SCHEDULE', value: schedules[?'cloudflare'] ?? (empty(schedule) ? '0 */5 * * * *' : schedule) }
+  { name: 'CLOUDFLARE_SCHEDULE', value: schedules.?cloudflare ?? (empty(schedule) ? '0 */5 * * * *' : schedule) }
   { name: 'AzureWebJobs_cloudflare_Disabled', value: cloudflareOn ? '' : 'true' }
-  { name: 'CLOUDFLARE_RULES', value: cloudflareOn ? string(cloudflare.outputs.rules) : '' }
+  { name: 'CLOUDFLARE_RULES', value: cloudflareOn ? string(cloudflare!.outputs.rules) : '' }
   { name: 'CLOUDFLARE_API_TOKEN', value: cloudflareOn ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/cloudflare-api-token)' : '' }
   { name: 'CLOUDFLARE_ACCOUNT_ID', value: cloudflareOn ? cloudflareAccountId : '' }
   { name: 'CLOUDFLARE_ZONE_ID', value: cloudflareOn ? cloudflareZoneId : '' }
-  { name: 'CROWDSTRIKE_SCHEDULE', value: schedules[?'crowdstrike'] ?? (empty(schedule) ? '0 */5 * * * *' : schedule) }
+  { name: 'CROWDSTRIKE_SCHEDULE', value: schedules.?crowdstrike ?? (empty(schedule) ? '0 */5 * * * *' : schedule) }
   { name: 'AzureWebJobs_crowdstrike_Disabled', value: crowdstrikeOn ? '' : 'true' }
-  { name: 'CROWDSTRIKE_RULES', value: crowdstrikeOn ? string(crowdstrike.outputs.rules) : '' }
+  { name: 'CROWDSTRIKE_RULES', value: crowdstrikeOn ? string(crowdstrike!.outputs.rules) : '' }
   { name: 'CROWDSTRIKE_API_HOST', value: crowdstrikeOn ? crowdstrikeApiHost : '' }
   { name: 'CROWDSTRIKE_CLIENT_ID', value: crowdstrikeOn ? crowdstrikeClientId : '' }
   { name: 'CROWDSTRIKE_CLIENT_SECRET', value: crowdstrikeOn ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/crowdstrike-client-secret)' : '' }
   { name: 'ENTRA_ID_SCHEDULE', value: schedules[?'entra-id'] ?? (empty(schedule) ? '0 */5 * * * *' : schedule) }
   { name: 'AzureWebJobs_entra_id_Disabled', value: entraIdOn ? '' : 'true' }
-  { name: 'ENTRA_ID_RULES', value: entraIdOn ? string(entraId.outputs.rules) : '' }
+  { name: 'ENTRA_ID_RULES', value: entraIdOn ? string(entraId!.outputs.rules) : '' }
   { name: 'ENTRA_ID_TENANT_ID', value: entraIdOn ? entraIdTenantId : '' }
   { name: 'ENTRA_ID_CLIENT_ID', value: entraIdOn ? entraIdClientId : '' }
   { name: 'ENTRA_ID_CLIENT_SECRET', value: entraIdOn && (!empty(entraIdClientSecret) || contains(keptSecrets, 'entra-id-client-secret')) ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/entra-id-client-secret)' : '' }
-  { name: 'GITHUB_SCHEDULE', value: schedules[?'github'] ?? (empty(schedule) ? '0 */5 * * * *' : schedule) }
+  { name: 'GITHUB_SCHEDULE', value: schedules.?github ?? (empty(schedule) ? '0 */5 * * * *' : schedule) }
   { name: 'AzureWebJobs_github_Disabled', value: githubOn ? '' : 'true' }
-  { name: 'GITHUB_RULES', value: githubOn ? string(github.outputs.rules) : '' }
+  { name: 'GITHUB_RULES', value: githubOn ? string(github!.outputs.rules) : '' }
   { name: 'GITHUB_TOKEN', value: githubOn ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/github-token)' : '' }
   { name: 'GITHUB_ENTERPRISE', value: githubOn ? githubEnterprise : '' }
   { name: 'GITHUB_ORGANIZATION', value: githubOn ? githubOrganization : '' }
   { name: 'GOOGLE_WORKSPACE_SCHEDULE', value: schedules[?'google-workspace'] ?? (empty(schedule) ? '0 */10 * * * *' : schedule) }
   { name: 'AzureWebJobs_google_workspace_Disabled', value: googleWorkspaceOn ? '' : 'true' }
-  { name: 'GOOGLE_WORKSPACE_RULES', value: googleWorkspaceOn ? string(googleWorkspace.outputs.rules) : '' }
+  { name: 'GOOGLE_WORKSPACE_RULES', value: googleWorkspaceOn ? string(googleWorkspace!.outputs.rules) : '' }
   { name: 'GOOGLE_WORKSPACE_SERVICE_ACCOUNT', value: googleWorkspaceOn ? googleWorkspaceServiceAccount : '' }
   { name: 'GOOGLE_WORKSPACE_PRIVATE_KEY', value: googleWorkspaceOn ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/google-workspace-private-key)' : '' }
   { name: 'GOOGLE_WORKSPACE_ADMIN', value: googleWorkspaceOn ? googleWorkspaceAdmin : '' }
   { name: 'GOOGLE_WORKSPACE_APPLICATIONS', value: googleWorkspaceOn ? googleWorkspaceApplications : '' }
-  { name: 'NETSKOPE_SCHEDULE', value: schedules[?'netskope'] ?? (empty(schedule) ? '0 */5 * * * *' : schedule) }
+  { name: 'NETSKOPE_SCHEDULE', value: schedules.?netskope ?? (empty(schedule) ? '0 */5 * * * *' : schedule) }
   { name: 'AzureWebJobs_netskope_Disabled', value: netskopeOn ? '' : 'true' }
-  { name: 'NETSKOPE_RULES', value: netskopeOn ? string(netskope.outputs.rules) : '' }
+  { name: 'NETSKOPE_RULES', value: netskopeOn ? string(netskope!.outputs.rules) : '' }
   { name: 'NETSKOPE_TENANT', value: netskopeOn ? netskopeTenant : '' }
   { name: 'NETSKOPE_API_TOKEN', value: netskopeOn ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/netskope-api-token)' : '' }
   { name: 'NETSKOPE_READER', value: netskopeOn ? netskopeReader : '' }
   { name: 'NETSKOPE_ALERT_TYPES', value: netskopeOn ? netskopeAlertTypes : '' }
-  { name: 'OFFICE365_SCHEDULE', value: schedules[?'office365'] ?? (empty(schedule) ? '0 */5 * * * *' : schedule) }
+  { name: 'OFFICE365_SCHEDULE', value: schedules.?office365 ?? (empty(schedule) ? '0 */5 * * * *' : schedule) }
   { name: 'AzureWebJobs_office365_Disabled', value: office365On ? '' : 'true' }
-  { name: 'OFFICE365_RULES', value: office365On ? string(office365.outputs.rules) : '' }
+  { name: 'OFFICE365_RULES', value: office365On ? string(office365!.outputs.rules) : '' }
   { name: 'OFFICE365_TENANT_ID', value: office365On ? office365TenantId : '' }
   { name: 'OFFICE365_CLIENT_ID', value: office365On ? office365ClientId : '' }
   { name: 'OFFICE365_CLIENT_SECRET', value: office365On && (!empty(office365ClientSecret) || contains(keptSecrets, 'office365-client-secret')) ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/office365-client-secret)' : '' }
   { name: 'OFFICE365_CONTENT_TYPES', value: office365On ? office365ContentTypes : '' }
-  { name: 'OKTA_SCHEDULE', value: schedules[?'okta'] ?? (empty(schedule) ? '0 */5 * * * *' : schedule) }
+  { name: 'OKTA_SCHEDULE', value: schedules.?okta ?? (empty(schedule) ? '0 */5 * * * *' : schedule) }
   { name: 'AzureWebJobs_okta_Disabled', value: oktaOn ? '' : 'true' }
-  { name: 'OKTA_RULES', value: oktaOn ? string(okta.outputs.rules) : '' }
+  { name: 'OKTA_RULES', value: oktaOn ? string(okta!.outputs.rules) : '' }
   { name: 'OKTA_DOMAIN', value: oktaOn ? oktaDomain : '' }
   { name: 'OKTA_API_TOKEN', value: oktaOn ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/okta-api-token)' : '' }
-  { name: 'QUALYS_SCHEDULE', value: schedules[?'qualys'] ?? (empty(schedule) ? '0 0 * * * *' : schedule) }
+  { name: 'QUALYS_SCHEDULE', value: schedules.?qualys ?? (empty(schedule) ? '0 0 * * * *' : schedule) }
   { name: 'AzureWebJobs_qualys_Disabled', value: qualysOn ? '' : 'true' }
-  { name: 'QUALYS_RULES', value: qualysOn ? string(qualys.outputs.rules) : '' }
+  { name: 'QUALYS_RULES', value: qualysOn ? string(qualys!.outputs.rules) : '' }
   { name: 'QUALYS_SERVER', value: qualysOn ? qualysServer : '' }
   { name: 'QUALYS_USERNAME', value: qualysOn ? qualysUsername : '' }
   { name: 'QUALYS_PASSWORD', value: qualysOn ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/qualys-password)' : '' }
-  { name: 'SALESFORCE_SCHEDULE', value: schedules[?'salesforce'] ?? (empty(schedule) ? '0 */10 * * * *' : schedule) }
+  { name: 'SALESFORCE_SCHEDULE', value: schedules.?salesforce ?? (empty(schedule) ? '0 */10 * * * *' : schedule) }
   { name: 'AzureWebJobs_salesforce_Disabled', value: salesforceOn ? '' : 'true' }
-  { name: 'SALESFORCE_RULES', value: salesforceOn ? string(salesforce.outputs.rules) : '' }
+  { name: 'SALESFORCE_RULES', value: salesforceOn ? string(salesforce!.outputs.rules) : '' }
   { name: 'SALESFORCE_MY_DOMAIN', value: salesforceOn ? salesforceMyDomain : '' }
   { name: 'SALESFORCE_CLIENT_ID', value: salesforceOn ? salesforceClientId : '' }
   { name: 'SALESFORCE_CLIENT_SECRET', value: salesforceOn ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/salesforce-client-secret)' : '' }
   { name: 'SALESFORCE_EVENT_OBJECTS', value: salesforceOn ? salesforceEventObjects : '' }
   { name: 'SALESFORCE_INTERVAL', value: salesforceOn ? salesforceInterval : '' }
-  { name: 'SLACK_SCHEDULE', value: schedules[?'slack'] ?? (empty(schedule) ? '0 */5 * * * *' : schedule) }
+  { name: 'SLACK_SCHEDULE', value: schedules.?slack ?? (empty(schedule) ? '0 */5 * * * *' : schedule) }
   { name: 'AzureWebJobs_slack_Disabled', value: slackOn ? '' : 'true' }
-  { name: 'SLACK_RULES', value: slackOn ? string(slack.outputs.rules) : '' }
+  { name: 'SLACK_RULES', value: slackOn ? string(slack!.outputs.rules) : '' }
   { name: 'SLACK_TOKEN', value: slackOn ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/slack-token)' : '' }
-  { name: 'SNOWFLAKE_SCHEDULE', value: schedules[?'snowflake'] ?? (empty(schedule) ? '0 15 * * * *' : schedule) }
+  { name: 'SNOWFLAKE_SCHEDULE', value: schedules.?snowflake ?? (empty(schedule) ? '0 15 * * * *' : schedule) }
   { name: 'AzureWebJobs_snowflake_Disabled', value: snowflakeOn ? '' : 'true' }
-  { name: 'SNOWFLAKE_RULES', value: snowflakeOn ? string(snowflake.outputs.rules) : '' }
+  { name: 'SNOWFLAKE_RULES', value: snowflakeOn ? string(snowflake!.outputs.rules) : '' }
   { name: 'SNOWFLAKE_ACCOUNT', value: snowflakeOn ? snowflakeAccount : '' }
   { name: 'SNOWFLAKE_TOKEN', value: snowflakeOn ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/snowflake-token)' : '' }
   { name: 'SNOWFLAKE_WAREHOUSE', value: snowflakeOn ? snowflakeWarehouse : '' }
   { name: 'SNOWFLAKE_ROLE', value: snowflakeOn ? snowflakeRole : '' }
   { name: 'TENABLE_VM_SCHEDULE', value: schedules[?'tenable-vm'] ?? (empty(schedule) ? '0 30 */6 * * *' : schedule) }
   { name: 'AzureWebJobs_tenable_vm_Disabled', value: tenableVmOn ? '' : 'true' }
-  { name: 'TENABLE_VM_RULES', value: tenableVmOn ? string(tenableVm.outputs.rules) : '' }
+  { name: 'TENABLE_VM_RULES', value: tenableVmOn ? string(tenableVm!.outputs.rules) : '' }
   { name: 'TENABLE_VM_ACCESS_KEY', value: tenableVmOn ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/tenable-vm-access-key)' : '' }
   { name: 'TENABLE_VM_SECRET_KEY', value: tenableVmOn ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/tenable-vm-secret-key)' : '' }
-  { name: 'WIZ_SCHEDULE', value: schedules[?'wiz'] ?? (empty(schedule) ? '0 */15 * * * *' : schedule) }
+  { name: 'WIZ_SCHEDULE', value: schedules.?wiz ?? (empty(schedule) ? '0 */15 * * * *' : schedule) }
   { name: 'AzureWebJobs_wiz_Disabled', value: wizOn ? '' : 'true' }
-  { name: 'WIZ_RULES', value: wizOn ? string(wiz.outputs.rules) : '' }
+  { name: 'WIZ_RULES', value: wizOn ? string(wiz!.outputs.rules) : '' }
   { name: 'WIZ_API_HOST', value: wizOn ? wizApiHost : '' }
   { name: 'WIZ_AUTH_HOST', value: wizOn ? wizAuthHost : '' }
   { name: 'WIZ_CLIENT_ID', value: wizOn ? wizClientId : '' }
@@ -946,7 +947,7 @@ module flex 'modules/flex.bicep' = if (plan == 'flex') {
     clientId: identity.properties.clientId
     blobs: storage.outputs.blobs
     settings: settings
-    subnetId: private ? net.outputs.appSubnetId : ''
+    subnetId: private ? net!.outputs.appSubnetId : ''
     private: private
     packageUri: packageUri
   }
@@ -958,12 +959,12 @@ module server 'modules/plan.bicep' = if (plan != 'flex') {
   params: {
     name: appName
     location: location
-    kind: plan == 'flex' ? 'premium' : plan
+    kind: plan == 'dedicated' ? 'dedicated' : 'premium'
     identityId: identity.id
     clientId: identity.properties.clientId
     blobs: storage.outputs.blobs
     settings: settings
-    subnetId: private ? net.outputs.appSubnetId : ''
+    subnetId: private ? net!.outputs.appSubnetId : ''
     private: private
     packageUri: packageUri
   }
@@ -975,10 +976,10 @@ module appEndpoint 'modules/endpoint.bicep' = if (private) {
   params: {
     name: '${appName}-app'
     location: location
-    subnetId: net.outputs.endpointSubnetId
+    subnetId: net!.outputs.endpointSubnetId
     targetId: resourceId('Microsoft.Web/sites', appName)
     service: 'sites'
-    zoneIds: net.outputs.zones.sites
+    zoneIds: net!.outputs.zones.sites
   }
   dependsOn: [ flex, server ]
 }

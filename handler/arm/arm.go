@@ -71,6 +71,7 @@ type deployment struct {
 	at        Scope
 	unique    func(...string) string
 	doc       map[string]any
+	symbols   map[string]string // ids of resources by their names in the template, where they have such
 	params    map[string]any
 	index     int                       // of the loop
 	locals    map[string]any            // parameters of lambdas
@@ -91,9 +92,8 @@ func (d *deployment) run(doc map[string]any, given map[string]any) *Result {
 	for _, name := range slices.Sorted(maps.Keys(declared)) {
 		d.param(name, obj(declared[name]))
 	}
-	list, _ := doc["resources"].([]any)
-	for _, r := range list {
-		d.resource(obj(r))
+	for _, r := range d.inOrder(doc["resources"]) {
+		d.resource(r)
 	}
 	outputs := map[string]any{}
 	for name, o := range obj(doc["outputs"]) {
@@ -171,6 +171,9 @@ func (d *deployment) resource(r map[string]any) {
 		count = number(d.value(loop["count"]))
 	}
 	for d.index = range count {
+		if r["existing"] == true {
+			continue
+		}
 		if cond, ok := r["condition"]; ok && !truth(d.value(cond)) {
 			continue
 		}
@@ -229,10 +232,10 @@ func (d *deployment) nested(r map[string]any) {
 	props := obj(r["properties"])
 	params := map[string]any{}
 	for name, p := range obj(props["parameters"]) {
-		params[name] = d.value(obj(p)["value"])
+		params[name] = obj(d.value(p))["value"] // an expression may stand for the object
 	}
 	inner := &deployment{at: at, unique: d.unique, deployed: map[string]map[string]any{}}
 	res := inner.run(obj(props["template"]), params)
 	d.resources = append(d.resources, res.Resources...)
-	d.deployed[inner.resourceID("", "Microsoft.Resources/deployments", []string{at.Deployment})] = res.Outputs
+	d.deployed[d.idOf(r)] = res.Outputs
 }

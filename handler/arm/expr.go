@@ -342,6 +342,9 @@ func (d *deployment) callResourceID(a []string) any {
 
 // reference is what Azure says of a resource: of a deployment in this one its outputs.
 func (d *deployment) reference(id string) any {
+	if of, ok := d.symbols[id]; ok {
+		id = of
+	}
 	if outputs, ok := d.deployed[id]; ok {
 		m := map[string]any{}
 		for name, v := range outputs {

@@ -31,7 +31,7 @@ resource endpoint 'Microsoft.Insights/dataCollectionEndpoints@2023-03-11' = {
 }
 
 // Open: other services of the network go on as they did.
-resource scope 'Microsoft.Insights/privateLinkScopes@2021-07-01-preview' = if (empty(scopeId)) {
+resource scope 'microsoft.insights/privateLinkScopes@2021-07-01-preview' = if (empty(scopeId)) {
   name: name
   location: 'global'
   properties: {

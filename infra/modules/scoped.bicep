@@ -12,7 +12,7 @@ param endpointId string
 @description('Resource id of Application Insights, or empty.')
 param insightsId string
 
-resource scope 'Microsoft.Insights/privateLinkScopes@2021-07-01-preview' existing = {
+resource scope 'microsoft.insights/privateLinkScopes@2021-07-01-preview' existing = {
   name: scopeName
 }
 

@@ -19,6 +19,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       publisher: '1Password'
       descriptionMarkdown: 'Collects sign-in attempts, item usages and audit events from the 1Password Events API. Rows have the columns of 1Password\'s own solution (table OnePasswordEventLogs_CL).\n\nSupport: community, https://github.com/sluice-connectors/sluice/issues'
       graphQueries: [ { metricName: 'Rows received', legend: 'OnePasswordEventLogs_CL', baseQuery: 'OnePasswordEventLogs_CL' } ]
+      #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
       sampleQueries: [
         {
           description: 'Failed sign-ins today'

@@ -29,6 +29,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
         { metricName: 'Rows received', legend: 'DuoSecurityTrustMonitor_CL', baseQuery: 'DuoSecurityTrustMonitor_CL' }
         { metricName: 'Rows received', legend: 'DuoSecurityOfflineEnrollment_CL', baseQuery: 'DuoSecurityOfflineEnrollment_CL' }
       ]
+      #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
       sampleQueries: [
         {
           description: 'Denied and fraudulent authentications, today'

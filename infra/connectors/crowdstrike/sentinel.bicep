@@ -25,6 +25,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
         { metricName: 'Rows received', legend: 'CrowdStrikeHosts_CL', baseQuery: 'CrowdStrikeHosts_CL' }
         { metricName: 'Rows received', legend: 'CrowdStrikeVulnerabilities_CL', baseQuery: 'CrowdStrikeVulnerabilities_CL' }
       ]
+      #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
       sampleQueries: [
         {
           description: 'Alerts by product and severity, today'

@@ -22,6 +22,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       publisher: 'GitHub'
       descriptionMarkdown: 'Collects the audit log of GitHub enterprises and organizations: who changed repositories, members, secrets, policies and tokens, and how people signed in. Rows have the columns of Microsoft\'s own connector (table GitHubAuditLogsV2_CL).\n\nSupport: community, https://github.com/sluice-connectors/sluice/issues'
       graphQueries: [ { metricName: 'Rows received', legend: 'GitHubAuditLogsV2_CL', baseQuery: 'GitHubAuditLogsV2_CL' } ]
+      #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
       sampleQueries: [
         {
           description: 'Repositories made public in the last week'

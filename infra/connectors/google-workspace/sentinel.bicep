@@ -19,6 +19,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       publisher: 'Google'
       descriptionMarkdown: 'Collects the activities of a Google Workspace organization (sign-ins, Drive, Gmail tokens, administrators, devices and eighteen other applications) from the Reports API, a row for each event.\n\nSupport: community, https://github.com/sluice-connectors/sluice/issues'
       graphQueries: [ { metricName: 'Rows received', legend: 'GoogleWorkspaceActivities_CL', baseQuery: 'GoogleWorkspaceActivities_CL' } ]
+      #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
       sampleQueries: [
         {
           description: 'Failed sign-ins by user, today'

@@ -29,6 +29,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
         { metricName: 'Rows received', legend: 'NetskopeEventsNetwork_CL', baseQuery: 'NetskopeEventsNetwork_CL' }
         { metricName: 'Rows received', legend: 'NetskopeEventsPage_CL', baseQuery: 'NetskopeEventsPage_CL' }
       ]
+      #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
       sampleQueries: [
         {
           description: 'Alerts by kind and user, today'

@@ -19,6 +19,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       publisher: 'Microsoft'
       descriptionMarkdown: 'Collects the unified audit log of Microsoft 365 (Entra ID, Exchange, SharePoint and OneDrive, all other workloads, DLP) from the Office 365 Management Activity API. Rows have the columns of Microsoft\'s own connector (table M365AuditGeneral_CL).\n\nSupport: community, https://github.com/sluice-connectors/sluice/issues'
       graphQueries: [ { metricName: 'Rows received', legend: 'M365AuditGeneral_CL', baseQuery: 'M365AuditGeneral_CL' } ]
+      #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
       sampleQueries: [
         {
           description: 'Files that were shared outside, in the last day'

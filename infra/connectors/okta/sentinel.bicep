@@ -22,6 +22,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       publisher: 'Okta'
       descriptionMarkdown: 'Collects the Okta System Log: sign-ins, MFA, policy decisions, changes to users, groups and applications. Rows have the columns of Microsoft\'s own Okta connector (table OktaV2_CL), so that its analytics rules, workbooks and ASIM parsers work on them.\n\nSupport: community, https://github.com/sluice-connectors/sluice/issues'
       graphQueries: [ { metricName: 'Rows received', legend: 'OktaV2_CL', baseQuery: 'OktaV2_CL' } ]
+      #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
       sampleQueries: [
         {
           description: 'Failed sign-ins by user, today'

@@ -25,6 +25,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
         { metricName: 'Rows received', legend: 'QualysHostDetectionV3_CL', baseQuery: 'QualysHostDetectionV3_CL' }
         { metricName: 'Rows received', legend: 'QualysKnowledgeBase_CL', baseQuery: 'QualysKnowledgeBase_CL' }
       ]
+      #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
       sampleQueries: [
         {
           description: 'Hosts with the most findings, last week'

@@ -27,6 +27,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
         { metricName: 'Rows received', legend: 'SalesforceLoginHistory_CL', baseQuery: 'SalesforceLoginHistory_CL' }
         { metricName: 'Rows received', legend: 'SalesForceRealTimeEventMonitoring_CL', baseQuery: 'SalesForceRealTimeEventMonitoring_CL' }
       ]
+      #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
       sampleQueries: [
         {
           description: 'Failed sign-ins by user, today'

@@ -22,6 +22,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       publisher: 'Slack'
       descriptionMarkdown: 'Collects the audit log of a Slack Enterprise organization: sign-ins, files, channels, apps and changes to users and settings. Rows have the columns of Microsoft\'s own connector (table SlackAuditV2_CL).\n\nSupport: community, https://github.com/sluice-connectors/sluice/issues'
       graphQueries: [ { metricName: 'Rows received', legend: 'SlackAuditV2_CL', baseQuery: 'SlackAuditV2_CL' } ]
+      #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
       sampleQueries: [
         {
           description: 'Failed sign-ins by user, today'

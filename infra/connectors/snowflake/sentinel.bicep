@@ -33,6 +33,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
         { metricName: 'Rows received', legend: 'SnowflakeTablesV2_CL', baseQuery: 'SnowflakeTablesV2_CL' }
         { metricName: 'Rows received', legend: 'SnowflakeTableStorageMetricsV2_CL', baseQuery: 'SnowflakeTableStorageMetricsV2_CL' }
       ]
+      #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
       sampleQueries: [
         {
           description: 'Failed sign-ins by user, today'

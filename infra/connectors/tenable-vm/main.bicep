@@ -136,10 +136,10 @@ module storageEndpoint '../../modules/endpoint.bicep' = if (private) {
   params: {
     name: '${appName}-blob'
     location: location
-    subnetId: net.outputs.endpointSubnetId
+    subnetId: net!.outputs.endpointSubnetId
     targetId: storage.outputs.id
     service: 'blob'
-    zoneIds: net.outputs.zones.blob
+    zoneIds: net!.outputs.zones.blob
   }
 }
 
@@ -148,10 +148,10 @@ module vaultEndpoint '../../modules/endpoint.bicep' = if (private) {
   params: {
     name: '${appName}-vault'
     location: location
-    subnetId: net.outputs.endpointSubnetId
+    subnetId: net!.outputs.endpointSubnetId
     targetId: vault.outputs.id
     service: 'vault'
-    zoneIds: net.outputs.zones.vault
+    zoneIds: net!.outputs.zones.vault
   }
 }
 
@@ -162,9 +162,9 @@ module link '../../modules/privatelink.bicep' = if (private) {
     location: location
     workspaceLocation: workspace.location
     scopeId: privateLinkScopeId
-    insightsId: empty(insightsWorkspaceId) ? '' : monitoring.outputs.id
-    subnetId: net.outputs.endpointSubnetId
-    zoneIds: net.outputs.zones.azuremonitor
+    insightsId: empty(insightsWorkspaceId) ? '' : monitoring!.outputs.id
+    subnetId: net!.outputs.endpointSubnetId
+    zoneIds: net!.outputs.zones.azuremonitor
   }
 }
 
@@ -177,8 +177,8 @@ module health '../../health/workspace.bicep' = {
     location: workspace.location
     name: name
     principalId: principalId
-    endpointId: private ? link.outputs.endpointId : ''
-    endpoint: private ? link.outputs.endpoint : ''
+    endpointId: private ? link!.outputs.endpointId : ''
+    endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -192,8 +192,8 @@ module tenableVm '../../connectors/tenable-vm/workspace.bicep' = {
     location: workspace.location
     name: name
     principalId: principalId
-    endpointId: private ? link.outputs.endpointId : ''
-    endpoint: private ? link.outputs.endpoint : ''
+    endpointId: private ? link!.outputs.endpointId : ''
+    endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -233,7 +233,7 @@ var settings = [
   { name: 'SLUICE_DOCTOR_SCHEDULE', value: '0 30 5 * * *' }
   { name: 'SLUICE_PACKAGE_SHA256', value: packageSha256 }
   { name: 'SLUICE_RULES', value: string(health.outputs.rules) }
-  { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: empty(insightsWorkspaceId) ? '' : monitoring.outputs.address }
+  { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: empty(insightsWorkspaceId) ? '' : monitoring!.outputs.address }
   { name: 'APPLICATIONINSIGHTS_AUTHENTICATION_STRING', value: empty(insightsWorkspaceId) ? '' : 'Authorization=AAD;ClientId=${identity.properties.clientId}' }
   { name: 'ONEPASSWORD_SCHEDULE', value: '0 */5 * * * *' }
   { name: 'AzureWebJobs_onepassword_Disabled', value: 'true' }
@@ -282,7 +282,7 @@ module flex '../../modules/flex.bicep' = if (plan == 'flex') {
     clientId: identity.properties.clientId
     blobs: storage.outputs.blobs
     settings: settings
-    subnetId: private ? net.outputs.appSubnetId : ''
+    subnetId: private ? net!.outputs.appSubnetId : ''
     private: private
     packageUri: packageUri
   }
@@ -294,12 +294,12 @@ module server '../../modules/plan.bicep' = if (plan != 'flex') {
   params: {
     name: appName
     location: location
-    kind: plan == 'flex' ? 'premium' : plan
+    kind: plan == 'dedicated' ? 'dedicated' : 'premium'
     identityId: identity.id
     clientId: identity.properties.clientId
     blobs: storage.outputs.blobs
     settings: settings
-    subnetId: private ? net.outputs.appSubnetId : ''
+    subnetId: private ? net!.outputs.appSubnetId : ''
     private: private
     packageUri: packageUri
   }
@@ -311,10 +311,10 @@ module appEndpoint '../../modules/endpoint.bicep' = if (private) {
   params: {
     name: '${appName}-app'
     location: location
-    subnetId: net.outputs.endpointSubnetId
+    subnetId: net!.outputs.endpointSubnetId
     targetId: resourceId('Microsoft.Web/sites', appName)
     service: 'sites'
-    zoneIds: net.outputs.zones.sites
+    zoneIds: net!.outputs.zones.sites
   }
   dependsOn: [ flex, server ]
 }

@@ -24,6 +24,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
         { metricName: 'Rows received', legend: 'Tenable_VM_Compliance_CL', baseQuery: 'Tenable_VM_Compliance_CL' }
         { metricName: 'Rows received', legend: 'Tenable_WAS_Vuln_CL', baseQuery: 'Tenable_WAS_Vuln_CL' }
       ]
+      #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
       sampleQueries: [
         {
           description: 'Critical vulnerabilities that are open, by host'

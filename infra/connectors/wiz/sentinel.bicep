@@ -27,6 +27,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
         { metricName: 'Rows received', legend: 'WizVulnerabilitiesV2_CL', baseQuery: 'WizVulnerabilitiesV2_CL' }
         { metricName: 'Rows received', legend: 'WizDetectionsV3_CL', baseQuery: 'WizDetectionsV3_CL' }
       ]
+      #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
       sampleQueries: [
         {
           description: 'Critical issues that were opened this week'

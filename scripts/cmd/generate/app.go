@@ -2,17 +2,17 @@ package main
 
 import (
 	_ "embed"
+	"regexp"
 	"strings"
 	"text/template"
 
 	"github.com/sluice-connectors/sluice/handler/spec"
-	"github.com/sluice-connectors/sluice/scripts/bicep"
 )
 
 //go:embed main.bicep.tmpl
 var mainText string
 
-var mainTemplate = template.Must(template.New("main.bicep").Funcs(template.FuncMap{"text": bicep.Text}).Parse(mainText))
+var mainTemplate = template.Must(template.New("main.bicep").Funcs(template.FuncMap{"text": literal, "member": optional}).Parse(mainText))
 
 // deployment is what main.bicep is made of: all connectors to choose from, or one.
 type deployment struct {
@@ -64,6 +64,12 @@ func (s setting) Value(choice bool, symbol string) string {
 	}
 	return strings.Join(conds, " && ") + " ? " + value + " : ''"
 }
+
+// Alarms reports whether Bicep's linter takes a parameter that holds no secret for one,
+// by its name.
+func (s setting) Alarms() bool { return !s.Secret && soundsSecret.MatchString(s.Name) }
+
+var soundsSecret = regexp.MustCompile(`(?i)password|pwd|secret|accountkey|acctkey`)
 
 func deployedOf(c *spec.Connector) deployed {
 	d := deployed{Name: c.Name, Title: c.Title, Symbol: c.ParameterName(""), Function: c.FunctionName(), EnvPrefix: strings.TrimSuffix(c.EnvName("x"), "_X"),

@@ -6,16 +6,14 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-
-	"github.com/sluice-connectors/sluice/scripts/bicep"
 )
 
 // control is an element of the portal's form.
-func control(name, typ, label string, more ...bicep.Member) object {
+func control(name, typ, label string, more ...member) object {
 	return append(object{{Name: "name", Value: name}, {Name: "type", Value: typ}, {Name: "label", Value: label}}, more...)
 }
 
-func with(name string, v any) bicep.Member { return bicep.Member{Name: name, Value: v} }
+func with(name string, v any) member { return member{Name: name, Value: v} }
 
 func choice(pairs ...string) (values list) {
 	for i := 0; i < len(pairs); i += 2 {

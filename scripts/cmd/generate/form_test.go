@@ -36,7 +36,7 @@ func TestFormsGiveTheParameters(t *testing.T) {
 				t.Errorf("%s: the template has no parameter %s", path, name)
 				continue
 			}
-			secret := p["type"] == "secureString"
+			secret := strings.EqualFold(p["type"].(string), "secureString")
 			for _, at := range places.FindAllString(out.(string), -1) {
 				typ := controls[at]
 				for place := at; typ == "" && strings.Contains(place, "."); typ = controls[place] {
@@ -54,7 +54,7 @@ func TestFormsGiveTheParameters(t *testing.T) {
 			if _, ok := outputs[name]; !ok && p["defaultValue"] == nil {
 				t.Errorf("%s: nothing gives the parameter %s", path, name)
 			}
-			if p["type"] == "secureString" && p["defaultValue"] != nil && p["defaultValue"] != "" {
+			if strings.EqualFold(p["type"].(string), "secureString") && p["defaultValue"] != nil && p["defaultValue"] != "" {
 				t.Errorf("%s: the secret %s has a default", path, name)
 			}
 		}

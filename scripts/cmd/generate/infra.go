@@ -6,7 +6,6 @@ import (
 
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/spec"
-	"github.com/sluice-connectors/sluice/scripts/bicep"
 )
 
 // Versions of the resource types.
@@ -14,11 +13,6 @@ const (
 	workspaceVersion = "2023-09-01" // with its tables and functions
 	ruleVersion      = "2023-03-11"
 	ruleStreams      = 10 // streams that a rule can hold
-)
-
-type (
-	object = bicep.Object
-	list   = []any
 )
 
 // source is the table of a connector, or of health, in infra/.
@@ -68,7 +62,7 @@ func columnList(t *spec.Table, types map[string]string, described bool) (cols li
 	for _, c := range columns(t) {
 		col := object{{Name: "name", Value: c.Name}, {Name: "type", Value: spelled(types, c.Type)}}
 		if described && c.Description != "" {
-			col = append(col, bicep.Member{Name: "description", Value: c.Description})
+			col = append(col, member{Name: "description", Value: c.Description})
 		}
 		cols = append(cols, col)
 	}
@@ -87,7 +81,7 @@ func newBicep(s source, what string) *bicepFile {
 func (f *bicepFile) printf(format string, args ...any) { fmt.Fprintf(f, format, args...) }
 
 func (f *bicepFile) param(description, name, typ, value string) {
-	f.printf("\n@description(%s)\nparam %s %s", bicep.Text(description), name, typ)
+	f.printf("\n@description(%s)\nparam %s %s", literal(description), name, typ)
 	if value != "" {
 		f.printf(" = %s", value)
 	}
@@ -95,7 +89,7 @@ func (f *bicepFile) param(description, name, typ, value string) {
 }
 
 func (f *bicepFile) resource(name, typ string, body object) {
-	f.printf("\nresource %s '%s' = %s\n", name, typ, bicep.Print(body, ""))
+	f.printf("\nresource %s '%s' = %s\n", name, typ, printed(body, ""))
 }
 
 // symbol is the name of a resource in a file.
@@ -124,9 +118,9 @@ func tablesBicep(s source) string {
 			continue
 		}
 		f.resource(symbol(t.Name), "Microsoft.OperationalInsights/workspaces/tables@"+workspaceVersion, object{
-			{Name: "parent", Value: bicep.Code("sentinel")},
+			{Name: "parent", Value: code("sentinel")},
 			{Name: "name", Value: t.Name},
-			{Name: "properties", Value: object{{Name: "retentionInDays", Value: bicep.Code("retention == 0 ? null : retention")}, {Name: "totalRetentionInDays", Value: bicep.Code("totalRetention == 0 ? null : totalRetention")}, {Name: "schema", Value: object{
+			{Name: "properties", Value: object{{Name: "retentionInDays", Value: code("retention == 0 ? null : retention")}, {Name: "totalRetentionInDays", Value: code("totalRetention == 0 ? null : totalRetention")}, {Name: "schema", Value: object{
 				{Name: "name", Value: t.Name}, {Name: "description", Value: t.Description}, {Name: "columns", Value: columnList(t, tableTypes, true)},
 			}}}},
 		})
@@ -163,14 +157,14 @@ func rulesBicep(s source) string {
 		rule := fmt.Sprintf("rule%d", n+1)
 		f.rule(s, rule, fmt.Sprintf("-%s-%d", s.name, n+1), part)
 		for _, t := range part {
-			rules = append(rules, bicep.Member{Name: t.Name, Value: object{
-				{Name: "id", Value: bicep.Code(rule + ".properties.immutableId")},
+			rules = append(rules, member{Name: t.Name, Value: object{
+				{Name: "id", Value: code(rule + ".properties.immutableId")},
 				{Name: "stream", Value: "Custom-" + t.Name},
-				{Name: "endpoint", Value: bicep.Code("empty(endpoint) ? " + rule + ".properties.endpoints.logsIngestion : endpoint")},
+				{Name: "endpoint", Value: code("empty(endpoint) ? " + rule + ".properties.endpoints.logsIngestion : endpoint")},
 			}})
 		}
 	}
-	f.printf("\n@description('What the app has to know of each table: rule, stream and address.')\noutput rules object = %s\n", bicep.Print(rules, ""))
+	f.printf("\n@description('What the app has to know of each table: rule, stream and address.')\noutput rules object = %s\n", printed(rules, ""))
 	return f.String()
 }
 
@@ -179,7 +173,7 @@ func (f *bicepFile) rule(s source, rule, suffix string, tables []spec.Table) {
 	streams := object{}
 	for i := range tables {
 		t := &tables[i]
-		streams = append(streams, bicep.Member{Name: "Custom-" + t.Name, Value: object{{Name: "columns", Value: columnList(t, streamTypes, false)}}})
+		streams = append(streams, member{Name: "Custom-" + t.Name, Value: object{{Name: "columns", Value: columnList(t, streamTypes, false)}}})
 		out := "Custom-" + t.Name
 		if !strings.HasSuffix(t.Name, "_CL") {
 			out = "Microsoft-" + t.Name
@@ -190,14 +184,14 @@ func (f *bicepFile) rule(s source, rule, suffix string, tables []spec.Table) {
 		})
 	}
 	f.resource(rule, "Microsoft.Insights/dataCollectionRules@"+ruleVersion, object{
-		{Name: "name", Value: bicep.Code("'${take(name, 30)}" + suffix + "'")},
-		{Name: "location", Value: bicep.Code("location")},
+		{Name: "name", Value: code("'${take(name, 30)}" + suffix + "'")},
+		{Name: "location", Value: code("location")},
 		{Name: "kind", Value: "Direct"},
 		{Name: "properties", Value: object{
-			{Name: "dataCollectionEndpointId", Value: bicep.Code("empty(endpointId) ? null : endpointId")},
+			{Name: "dataCollectionEndpointId", Value: code("empty(endpointId) ? null : endpointId")},
 			{Name: "streamDeclarations", Value: streams},
 			{Name: "destinations", Value: object{{Name: "logAnalytics", Value: list{object{
-				{Name: "name", Value: "workspace"}, {Name: "workspaceResourceId", Value: bicep.Code("workspaceId")}}}}}},
+				{Name: "name", Value: "workspace"}, {Name: "workspaceResourceId", Value: code("workspaceId")}}}}}},
 			{Name: "dataFlows", Value: flows},
 		}},
 	})

@@ -21,7 +21,6 @@ import (
 	"github.com/sluice-connectors/sluice/handler/arm"
 	"github.com/sluice-connectors/sluice/handler/config"
 	"github.com/sluice-connectors/sluice/handler/spec"
-	"github.com/sluice-connectors/sluice/scripts/bicep"
 )
 
 // deployedCase is a template with what somebody chose.
@@ -172,7 +171,7 @@ var (
 		"Microsoft.KeyVault/vaults", "Microsoft.KeyVault/vaults/secrets",
 		"Microsoft.Web/serverfarms", "Microsoft.Web/sites", "Microsoft.Web/sites/extensions",
 		"Microsoft.Insights/components", "Microsoft.Insights/dataCollectionRules", "Microsoft.Insights/diagnosticSettings",
-		"Microsoft.Insights/dataCollectionEndpoints", "Microsoft.Insights/privateLinkScopes", "Microsoft.Insights/privateLinkScopes/scopedResources",
+		"Microsoft.Insights/dataCollectionEndpoints", "microsoft.insights/privateLinkScopes", "Microsoft.Insights/privateLinkScopes/scopedResources",
 		"Microsoft.Network/virtualNetworks", "Microsoft.Network/publicIPAddresses", "Microsoft.Network/natGateways", "Microsoft.Network/privateEndpoints", "Microsoft.Network/privateEndpoints/privateDnsZoneGroups",
 		"Microsoft.Network/privateDnsZones", "Microsoft.Network/privateDnsZones/virtualNetworkLinks",
 	}
@@ -220,7 +219,7 @@ func TestNothingIsMadeOutsideTheAllowList(t *testing.T) {
 // unchecked are the types for which the official schemas have none.
 var unchecked = map[string]string{
 	"Microsoft.Insights/workbooks":                          "not among the schemas",
-	"Microsoft.Insights/privateLinkScopes":                  "not among the schemas",
+	"microsoft.insights/privateLinkScopes":                  "not among the schemas",
 	"Microsoft.Insights/privateLinkScopes/scopedResources":  "not among the schemas",
 	"Microsoft.Network/privateDnsZones":                     "not among the schemas",
 	"Microsoft.Network/privateDnsZones/virtualNetworkLinks": "not among the schemas",
@@ -712,14 +711,19 @@ func TestTemplateLimits(t *testing.T) {
 // TestTheContainerTemplateCompiles: no compiled form of it is kept, since it takes an
 // image that only its user has.
 func TestTheContainerTemplateCompiles(t *testing.T) {
-	text, err := bicep.Compile(filepath.ToSlash(filepath.Join(root, "infra", "container", "main.bicep")), os.ReadFile)
+	c, err := startCompiler(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	text, err := c.compile(filepath.Join(root, "infra", "container", "main.bicep"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	params := map[string]any{"image": "registry.example/sluice@sha256:0", "identityId": "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i",
 		"settings": []any{map[string]any{"name": "OKTA_DOMAIN", "value": "contoso.okta.com"}},
 		"secrets":  []any{map[string]any{"name": "OKTA_API_TOKEN", "secret": "okta-api-token", "uri": "https://v.vault.azure.net/secrets/okta-api-token"}}}
-	res, err := arm.Expand(text, params, arm.Scope{Cloud: "AzureCloud", Subscription: "s", Group: "g", Location: "l", Deployment: "main"}, unique)
+	res, err := arm.Expand([]byte(text), params, arm.Scope{Cloud: "AzureCloud", Subscription: "s", Group: "g", Location: "l", Deployment: "main"}, unique)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,24 +16,41 @@ import (
 	"github.com/sluice-connectors/sluice/connectors"
 	"github.com/sluice-connectors/sluice/handler/kql"
 	"github.com/sluice-connectors/sluice/handler/spec"
-	"github.com/sluice-connectors/sluice/scripts/bicep"
 )
 
 func main() {
 	files, err := generate(".")
-	for path, text := range files {
-		if err == nil {
-			err = os.MkdirAll(filepath.Dir(path), 0o755)
-		}
-		if err == nil {
-			err = os.WriteFile(path, []byte(text), 0o644)
-		}
+	if err == nil {
+		err = write(files)
+	}
+	compiled := map[string]string{}
+	if err == nil {
+		compiled, err = compileAll(".")
+	}
+	if absent := new(noCompiler); errors.As(err, &absent) {
+		fmt.Fprintln(os.Stderr, "generate: the compiled templates were not renewed.", err)
+		err = nil
+	}
+	if err == nil {
+		err = write(compiled)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "generate:", err)
 		os.Exit(1)
 	}
-	fmt.Println("wrote", len(files), "files")
+	fmt.Println("wrote", len(files)+len(compiled), "files")
+}
+
+func write(files map[string]string) error {
+	for path, text := range files {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // generate returns the generated files of the project at root, by path.
@@ -73,8 +91,7 @@ func generate(root string) (map[string]string, error) {
 	return files, infra(root, files, cs)
 }
 
-// infra adds the files of infra/: Bicep, its compiled form, and the forms of the
-// portal.
+// infra adds the files of infra/: Bicep, and the forms of the portal.
 func infra(root string, files map[string]string, cs []*spec.Connector) error {
 	at := func(parts ...string) string {
 		return filepath.Join(append([]string{root, "infra"}, parts...)...)
@@ -101,27 +118,35 @@ func infra(root string, files map[string]string, cs []*spec.Connector) error {
 			return err
 		}
 	}
-	read := func(path string) ([]byte, error) {
-		if text, ok := files[filepath.FromSlash(path)]; ok {
-			return []byte(text), nil
-		}
-		return os.ReadFile(path)
-	}
-	compiled := map[string]string{at("health", "workspace.bicep"): at("health", "workspace.json")} // by Bicep file
-	for dir := range whole {
-		compiled[at(dir, "main.bicep")] = at(dir, "azuredeploy.json")
-		if dir != "." {
-			compiled[at(dir, "workspace.bicep")] = at(dir, "workspace.json")
-		}
-	}
-	for from, to := range compiled {
-		text, err := bicep.Compile(filepath.ToSlash(from), read)
-		if err != nil {
-			return err
-		}
-		files[to] = string(text)
-	}
 	return nil
+}
+
+// compileAll makes the templates that are kept compiled, for the portal's buttons and
+// for the binary, of the Bicep files as they are.
+func compileAll(root string) (map[string]string, error) {
+	c, err := startCompiler(root)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	files := map[string]string{}
+	for _, kept := range []struct{ from, to string }{
+		{"main.bicep", "azuredeploy.json"}, {"connectors/*/main.bicep", "azuredeploy.json"},
+		{"connectors/*/workspace.bicep", "workspace.json"}, {"health/workspace.bicep", "workspace.json"},
+	} {
+		paths, err := filepath.Glob(filepath.Join(root, "infra", filepath.FromSlash(kept.from)))
+		if err != nil {
+			return nil, err
+		}
+		for _, path := range paths {
+			text, err := c.compile(path)
+			if err != nil {
+				return nil, err
+			}
+			files[filepath.Join(filepath.Dir(path), kept.to)] = text
+		}
+	}
+	return files, nil
 }
 
 func addSource(files map[string]string, dir string, s source) {
