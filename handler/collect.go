@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -181,9 +182,20 @@ func (a *app) collect(ctx context.Context, c *connection, budget time.Duration) 
 		return a.noTurn(c, c.streams...)
 	}
 	if c = a.mended(c); c.err != nil {
-		return []engine.Report{a.Refuse(ctx, c.Name, c.connector, c.err)}
+		return []engine.Report{a.engineOf(ctx).Refuse(ctx, c.Name, c.connector, c.err)}
 	}
 	return a.collectStreams(ctx, c, deadline)
+}
+
+// engineOf is the engine, with the log that the run of ctx has.
+func (a *app) engineOf(ctx context.Context) *engine.Engine {
+	log, ok := ctx.Value(logKey{}).(*slog.Logger)
+	if !ok {
+		return a.Engine
+	}
+	e := *a.Engine
+	e.Log = log
+	return &e
 }
 
 // noTurn reports that others took all the time there was for these streams.
@@ -216,7 +228,7 @@ func (a *app) collectStreams(ctx context.Context, c *connection, deadline time.T
 				return nil
 			}
 			defer mine.Leave()
-			byStream[i] = a.Collect(mine.In(ctx), s, share(deadline, width, len(c.streams)-i))
+			byStream[i] = a.engineOf(ctx).Collect(mine.In(ctx), s, share(deadline, width, len(c.streams)-i))
 			return nil
 		})
 	}

@@ -51,7 +51,7 @@ func outcomes(reps []engine.Report) (text string) {
 func TestOneBrokenConnectionStopsNoOther(t *testing.T) {
 	s := surround(t)
 	secret := twoTenants(t, s)
-	srv := &server{log: slog.New(slog.DiscardHandler), budget: time.Minute}
+	srv := &server{log: slog.New(slog.DiscardHandler), limit: 2 * time.Minute}
 	call := func() (string, error) {
 		logs, err := srv.collect(t.Context(), "okta", &invoke.Invocation{Function: "okta"})
 		return strings.Join(logs, "\n"), err
@@ -199,7 +199,7 @@ func TestServeStopsAtAPage(t *testing.T) {
 	defer provider.Close()
 	s := surround(t)
 	a := s.app(t, s.endpoint, provider.URL)
-	srv := &server{log: slog.New(slog.DiscardHandler), budget: time.Minute, stopped: stopped, app: a}
+	srv := &server{log: slog.New(slog.DiscardHandler), limit: 2 * time.Minute, stopped: stopped, app: a}
 	logs, err := srv.collect(t.Context(), "okta", &invoke.Invocation{Function: "okta"})
 	if err != nil || len(logs) != 1 || !strings.Contains(logs[0], "stopped on request") {
 		t.Errorf("%v, %v", logs, err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -12,6 +13,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -81,6 +83,7 @@ func examine(ctx context.Context, std *streams, path, output string) error {
 func (x *examination) run(ctx context.Context, load func() (*config.Config, error)) {
 	x.binary()
 	x.references()
+	defer x.schedules(os.Getenv("FUNCTIONS_APP_ROOT_PATH"), os.Getenv)
 	c, err := load()
 	if err != nil {
 		for line := range strings.Lines(err.Error()) {
@@ -159,6 +162,32 @@ func (x *examination) references() {
 	}
 }
 
+// schedules finds the functions of an app that the host cannot index, since the setting
+// with their schedule has no value: each is three errors whenever the host starts.
+func (x *examination) schedules(root string, getenv func(string) string) {
+	if root == "" {
+		return
+	}
+	paths, _ := filepath.Glob(filepath.Join(root, "*", "function.json"))
+	var functions, missing []string
+	for _, path := range paths {
+		var doc struct{ Bindings []struct{ Schedule string } }
+		data, err := os.ReadFile(path)
+		if err != nil || json.Unmarshal(data, &doc) != nil || len(doc.Bindings) == 0 {
+			continue
+		}
+		name, ok := strings.CutPrefix(doc.Bindings[0].Schedule, "%")
+		if name = strings.TrimSuffix(name, "%"); ok && getenv(name) == "" {
+			functions, missing = append(functions, filepath.Base(filepath.Dir(path))), append(missing, name)
+		}
+	}
+	if len(functions) == 0 {
+		return
+	}
+	x.add(doctor.Check{What: "schedule", Subject: strings.Join(functions, ", "), Status: doctor.Fail, Found: "no value for " + strings.Join(missing, ", ") + ": the host cannot run what has no schedule, and logs three errors for each at every start",
+		Do: "set " + missing[0] + ", such as 0 */5 * * * *, with AzureWebJobs_" + functions[0] + "_Disabled = true where it is not to run; or leave the function out of the package (scripts/package -connector)"})
+}
+
 // configured are the checks that need settings.
 func (x *examination) configured(ctx context.Context, c *config.Config) {
 	for _, at := range c.Workspace.Endpoints() {
@@ -183,7 +212,7 @@ func (x *examination) configured(ctx context.Context, c *config.Config) {
 		x.add(failed("store", storeName(c.Store), err))
 		return
 	}
-	x.store(ctx, a.Store, storeName(c.Store))
+	x.store(ctx, a.Store, c.Store)
 	x.rules(ctx, a, c.Workspace.Rules)
 	x.tables(ctx, a, c)
 }
@@ -243,7 +272,7 @@ func whose(token string) string {
 }
 
 // store writes, reads and deletes an object, in each place that there is.
-func (x *examination) store(ctx context.Context, s engine.Store, at string) {
+func (x *examination) store(ctx context.Context, s engine.Store, places config.Store) {
 	for _, name := range []string{"doctor/probe.json", engine.QuarantinePrefix + "doctor/probe"} {
 		err := s.Put(ctx, name, []byte("{}"))
 		if err == nil {
@@ -252,9 +281,9 @@ func (x *examination) store(ctx context.Context, s engine.Store, at string) {
 		if err == nil {
 			err = s.Delete(ctx, name)
 		}
-		what := "checkpoints"
+		what, at := "checkpoints", storeName(places)
 		if strings.HasPrefix(name, engine.QuarantinePrefix) {
-			what = "quarantine"
+			what, at = "quarantine", cmp.Or(places.Quarantine, at)
 		}
 		if err != nil {
 			x.add(failed("store", what+" in "+at, err))

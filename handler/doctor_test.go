@@ -2,14 +2,19 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/sluice-connectors/sluice/handler/config"
 	"github.com/sluice-connectors/sluice/handler/doctor"
+	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/memory"
 )
 
 // checkup runs doctor over a configuration and returns what it found.
@@ -39,6 +44,44 @@ func has(checks []doctor.Check, what string, status doctor.Status, text string) 
 		}
 	}
 	return false
+}
+
+// TestDoctorNamesEachPlaceOfTheStore, whether it works or not.
+func TestDoctorNamesEachPlaceOfTheStore(t *testing.T) {
+	places := config.Store{Container: "https://a.example/sluice", Quarantine: "https://a.example/quarantine"}
+	for _, broken := range []bool{false, true} {
+		x, want := &examination{}, doctor.OK
+		var s engine.Store = memory.NewStore()
+		if broken {
+			s, want = refusing{s}, doctor.Fail
+		}
+		x.store(t.Context(), s, places)
+		for i, at := range []string{places.Container, places.Quarantine} {
+			if c := x.checks[i]; c.Status != want || !strings.HasSuffix(c.Subject+" "+c.Found, at) && !strings.Contains(c.Subject, " in "+at) {
+				t.Errorf("%+v, want %s", c, at)
+			}
+		}
+	}
+}
+
+type refusing struct{ engine.Store }
+
+func (refusing) Put(context.Context, string, []byte) error { return errors.New("refused") }
+
+// TestDoctorFindsFunctionsWithoutASchedule: only those whose setting has no value.
+func TestDoctorFindsFunctionsWithoutASchedule(t *testing.T) {
+	x := &examination{}
+	env := map[string]string{"OKTA_SCHEDULE": "0 */5 * * * *"}
+	x.schedules(filepath.Join("..", "functions"), func(name string) string { return env[name] })
+	if len(x.checks) != 1 || !strings.Contains(x.checks[0].Subject, "cisco_duo, ") || strings.Contains(x.checks[0].Subject, "okta") || !strings.Contains(x.checks[0].Found, "WIZ_SCHEDULE") {
+		t.Errorf("%+v", x.checks)
+	}
+	x = &examination{}
+	x.schedules("", nil)
+	x.schedules(filepath.Join("..", "functions"), func(string) string { return "0 0 * * * *" })
+	if len(x.checks) != 0 {
+		t.Errorf("%+v", x.checks)
+	}
 }
 
 // TestDoctorWithAManagedIdentity: the identity is asked as in App Service; a role that

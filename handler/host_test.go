@@ -325,8 +325,23 @@ func TestAMissingRoleFailsTheInvocationAndHealsByItself(t *testing.T) {
 	}
 	h := connectortest.StartHost(t, root, filepath.Join(root, "sluice"), []string{"serve"}, s.env(filepath.Join(t.TempDir(), "store")))
 	payload := strings.Replace(timer, "%", "null", 1)
-	if res := h.Invoke("okta", payload); res.Success || !strings.Contains(res.Why, "dcr_role_missing") || !strings.Contains(res.Why, "Monitoring Metrics Publisher") {
+	if res := h.Invoke("okta", payload); res.Success || !strings.Contains(res.Why, "500 (okta/system_log: dcr_role_missing: ") || !strings.Contains(res.Why, "Monitoring Metrics Publisher") {
 		t.Errorf("without the role: %+v", res)
+	}
+	if lines := h.Errors(); len(lines) != 1 || !strings.HasPrefix(lines[0], "okta/system_log: dcr_role_missing: ") || !strings.Contains(lines[0], "operation_Id="+connectortest.Operation) || h.Failed() != 1 {
+		t.Errorf("the host's errors are %q", lines)
+	}
+	if res := h.Invoke("doctor", payload); res.Success || !strings.Contains(res.Why, "500 (fail role ") {
+		t.Errorf("doctor without the role: %+v", res)
+	}
+	last := "fail schedule auth0, cisco_duo, "
+	if lines, out := h.Errors(), h.Output(); !strings.HasPrefix(lines[1], "fail role ") || !strings.HasPrefix(lines[len(lines)-1], last) || strings.Contains(lines[len(lines)-1], "okta") || strings.Count(out, `"ok store quarantine: `) != 1 {
+		t.Errorf("the host's errors are %q, and its log %s", lines, out)
+	}
+	for line := range strings.Lines(h.Output()) {
+		if !strings.Contains(line, `"msg":"ready"`) && !strings.Contains(line, `"operation_Id":"`+connectortest.Operation+`"`) {
+			t.Errorf("a line that cannot be found from its invocation: %s", line)
+		}
 	}
 	for _, r := range s.ws.Rules() {
 		s.ws.Deny(r.ID, false)
@@ -336,6 +351,27 @@ func TestAMissingRoleFailsTheInvocationAndHealsByItself(t *testing.T) {
 	}
 	if n, err := s.ws.Count("OktaV2_CL"); err != nil || n < 500 {
 		t.Errorf("%d rows, %v", n, err)
+	}
+}
+
+// TestAFunctionThatIsHalfConfiguredFails, and names what is missing; one without any
+// setting is none of the user's, and has a note.
+func TestAFunctionThatIsHalfConfiguredFails(t *testing.T) {
+	root := unpack(t)
+	s := surround(t)
+	h := connectortest.StartHost(t, root, filepath.Join(root, "sluice"), []string{"serve"}, append(s.env(filepath.Join(t.TempDir(), "store")), "WIZ_CLIENT_ID=x", "GITHUB_API_VERSION=x"))
+	payload := strings.Replace(timer, "%", "null", 1)
+	if res := h.Invoke("wiz", payload); res.Success || !strings.Contains(res.Why, "500 (wiz: configuration: ") || !strings.Contains(res.Why, "WIZ_CLIENT_SECRET") {
+		t.Errorf("with one of its settings: %+v", res)
+	}
+	if res := h.Invoke("slack", payload); !res.Success || !strings.Contains(strings.Join(res.Logs, ""), "no connection of slack is configured") {
+		t.Errorf("without settings: %+v", res)
+	}
+	if res := h.Invoke("okta", payload); !res.Success {
+		t.Errorf("beside them: %+v", res)
+	}
+	if lines := h.Errors(); len(lines) < 1 || h.Failed() != 1 {
+		t.Errorf("errors: %q", lines)
 	}
 }
 

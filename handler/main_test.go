@@ -77,7 +77,7 @@ var imports = map[string][]string{
 	"handler/doctor":        {},
 	"infra":                 {},
 	"scripts/cmd/generate":  {"connectors", "handler/engine", "handler/kql", "handler/schedule", "handler/spec"},
-	"scripts/cmd/package":   {},
+	"scripts/cmd/package":   {"connectors"},
 }
 
 // sdks are each used by one package, so that another could take its place.

@@ -5,11 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
-	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,11 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sluice-connectors/sluice/connectors"
 	"github.com/sluice-connectors/sluice/handler/config"
-	"github.com/sluice-connectors/sluice/handler/doctor"
 	"github.com/sluice-connectors/sluice/handler/engine"
-	"github.com/sluice-connectors/sluice/handler/invoke"
 	"github.com/sluice-connectors/sluice/handler/local"
 )
 
@@ -152,173 +145,6 @@ func printReports(std *streams, reps []engine.Report, output string) error {
 		return &codeError{exitBehind, fmt.Errorf("%d of %d streams did not catch up; the next run goes on there", behind, streams)}
 	}
 	return nil
-}
-
-func serveCommand(std *streams) *cobra.Command {
-	var port string
-	cmd := &cobra.Command{
-		Use:   "serve",
-		Short: "Answer the Azure Functions host (custom handler)",
-		Long: `Serve is what host.json starts: it listens on 127.0.0.1 at the port that the
-Functions host names in FUNCTIONS_CUSTOMHANDLER_PORT and runs a connector when
-its timer fires. Connections come from app settings (OKTA_DOMAIN, …) or from a
-sluice.yaml in the package. It is the default command when that variable is set.`,
-		Example: "  FUNCTIONS_CUSTOMHANDLER_PORT=7071 sluice serve\n  curl -X POST http://127.0.0.1:7071/okta -d '{\"Data\":{},\"Metadata\":{}}'",
-		Args:    atMost(0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if port == "" {
-				return usageError("no port: the Functions host sets FUNCTIONS_CUSTOMHANDLER_PORT; by hand, give --port")
-			}
-			// The host makes an error of each line on standard error.
-			log := slog.New(slog.NewJSONHandler(std.out, nil))
-			ln, err := net.Listen("tcp", "127.0.0.1:"+port)
-			if err != nil {
-				return portTaken(port, err)
-			}
-			s := &server{log: log, budget: runBudget(os.Getenv("FUNCTIONS_APP_ROOT_PATH")), stopped: cmd.Context()}
-			functions, err := s.functions()
-			if err != nil {
-				return err
-			}
-			log.Info("ready", "address", ln.Addr().String(), "version", buildVersion(), "run_budget", s.budget.String())
-			srv := &http.Server{Handler: invoke.Handler(functions, log), ReadHeaderTimeout: 30 * time.Second}
-			done := make(chan struct{})
-			context.AfterFunc(cmd.Context(), func() { shutDown(srv); close(done) })
-			if err := srv.Serve(ln); cmd.Context().Err() == nil {
-				return err
-			}
-			<-done
-			// The host restarts a handler that ends with any code but 0.
-			return &codeError{exitError, fmt.Errorf("stopped by a signal")}
-		},
-	}
-	cmd.Flags().StringVar(&port, "port", os.Getenv("FUNCTIONS_CUSTOMHANDLER_PORT"), "port to listen on")
-	return cmd
-}
-
-// shutDown lets the runs under way come to their next page, and say how they went.
-func shutDown(srv *http.Server) {
-	ctx, cancel := context.WithTimeout(context.Background(), 25*time.Second)
-	defer cancel()
-	_ = srv.Shutdown(ctx)
-	_ = srv.Close()
-}
-
-// server runs connectors for the host. The configuration is read at the first run
-// and, while what all share is wrong, at each one: a role may come later. What is
-// wrong with a connection stops no other, and is looked at again by its own runs.
-type server struct {
-	log    *slog.Logger
-	budget time.Duration
-	// stopped ends when the process is told to stop; nil: never.
-	stopped context.Context
-
-	mu  sync.Mutex
-	app *app
-}
-
-func (s *server) open(ctx context.Context) (*app, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.app != nil {
-		return s.app, nil
-	}
-	c, err := s.config()
-	if err != nil {
-		return nil, err
-	}
-	a, err := newApp(ctx, c, s.log)
-	if err != nil {
-		return nil, err
-	}
-	a.reload = s.config
-	s.app = a
-	return a, nil
-}
-
-func (s *server) config() (*config.Config, error) { return loadConfig(configPath(""), nil) }
-
-// functions makes one function of each connector, and the doctor's.
-func (s *server) functions() (map[string]invoke.Func, error) {
-	all, err := connectors.All()
-	if err != nil {
-		return nil, err
-	}
-	functions := map[string]invoke.Func{"doctor": s.doctor}
-	for _, c := range all {
-		functions[c.FunctionName()] = func(ctx context.Context, in *invoke.Invocation) ([]string, error) {
-			return s.collect(ctx, c.Name, in)
-		}
-	}
-	return functions, nil
-}
-
-// doctor makes the checks of the command doctor where the app runs: with its identity,
-// its network and its settings. It fails when something has to be done.
-func (s *server) doctor(ctx context.Context, in *invoke.Invocation) (logs []string, err error) {
-	x := &examination{net: doctor.System()}
-	x.run(ctx, s.config)
-	for _, c := range x.checks {
-		s.log.Info("check", "invocation", in.ID, "check", c)
-		text := fmt.Sprintf("%s %s %s: %s", c.Status, c.What, c.Subject, c.Found)
-		if c.Do != "" && c.Status != doctor.OK {
-			text += " → " + c.Do
-		}
-		logs = append(logs, text)
-	}
-	return logs, x.verdict()
-}
-
-func (s *server) collect(ctx context.Context, connector string, in *invoke.Invocation) (logs []string, err error) {
-	if s.stopped != nil {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithCancel(ctx)
-		defer cancel()
-		defer context.AfterFunc(s.stopped, cancel)()
-	}
-	a, err := s.open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if t, err := in.Timer("timer"); err == nil && t.PastDue {
-		s.log.Info("the timer is past due", "function", in.Function, "invocation", in.ID)
-	}
-	var conns []*connection
-	for _, conn := range a.connections() {
-		if conn.connector == connector {
-			conns = append(conns, conn)
-		}
-	}
-	failed := 0
-	for _, rep := range a.collectAll(ctx, conns, s.budget) {
-		s.log.Info("run", "invocation", in.ID, "trace", in.Trace, "report", rep)
-		logs = append(logs, line(&rep))
-		if rep.Outcome == engine.Failed || rep.Outcome == engine.Stalled {
-			failed++
-		}
-	}
-	switch {
-	case len(logs) == 0:
-		return []string{"no connection of " + connector + " is configured"}, nil
-	case failed > 0:
-		return logs, fmt.Errorf("%d of %d streams and connections failed: %s", failed, len(logs), strings.Join(logs, " | "))
-	}
-	return logs, nil
-}
-
-// runBudget is 80 % of the host's time limit, which stands in host.json, or less where
-// that is short: a run may end half a minute after its time, when a provider hangs.
-func runBudget(root string) time.Duration {
-	limit := 30 * time.Minute // the default of every plan but Consumption
-	var host struct{ FunctionTimeout string }
-	data, err := os.ReadFile(filepath.Join(root, "host.json"))
-	if err == nil && json.Unmarshal(data, &host) == nil {
-		var h, m, s int
-		if _, err := fmt.Sscanf(host.FunctionTimeout, "%d:%d:%d", &h, &m, &s); err == nil && h >= 0 {
-			limit = time.Duration(h)*time.Hour + time.Duration(m)*time.Minute + time.Duration(s)*time.Second
-		}
-	}
-	return max(min(limit*8/10, limit-45*time.Second), limit/4)
 }
 
 // portTaken says why a port cannot be listened on.

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -47,19 +45,6 @@ func TestRunWithAScheduleStays(t *testing.T) {
 		var rep engine.Report
 		if err := json.Unmarshal([]byte(l), &rep); err != nil || rep.Outcome != engine.OK || rep.Stream != "system_log" {
 			t.Errorf("%s: %v", l, err)
-		}
-	}
-}
-
-// TestARunEndsBeforeTheHostsLimit: with the half minute that a hanging provider costs.
-func TestARunEndsBeforeTheHostsLimit(t *testing.T) {
-	for limit, want := range map[string]time.Duration{"00:30:00": 24 * time.Minute, "00:05:00": 4 * time.Minute, "00:02:00": 75 * time.Second, "00:01:00": 15 * time.Second, "-1": 24 * time.Minute} {
-		root := t.TempDir()
-		if err := os.WriteFile(filepath.Join(root, "host.json"), []byte(`{"functionTimeout": "`+limit+`"}`), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if got := runBudget(root); got != want {
-			t.Errorf("%s: %s, want %s", limit, got, want)
 		}
 	}
 }

@@ -163,9 +163,8 @@ func (s *settings) store() {
 	}
 }
 
-// connections makes the connections of those connectors that have app settings. One
-// has none when neither a required setting is given nor rules of its own: some
-// need no setting at all where a managed identity speaks for them.
+// connections makes the connections of those connectors that have app settings, be it
+// some of those they need: what is missing is an error of that connection.
 func (s *settings) connections() {
 	for _, c := range s.all {
 		if !given(c, s.get) {
@@ -204,8 +203,11 @@ func (s *settings) own(c *spec.Connector, conn *Connection) {
 }
 
 // given reports whether the app settings make a connection of a connector.
+// When to run, and from when on, says nothing: functions that are not used have that too.
+// GitHub's runners have variables that begin as ours do.
 func given(c *spec.Connector, get func(string) string) bool {
-	return get(c.EnvName("rules")) != "" || slices.ContainsFunc(c.Settings, func(s spec.Setting) bool { return s.Required && get(c.EnvName(s.Name)) != "" })
+	runner := c.EnvName("") == "GITHUB_" && get("GITHUB_ACTIONS") != ""
+	return get(c.EnvName("rules")) != "" || slices.ContainsFunc(c.Settings, func(s spec.Setting) bool { return (s.Required || !runner) && get(c.EnvName(s.Name)) != "" })
 }
 
 // HasEnv reports whether the environment configures any connection.

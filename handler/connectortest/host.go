@@ -11,19 +11,23 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
 
 // Host is a double of the Azure Functions host: it starts a custom handler,
 // waits for it, sends invocations and reads the answers as the host does
-// (Azure/azure-functions-host, src/WebJobs.Script/Workers/Http).
+// (Azure/azure-functions-host, src/WebJobs.Script/Workers/Http; what it shows of a
+// failure and of lines was measured with 4.1037).
 type Host struct {
 	t     *testing.T
 	cmd   *exec.Cmd
 	ended <-chan struct{}
 	url   string
 	out   Log
+	err   Log
+	fails atomic.Int32
 
 	functions map[string]string // schedule by name
 }
@@ -58,13 +62,7 @@ func StartHost(t *testing.T, root, executable string, args, env []string) *Host 
 	h.index(root, env)
 	h.cmd.Env = append([]string{"FUNCTIONS_CUSTOMHANDLER_PORT=" + port, "FUNCTIONS_HTTPWORKER_PORT=" + port, "FUNCTIONS_CUSTOMHANDLER_WORKER_ID=w1",
 		"FUNCTIONS_APP_ROOT_PATH=" + root, "FUNCTIONS_WORKER_RUNTIME=custom", "HOME=" + t.TempDir(), "PATH=/nowhere"}, env...)
-	stderr := &Log{}
-	h.cmd.Stdout, h.cmd.Stderr = &h.out, stderr
-	t.Cleanup(func() { // once it has ended
-		if stderr.String() != "" { // each line would be an error trace
-			t.Errorf("the handler wrote to standard error: %s", stderr)
-		}
-	})
+	h.cmd.Stdout, h.cmd.Stderr = &h.out, &h.err
 	h.ended = Start(t, h.cmd)
 	h.waitReady()
 	return h
@@ -120,18 +118,44 @@ func (h *Host) Kill() {
 	<-h.ended
 }
 
-// Output is what the handler wrote to standard output.
+// Output is what the handler wrote to standard output: to the host it is information.
 func (h *Host) Output() string { return h.out.String() }
+
+// Errors are the lines that the host logs as errors: those on standard error without
+// the word by which it takes them for warnings.
+func (h *Host) Errors() (errors []string) {
+	for line := range strings.Lines(h.err.String()) {
+		if !strings.Contains(strings.ToLower(line), "warn") {
+			errors = append(errors, strings.TrimSpace(line))
+		}
+	}
+	return errors
+}
+
+// Failed is how many invocations failed.
+func (h *Host) Failed() int { return int(h.fails.Load()) }
 
 // Result is an invocation's end as the host sees it.
 type Result struct {
 	Success bool
-	Why     string   // of a failure
-	Logs    []string // lost when the status is no success
+	Why     string   // of a failure, as its exception has it
+	Logs    []string // none when the status is no success
 }
 
 // Invoke sends payload to a function, chunked and with the host's headers.
 func (h *Host) Invoke(function, payload string) Result {
+	h.t.Helper()
+	res := h.invoke(function, payload)
+	if !res.Success {
+		h.fails.Add(1)
+	}
+	return res
+}
+
+// Operation is the trace that invocations belong to.
+const Operation = "bb2bd5eef54cb15a1506d0326d2489e7"
+
+func (h *Host) invoke(function, payload string) Result {
 	h.t.Helper()
 	// A body of unknown length is sent chunked, as the host does.
 	body := io.MultiReader(strings.NewReader(payload))
@@ -141,7 +165,7 @@ func (h *Host) Invoke(function, payload string) Result {
 	req.Header.Set("User-Agent", "Azure-Functions-Host/4.1046.0")
 	req.Header.Set("X-Azure-Functions-Hostversion", "4.1046.0")
 	req.Header.Set("X-Azure-Functions-Invocationid", "83a33220-a921-460a-bec0-b3f043dcf1ff")
-	req.Header.Set("Traceparent", "00-bb2bd5eef54cb15a1506d0326d2489e7-d3f54c84c7034d76-00")
+	req.Header.Set("Traceparent", "00-"+Operation+"-d3f54c84c7034d76-00")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return Result{Why: err.Error()}
@@ -152,7 +176,9 @@ func (h *Host) Invoke(function, payload string) Result {
 	typ := strings.ToLower(strings.TrimSpace(strings.Split(resp.Header.Get("Content-Type"), ";")[0]))
 	switch {
 	case resp.StatusCode < 200 || resp.StatusCode > 299:
-		return Result{Why: fmt.Sprintf("status %d: %s", resp.StatusCode, answer)}
+		// Body and Logs are dropped; the reason is all that gets through.
+		code, reason, _ := strings.Cut(resp.Status, " ")
+		return Result{Why: fmt.Sprintf("Response status code does not indicate success: %s (%s).", code, reason)}
 	case typ != "application/json" && typ != "text/json":
 		return Result{Why: "UnsupportedMediaTypeException: " + typ}
 	case len(answer) == 0 || string(bytes.TrimSpace(answer)) == "null":
@@ -168,3 +194,6 @@ func (h *Host) Invoke(function, payload string) Result {
 	}
 	return Result{Success: true, Logs: doc.Logs}
 }
+
+// URL is where the handler answers.
+func (h *Host) URL() string { return h.url }

@@ -69,6 +69,14 @@ func (r *run) keepAlive(ctx context.Context, cancel context.CancelFunc) (stop fu
 	})
 }
 
+// timeForAPage reports whether another page may be begun. Each run gets one, however
+// long it took to begin; another that took as long as the last one did must not be cut
+// off, and asked for again.
+func (r *run) timeForAPage() bool {
+	left := r.deadline.Sub(r.e.Clock.Now())
+	return !r.paged && left > -fetchGrace/2 || left > 0 && r.pageTook < left+fetchGrace
+}
+
 // ask fetches the page of r.work, and keeps the lease alive meanwhile.
 func (r *run) ask(ctx context.Context, w Window) (*Page, error) {
 	call, cancel := r.e.until(ctx, r.deadline, fetchGrace)
@@ -80,11 +88,13 @@ func (r *run) ask(ctx context.Context, w Window) (*Page, error) {
 	page, err := r.s.Source.Fetch(call, w, r.work.Token)
 	if err != nil {
 		r.settleShare(ctx)
+	} else {
+		r.pageTook, r.paged = r.e.Clock.Now().Sub(asked), true
 	}
 	if lost := stop(); lost != nil {
 		return nil, lost
 	}
-	if err != nil && call.Err() != nil && ctx.Err() == nil {
+	if stopped := errors.Is(ctx.Err(), context.Canceled); err != nil && call.Err() != nil && !stopped {
 		r.waited = r.e.Clock.Now().Sub(asked)
 		return nil, errBudget
 	}

@@ -30,6 +30,8 @@ type run struct {
 	doubt     bool            // the page has a record from after Progress.Proof
 	asked     map[idHash]bool // page tokens of the listing so far
 	answer    error           // of the source, when it was asked last
+	pageTook  time.Duration   // from the provider, the last one
+	paged     bool            // there was one
 	waited    time.Duration   // for an answer that had not come when the time was up
 	page      pageSum         // of the page being read
 	watch     watch           // whether the listing leads on
@@ -185,7 +187,7 @@ func (r *run) window(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if !r.e.Clock.Now().Before(r.deadline) {
+		if !r.timeForAPage() {
 			return errBudget
 		}
 		page, err := r.fetch(ctx)

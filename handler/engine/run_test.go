@@ -155,12 +155,27 @@ func TestALongerWaitThanTheBudgetEndsTheRunWithNothingLost(t *testing.T) {
 
 func TestBudgetEndsARunAtAPageAndTheNextGoesOn(t *testing.T) {
 	b := newBench([]string{"1"}, []string{"2"}, []string{"3"})
-	b.src.Before = func(page int) { b.clock.Advance(40 * time.Second) }
+	b.src.Before = func(page int) { b.clock.Advance(time.Duration(30+page) * time.Second) }
 	rep := b.run(t, engine.Partial)
 	if rep.Reason != "budget" {
 		t.Errorf("report %+v", rep)
 	}
 	b.wantIDs(t, "1", "2")
+	b.src.Before = nil
+	b.run(t, engine.OK)
+	b.wantIDs(t, "1", "2", "3")
+}
+
+// TestAPageThatIsTooSlowForWhatIsLeftIsNotBegun: it would be cut off, and asked for again.
+func TestAPageThatIsTooSlowForWhatIsLeftIsNotBegun(t *testing.T) {
+	b := newBench([]string{"1"}, []string{"2"}, []string{"3"})
+	asked := 0
+	b.src.Before = func(int) { asked++; b.clock.Advance(55 * time.Second) }
+	for n := 1; n <= 2; n++ {
+		if rep := b.run(t, engine.Partial); rep.Reason != "budget" || asked != n {
+			t.Errorf("%d pages were asked for: %+v", asked, rep)
+		}
+	}
 	b.src.Before = nil
 	b.run(t, engine.OK)
 	b.wantIDs(t, "1", "2", "3")

@@ -8,11 +8,13 @@
 package invoke
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -28,6 +30,22 @@ type Invocation struct {
 	Data     map[string]json.RawMessage
 	Metadata map[string]json.RawMessage
 }
+
+// Attrs are what the lines of a run's log have in common, for slog: by operation_Id
+// Application Insights finds them from the invocation (learn.microsoft.com, "Telemetry
+// correlation": it is the trace id of W3C's traceparent).
+func (in *Invocation) Attrs() []any {
+	attrs := []any{"function", in.Function, "invocation", in.ID}
+	if part := strings.Split(in.Trace, "-"); len(part) == 4 && len(part[1]) == 32 {
+		attrs = append(attrs, "operation_Id", part[1], "operation_ParentId", part[2])
+	}
+	return attrs
+}
+
+// Failures are why a run failed, a line for each.
+type Failures []string
+
+func (f Failures) Error() string { return strings.Join(f, " | ") }
 
 // Func does the work. The lines go to the function's log; an error makes the
 // run a failure that shows up as one.
@@ -58,8 +76,7 @@ func Handler(functions map[string]Func, log *slog.Logger) http.Handler {
 		// The host passes no cancellation, and a lost connection is none.
 		logs, err := f(context.WithoutCancel(req.Context()), in)
 		if err != nil {
-			log.Error("run failed", "function", name, "invocation", in.ID, "error", err)
-			answer(w, http.StatusInternalServerError, response{Logs: append(logs, err.Error())})
+			fail(w, log.With(in.Attrs()...), logs, err)
 			return
 		}
 		answer(w, http.StatusOK, response{Logs: logs})
@@ -68,6 +85,55 @@ func Handler(functions map[string]Func, log *slog.Logger) http.Handler {
 	r.MethodNotAllowed(notFound)
 	return r
 }
+
+// fail makes the run a failure. Of its answer the host shows the reason in the status
+// line, in the invocation's exception, and nothing else: so that says why, and each
+// failure is logged.
+func fail(w http.ResponseWriter, log *slog.Logger, logs []string, err error) {
+	failures, ok := err.(Failures)
+	if !ok {
+		failures = Failures{err.Error()}
+	}
+	for _, line := range failures {
+		log.Error(line)
+	}
+	body, _ := json.Marshal(response{Outputs: map[string]any{}, Logs: append(logs, failures...)})
+	conn, buf, hijacked := (net.Conn)(nil), (*bufio.ReadWriter)(nil), false
+	if h, ok := w.(http.Hijacker); ok { // net/http writes its own reasons
+		var err error
+		conn, buf, err = h.Hijack()
+		hijacked = err == nil
+	}
+	if !hijacked {
+		w.Header().Set("Content-Type", contentType)
+		w.WriteHeader(http.StatusInternalServerError)
+		_, _ = w.Write(body)
+		return
+	}
+	defer conn.Close()
+	_, _ = fmt.Fprintf(buf, "HTTP/1.1 500 %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", reason(failures.Error()), contentType, len(body), body)
+	_ = buf.Flush()
+}
+
+// maxReason is the longest reason, in bytes.
+const maxReason = 300
+
+// reason is a text as the reason of a status line: printable ASCII in one line.
+func reason(text string) string {
+	text = strings.NewReplacer("…", "...", "→", "->", "–", "-", "’", "'").Replace(strings.Join(strings.Fields(text), " "))
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, text)
+	if len(text) > maxReason {
+		text = text[:maxReason-3] + "..."
+	}
+	return text
+}
+
+const contentType = "application/json; charset=utf-8"
 
 func notFound(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusNotFound, map[string]any{"error": "not found"})
@@ -89,7 +155,7 @@ func answer(w http.ResponseWriter, code int, v any) {
 		}
 		v = r
 	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(code)
 	_ = json.NewEncoder(w).Encode(v)
 }

@@ -45,6 +45,38 @@ func TestEveryAnswerIsJSONAndNeverEmpty(t *testing.T) {
 	}
 }
 
+// TestTheReasonOfAFailureIsInTheStatusLine, which is all that the host shows of it; the
+// answer is whole, and each failure has a line of the log.
+func TestTheReasonOfAFailureIsInTheStatusLine(t *testing.T) {
+	long := "okta/system_log: wrong_credentials: the token of “x” was refused …\r\nX-Evil: 1 → " + strings.Repeat("é", 400)
+	var log strings.Builder
+	bad := func(context.Context, *Invocation) ([]string, error) {
+		return []string{"a line"}, Failures{long, "okta/users: budget: late"}
+	}
+	srv := httptest.NewServer(Handler(map[string]Func{"okta": bad}, slog.New(slog.NewTextHandler(&log, nil))))
+	defer srv.Close()
+	for range 2 { // the connection is closed, and the next request has one of its own
+		req, _ := http.NewRequest(http.MethodPost, srv.URL+"/okta", strings.NewReader(`{"Data":{},"Metadata":{}}`))
+		req.Header.Set("Traceparent", "00-bb2bd5eef54cb15a1506d0326d2489e7-d3f54c84c7034d76-00")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var answer response
+		err = json.NewDecoder(resp.Body).Decode(&answer)
+		resp.Body.Close()
+		if want := "500 okta/system_log: wrong_credentials: the token of ?x? was refused ... X-Evil: 1 -> ??"; err != nil || !strings.HasPrefix(resp.Status, want) || len(resp.Status) != 304 || resp.Header.Get("X-Evil") != "" {
+			t.Errorf("%q, %v, %v", resp.Status, resp.Header, err)
+		}
+		if len(answer.Logs) != 3 || answer.Logs[1] != long {
+			t.Errorf("%q", answer.Logs)
+		}
+	}
+	if n := strings.Count(log.String(), "operation_Id=bb2bd5eef54cb15a1506d0326d2489e7 operation_ParentId=d3f54c84c7034d76"); n != 4 || strings.Count(log.String(), "level=ERROR") != 4 {
+		t.Errorf("log: %s", &log)
+	}
+}
+
 func TestTimerPayloads(t *testing.T) {
 	for name, c := range map[string]struct {
 		payload string

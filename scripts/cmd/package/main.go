@@ -19,6 +19,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sluice-connectors/sluice/connectors"
 )
 
 // sbomTool lists the parts of a binary (CycloneDX, OWASP).
@@ -28,19 +30,24 @@ func main() {
 	out := flag.String("o", filepath.Join("dist", "sluice-functions.zip"), "the zip to write; the other files are put beside it")
 	version := flag.String("version", "dev", "version that the binary reports")
 	sbom := flag.Bool("sbom", true, "list the parts of the binary in sbom.cdx.json (fetches the tool once)")
+	only := flag.String("connector", "", "connectors whose functions the package has, such as okta,wiz; default: all")
 	release := flag.String("release", "", "address below which the release's files will be: fills it into copies of infra/")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: scripts/package [-o FILE] [-version V] [-sbom=false] [-release URL]\nBuilds the package for Azure Functions, its list of parts, and digests of all.")
+		fmt.Fprintln(os.Stderr, "usage: scripts/package [-o FILE] [-version V] [-connector NAMES] [-sbom=false] [-release URL]\nBuilds the package for Azure Functions, its list of parts, and digests of all.")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	if err := build(*out, *version, *sbom, *release); err != nil {
+	if err := build(*out, *version, *only, *sbom, *release); err != nil {
 		fmt.Fprintln(os.Stderr, "package:", err)
 		os.Exit(1)
 	}
 }
 
-func build(out, version string, sbom bool, release string) error {
+func build(out, version, only string, sbom bool, release string) error {
+	functions, err := chosen(only)
+	if err != nil {
+		return err
+	}
 	dir := filepath.Dir(out)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -52,8 +59,7 @@ func build(out, version string, sbom bool, release string) error {
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("go build: %w", err)
 	}
-	n, err := pack(out, bin)
-	if err != nil {
+	if err := pack(out, bin, functions); err != nil {
 		return err
 	}
 	files := []string{out, bin}
@@ -74,39 +80,57 @@ func build(out, version string, sbom bool, release string) error {
 			return err
 		}
 	}
-	fmt.Printf("%s: %d functions, sha256 %s\n", out, n, sum)
+	fmt.Printf("%s: %d functions, sha256 %s\n", out, len(functions), sum)
 	return nil
 }
 
-// pack writes the zip and returns how many functions it has.
-func pack(out, bin string) (int, error) {
+// chosen are the files of the functions of connectors, of all for "", and the doctor's.
+func chosen(only string) ([]string, error) {
 	functions, err := filepath.Glob(filepath.Join("functions", "*", "function.json"))
 	if err != nil || len(functions) == 0 {
-		return 0, fmt.Errorf("there are no functions here: run this from the project's folder (%v)", err)
+		return nil, fmt.Errorf("there are no functions here: run this from the project's folder (%v)", err)
 	}
+	if only == "" {
+		return functions, nil
+	}
+	functions = []string{filepath.Join("functions", "doctor", "function.json")}
+	for _, name := range strings.Split(only, ",") {
+		c, err := connectors.Find(strings.TrimSpace(name))
+		if err != nil {
+			return nil, fmt.Errorf("-connector: %w", err)
+		}
+		if path := filepath.Join("functions", c.FunctionName(), "function.json"); !slices.Contains(functions, path) {
+			functions = append(functions, path)
+		}
+	}
+	return functions, nil
+}
+
+// pack writes the zip.
+func pack(out, bin string, functions []string) error {
 	f, err := os.Create(out)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer f.Close()
 	z := zip.NewWriter(f)
 	// The host sets the execute bit on some plans only; the zip has to carry it.
 	if err := add(z, bin, "sluice", 0o755); err != nil {
-		return 0, err
+		return err
 	}
 	if err := add(z, "host.json", "host.json", 0o644); err != nil {
-		return 0, err
+		return err
 	}
 	for _, path := range functions {
 		name := filepath.ToSlash(path[len("functions"+string(filepath.Separator)):])
 		if err := add(z, path, name, 0o644); err != nil {
-			return 0, err
+			return err
 		}
 	}
 	if err := z.Close(); err != nil {
-		return 0, err
+		return err
 	}
-	return len(functions), f.Close()
+	return f.Close()
 }
 
 // add writes a file into the zip, always with the same time, so that equal
