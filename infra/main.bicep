@@ -9,6 +9,9 @@ param workspaceId string
 @description('Region of the app.')
 param location string = resourceGroup().location
 
+@description('Tags for everything that takes some, such as {"costCenter": "soc"}.')
+param tags object = {}
+
 @description('Name of the app. What has to be unique in the world gets a suffix.')
 @minLength(2)
 @maxLength(63)
@@ -276,7 +279,8 @@ param wizClientId string = ''
 @secure()
 param wizClientSecret string = ''
 
-var place = split(workspaceId, '/')
+// The parts of the id; what is none is refused in words.
+var place = length(split(workspaceId, '/')) == 9 && contains(toLower(workspaceId), '/providers/microsoft.operationalinsights/workspaces/') ? split(workspaceId, '/') : fail('workspaceId is no resource id of a Log Analytics workspace: want /subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.OperationalInsights/workspaces/NAME, as az monitor log-analytics workspace show --query id prints it')
 var unique = uniqueString(resourceGroup().id, name)
 var appName = '${take(name, 40)}-${unique}'
 var storageName = '${take(toLower(replace(name, '-', '')), 11)}${unique}'
@@ -284,51 +288,68 @@ var vaultName = '${take(name, 10)}-${unique}'
 var vaultUri = 'https://${vaultName}${environment().suffixes.keyvaultDns}/'
 var private = network == 'private'
 
-resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: place[8]
   scope: resourceGroup(place[2], place[4])
 }
 
-resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = {
+resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
   name: appName
   location: location
+  tags: tags
 }
-
-var principalId = assignRoles ? identity.properties.principalId : ''
 
 module storage 'modules/storage.bicep' = {
   name: '${take(name, 40)}-storage'
-  params: { name: storageName, location: location, principalId: principalId, private: private }
+  params: { name: storageName, location: location, tags: tags, principalId: identity.properties.principalId, identityId: identity.id, assignRoles: assignRoles, private: private }
 }
 
 module vault 'modules/vault.bicep' = {
   name: '${take(name, 40)}-vault'
-  params: { name: vaultName, location: location, principalId: principalId, private: private }
+  params: { name: vaultName, location: location, tags: tags, principalId: identity.properties.principalId, identityId: identity.id, assignRoles: assignRoles, private: private }
 }
 
 module monitoring 'modules/monitoring.bicep' = if (!empty(insightsWorkspaceId)) {
   name: '${take(name, 40)}-monitoring'
-  params: { name: appName, location: location, workspaceId: insightsWorkspaceId, principalId: principalId, private: private }
+  params: { name: appName, location: location, tags: tags, workspaceId: insightsWorkspaceId, principalId: identity.properties.principalId, identityId: identity.id, assignRoles: assignRoles, private: private }
 }
 
 module reader 'modules/reader.bicep' = if (readBack && assignRoles) {
   name: '${take(name, 40)}-reader'
   scope: resourceGroup(place[2], place[4])
-  params: { workspace: place[8], principalId: identity.properties.principalId }
+  params: { workspace: place[8], principalId: identity.properties.principalId, identityId: identity.id }
 }
 
-// The private network.
+// The private network. The names of its DNS zones differ by cloud (learn.microsoft.com,
+// "Azure private endpoint private DNS zone values").
+
+var suffixes = {
+  AzureCloud: { vault: 'vaultcore.azure.net', monitor: 'monitor.azure.com', insights: 'opinsights.azure.com', automation: 'azure-automation.net', sites: 'azurewebsites.net' }
+  AzureUSGovernment: { vault: 'vaultcore.usgovcloudapi.net', monitor: 'monitor.azure.us', insights: 'opinsights.azure.us', automation: 'azure-automation.us', sites: 'azurewebsites.us' }
+  AzureChinaCloud: { vault: 'vaultcore.azure.cn', monitor: 'monitor.azure.cn', insights: 'opinsights.azure.cn', automation: 'azure-automation.cn', sites: 'chinacloudsites.cn' }
+}
+var cloud = suffixes[environment().name]
+var blobZone = dnsZones ? [ 'privatelink.blob.${environment().suffixes.storage}' ] : []
+var vaultZone = dnsZones ? [ 'privatelink.${cloud.vault}' ] : []
+var appZone = dnsZones ? [ 'privatelink.${cloud.sites}' ] : []
+var monitorZones = dnsZones ? [
+  'privatelink.${cloud.monitor}'
+  'privatelink.ods.${cloud.insights}'
+  'privatelink.oms.${cloud.insights}'
+  'privatelink.agentsvc.${cloud.automation}'
+] : []
 
 module net 'modules/network.bicep' = if (private) {
   name: '${take(name, 40)}-network'
   params: {
     name: appName
     location: location
+    tags: tags
     delegation: plan == 'flex' ? 'Microsoft.App/environments' : 'Microsoft.Web/serverFarms'
     addressPrefix: addressPrefix
     appSubnetId: appSubnetId
     endpointSubnetId: endpointSubnetId
-    dnsZones: dnsZones
+    zones: concat(blobZone, vaultZone, appZone, monitorZones)
   }
 }
 
@@ -337,10 +358,11 @@ module storageEndpoint 'modules/endpoint.bicep' = if (private) {
   params: {
     name: '${appName}-blob'
     location: location
+    tags: tags
     subnetId: net!.outputs.endpointSubnetId
     targetId: storage.outputs.id
     service: 'blob'
-    zoneIds: net!.outputs.zones.blob
+    zones: blobZone
   }
 }
 
@@ -349,10 +371,11 @@ module vaultEndpoint 'modules/endpoint.bicep' = if (private) {
   params: {
     name: '${appName}-vault'
     location: location
+    tags: tags
     subnetId: net!.outputs.endpointSubnetId
     targetId: vault.outputs.id
     service: 'vault'
-    zoneIds: net!.outputs.zones.vault
+    zones: vaultZone
   }
 }
 
@@ -361,12 +384,14 @@ module link 'modules/privatelink.bicep' = if (private) {
   params: {
     name: take(appName, 44)
     location: location
+    tags: tags
     workspaceLocation: workspace.location
     scopeId: privateLinkScopeId
-    insightsId: empty(insightsWorkspaceId) ? '' : monitoring!.outputs.id
+    insightsId: empty(insightsWorkspaceId) ? '' : resourceId('Microsoft.Insights/components', appName)
     subnetId: net!.outputs.endpointSubnetId
-    zoneIds: net!.outputs.zones.azuremonitor
+    zones: concat(monitorZones, blobZone)
   }
+  dependsOn: [ monitoring ]
 }
 
 // Tables, rules and what shows in Sentinel.
@@ -376,8 +401,11 @@ module health 'health/workspace.bicep' = {
   params: {
     workspaceId: workspaceId
     location: workspace.location
+    tags: tags
     name: name
-    principalId: principalId
+    principalId: identity.properties.principalId
+    identityId: identity.id
+    assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
@@ -393,8 +421,11 @@ module onepassword 'connectors/1password/workspace.bicep' = if (onepasswordOn) {
   params: {
     workspaceId: workspaceId
     location: workspace.location
+    tags: tags
     name: name
-    principalId: principalId
+    principalId: identity.properties.principalId
+    identityId: identity.id
+    assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
@@ -410,8 +441,11 @@ module auth0 'connectors/auth0/workspace.bicep' = if (auth0On) {
   params: {
     workspaceId: workspaceId
     location: workspace.location
+    tags: tags
     name: name
-    principalId: principalId
+    principalId: identity.properties.principalId
+    identityId: identity.id
+    assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
@@ -428,8 +462,11 @@ module ciscoDuo 'connectors/cisco-duo/workspace.bicep' = if (ciscoDuoOn) {
   params: {
     workspaceId: workspaceId
     location: workspace.location
+    tags: tags
     name: name
-    principalId: principalId
+    principalId: identity.properties.principalId
+    identityId: identity.id
+    assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
@@ -446,8 +483,11 @@ module cloudflare 'connectors/cloudflare/workspace.bicep' = if (cloudflareOn) {
   params: {
     workspaceId: workspaceId
     location: workspace.location
+    tags: tags
     name: name
-    principalId: principalId
+    principalId: identity.properties.principalId
+    identityId: identity.id
+    assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
@@ -464,8 +504,11 @@ module crowdstrike 'connectors/crowdstrike/workspace.bicep' = if (crowdstrikeOn)
   params: {
     workspaceId: workspaceId
     location: workspace.location
+    tags: tags
     name: name
-    principalId: principalId
+    principalId: identity.properties.principalId
+    identityId: identity.id
+    assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
@@ -481,8 +524,11 @@ module entraId 'connectors/entra-id/workspace.bicep' = if (entraIdOn) {
   params: {
     workspaceId: workspaceId
     location: workspace.location
+    tags: tags
     name: name
-    principalId: principalId
+    principalId: identity.properties.principalId
+    identityId: identity.id
+    assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
@@ -498,8 +544,11 @@ module github 'connectors/github/workspace.bicep' = if (githubOn) {
   params: {
     workspaceId: workspaceId
     location: workspace.location
+    tags: tags
     name: name
-    principalId: principalId
+    principalId: identity.properties.principalId
+    identityId: identity.id
+    assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
@@ -516,8 +565,11 @@ module googleWorkspace 'connectors/google-workspace/workspace.bicep' = if (googl
   params: {
     workspaceId: workspaceId
     location: workspace.location
+    tags: tags
     name: name
-    principalId: principalId
+    principalId: identity.properties.principalId
+    identityId: identity.id
+    assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
@@ -533,8 +585,11 @@ module netskope 'connectors/netskope/workspace.bicep' = if (netskopeOn) {
   params: {
     workspaceId: workspaceId
     location: workspace.location
+    tags: tags
     name: name
-    principalId: principalId
+    principalId: identity.properties.principalId
+    identityId: identity.id
+    assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
@@ -550,8 +605,11 @@ module office365 'connectors/office365/workspace.bicep' = if (office365On) {
   params: {
     workspaceId: workspaceId
     location: workspace.location
+    tags: tags
     name: name
-    principalId: principalId
+    principalId: identity.properties.principalId
+    identityId: identity.id
+    assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
@@ -567,8 +625,11 @@ module okta 'connectors/okta/workspace.bicep' = if (oktaOn) {
   params: {
     workspaceId: workspaceId
     location: workspace.location
+    tags: tags
     name: name
-    principalId: principalId
+    principalId: identity.properties.principalId
+    identityId: identity.id
+    assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
@@ -585,8 +646,11 @@ module qualys 'connectors/qualys/workspace.bicep' = if (qualysOn) {
   params: {
     workspaceId: workspaceId
     location: workspace.location
+    tags: tags
     name: name
-    principalId: principalId
+    principalId: identity.properties.principalId
+    identityId: identity.id
+    assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
@@ -603,8 +667,11 @@ module salesforce 'connectors/salesforce/workspace.bicep' = if (salesforceOn) {
   params: {
     workspaceId: workspaceId
     location: workspace.location
+    tags: tags
     name: name
-    principalId: principalId
+    principalId: identity.properties.principalId
+    identityId: identity.id
+    assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
@@ -621,8 +688,11 @@ module slack 'connectors/slack/workspace.bicep' = if (slackOn) {
   params: {
     workspaceId: workspaceId
     location: workspace.location
+    tags: tags
     name: name
-    principalId: principalId
+    principalId: identity.properties.principalId
+    identityId: identity.id
+    assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
@@ -639,8 +709,11 @@ module snowflake 'connectors/snowflake/workspace.bicep' = if (snowflakeOn) {
   params: {
     workspaceId: workspaceId
     location: workspace.location
+    tags: tags
     name: name
-    principalId: principalId
+    principalId: identity.properties.principalId
+    identityId: identity.id
+    assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
@@ -657,8 +730,11 @@ module tenableVm 'connectors/tenable-vm/workspace.bicep' = if (tenableVmOn) {
   params: {
     workspaceId: workspaceId
     location: workspace.location
+    tags: tags
     name: name
-    principalId: principalId
+    principalId: identity.properties.principalId
+    identityId: identity.id
+    assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
@@ -674,8 +750,11 @@ module wiz 'connectors/wiz/workspace.bicep' = if (wizOn) {
   params: {
     workspaceId: workspaceId
     location: workspace.location
+    tags: tags
     name: name
-    principalId: principalId
+    principalId: identity.properties.principalId
+    identityId: identity.id
+    assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
@@ -687,130 +766,130 @@ module wiz 'connectors/wiz/workspace.bicep' = if (wizOn) {
 
 // Secrets. One that is not given stays as it is.
 
-resource keys 'Microsoft.KeyVault/vaults@2023-07-01' existing = {
+resource keys 'Microsoft.KeyVault/vaults@2025-05-01' existing = {
   name: vaultName
 }
 
-resource onepasswordTokenSecret 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (onepasswordOn && !empty(onepasswordToken)) {
+resource onepasswordTokenSecret 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (onepasswordOn && !empty(onepasswordToken)) {
   parent: keys
   name: 'onepassword-token'
   properties: { value: onepasswordToken }
   dependsOn: [ vault ]
 }
 
-resource auth0ClientSecretSecret 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (auth0On && !empty(auth0ClientSecret)) {
+resource auth0ClientSecretSecret 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (auth0On && !empty(auth0ClientSecret)) {
   parent: keys
   name: 'auth0-client-secret'
   properties: { value: auth0ClientSecret }
   dependsOn: [ vault ]
 }
 
-resource ciscoDuoSecretKeySecret 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (ciscoDuoOn && !empty(ciscoDuoSecretKey)) {
+resource ciscoDuoSecretKeySecret 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (ciscoDuoOn && !empty(ciscoDuoSecretKey)) {
   parent: keys
   name: 'cisco-duo-secret-key'
   properties: { value: ciscoDuoSecretKey }
   dependsOn: [ vault ]
 }
 
-resource cloudflareApiTokenSecret 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (cloudflareOn && !empty(cloudflareApiToken)) {
+resource cloudflareApiTokenSecret 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (cloudflareOn && !empty(cloudflareApiToken)) {
   parent: keys
   name: 'cloudflare-api-token'
   properties: { value: cloudflareApiToken }
   dependsOn: [ vault ]
 }
 
-resource crowdstrikeClientSecretSecret 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (crowdstrikeOn && !empty(crowdstrikeClientSecret)) {
+resource crowdstrikeClientSecretSecret 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (crowdstrikeOn && !empty(crowdstrikeClientSecret)) {
   parent: keys
   name: 'crowdstrike-client-secret'
   properties: { value: crowdstrikeClientSecret }
   dependsOn: [ vault ]
 }
 
-resource entraIdClientSecretSecret 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (entraIdOn && !empty(entraIdClientSecret)) {
+resource entraIdClientSecretSecret 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (entraIdOn && !empty(entraIdClientSecret)) {
   parent: keys
   name: 'entra-id-client-secret'
   properties: { value: entraIdClientSecret }
   dependsOn: [ vault ]
 }
 
-resource githubTokenSecret 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (githubOn && !empty(githubToken)) {
+resource githubTokenSecret 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (githubOn && !empty(githubToken)) {
   parent: keys
   name: 'github-token'
   properties: { value: githubToken }
   dependsOn: [ vault ]
 }
 
-resource googleWorkspacePrivateKeySecret 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (googleWorkspaceOn && !empty(googleWorkspacePrivateKey)) {
+resource googleWorkspacePrivateKeySecret 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (googleWorkspaceOn && !empty(googleWorkspacePrivateKey)) {
   parent: keys
   name: 'google-workspace-private-key'
   properties: { value: googleWorkspacePrivateKey }
   dependsOn: [ vault ]
 }
 
-resource netskopeApiTokenSecret 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (netskopeOn && !empty(netskopeApiToken)) {
+resource netskopeApiTokenSecret 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (netskopeOn && !empty(netskopeApiToken)) {
   parent: keys
   name: 'netskope-api-token'
   properties: { value: netskopeApiToken }
   dependsOn: [ vault ]
 }
 
-resource office365ClientSecretSecret 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (office365On && !empty(office365ClientSecret)) {
+resource office365ClientSecretSecret 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (office365On && !empty(office365ClientSecret)) {
   parent: keys
   name: 'office365-client-secret'
   properties: { value: office365ClientSecret }
   dependsOn: [ vault ]
 }
 
-resource oktaApiTokenSecret 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (oktaOn && !empty(oktaApiToken)) {
+resource oktaApiTokenSecret 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (oktaOn && !empty(oktaApiToken)) {
   parent: keys
   name: 'okta-api-token'
   properties: { value: oktaApiToken }
   dependsOn: [ vault ]
 }
 
-resource qualysPasswordSecret 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (qualysOn && !empty(qualysPassword)) {
+resource qualysPasswordSecret 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (qualysOn && !empty(qualysPassword)) {
   parent: keys
   name: 'qualys-password'
   properties: { value: qualysPassword }
   dependsOn: [ vault ]
 }
 
-resource salesforceClientSecretSecret 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (salesforceOn && !empty(salesforceClientSecret)) {
+resource salesforceClientSecretSecret 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (salesforceOn && !empty(salesforceClientSecret)) {
   parent: keys
   name: 'salesforce-client-secret'
   properties: { value: salesforceClientSecret }
   dependsOn: [ vault ]
 }
 
-resource slackTokenSecret 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (slackOn && !empty(slackToken)) {
+resource slackTokenSecret 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (slackOn && !empty(slackToken)) {
   parent: keys
   name: 'slack-token'
   properties: { value: slackToken }
   dependsOn: [ vault ]
 }
 
-resource snowflakeTokenSecret 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (snowflakeOn && !empty(snowflakeToken)) {
+resource snowflakeTokenSecret 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (snowflakeOn && !empty(snowflakeToken)) {
   parent: keys
   name: 'snowflake-token'
   properties: { value: snowflakeToken }
   dependsOn: [ vault ]
 }
 
-resource tenableVmAccessKeySecret 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (tenableVmOn && !empty(tenableVmAccessKey)) {
+resource tenableVmAccessKeySecret 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (tenableVmOn && !empty(tenableVmAccessKey)) {
   parent: keys
   name: 'tenable-vm-access-key'
   properties: { value: tenableVmAccessKey }
   dependsOn: [ vault ]
 }
 
-resource tenableVmSecretKeySecret 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (tenableVmOn && !empty(tenableVmSecretKey)) {
+resource tenableVmSecretKeySecret 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (tenableVmOn && !empty(tenableVmSecretKey)) {
   parent: keys
   name: 'tenable-vm-secret-key'
   properties: { value: tenableVmSecretKey }
   dependsOn: [ vault ]
 }
 
-resource wizClientSecretSecret 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (wizOn && !empty(wizClientSecret)) {
+resource wizClientSecretSecret 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (wizOn && !empty(wizClientSecret)) {
   parent: keys
   name: 'wiz-client-secret'
   properties: { value: wizClientSecret }
@@ -943,6 +1022,7 @@ module flex 'modules/flex.bicep' = if (plan == 'flex') {
   params: {
     name: appName
     location: location
+    tags: tags
     identityId: identity.id
     clientId: identity.properties.clientId
     blobs: storage.outputs.blobs
@@ -959,6 +1039,7 @@ module server 'modules/plan.bicep' = if (plan != 'flex') {
   params: {
     name: appName
     location: location
+    tags: tags
     kind: plan == 'dedicated' ? 'dedicated' : 'premium'
     identityId: identity.id
     clientId: identity.properties.clientId
@@ -976,10 +1057,11 @@ module appEndpoint 'modules/endpoint.bicep' = if (private) {
   params: {
     name: '${appName}-app'
     location: location
+    tags: tags
     subnetId: net!.outputs.endpointSubnetId
     targetId: resourceId('Microsoft.Web/sites', appName)
     service: 'sites'
-    zoneIds: net!.outputs.zones.sites
+    zones: appZone
   }
   dependsOn: [ flex, server ]
 }

@@ -238,7 +238,7 @@ func empty(v any) bool {
 var fewest = map[string]int{
 	"if": 3, "lambda": 2, "not": 1, "equals": 2, "empty": 1, "length": 1, "toLower": 1, "string": 1, "json": 1, "replace": 3, "split": 2, "take": 2, "format": 1, "concat": 1,
 	"join": 2, "last": 1, "contains": 2, "tryGet": 2, "union": 1, "filter": 2, "map": 2, "parameters": 1, "variables": 1, "lambdaVariables": 1,
-	"resourceId": 2, "subscriptionResourceId": 2, "extensionResourceId": 3, "reference": 1,
+	"resourceId": 2, "subscriptionResourceId": 2, "extensionResourceId": 3, "reference": 1, "fail": 1,
 }
 
 // call works out a function. Those whose arguments are not all worked out come first.
@@ -317,6 +317,8 @@ func (d *deployment) scoped(name string, a []any) any {
 		return d.resourceID(str(a[0]), str(a[1]), texts(a[2:]))
 	case "reference":
 		return d.reference(str(a[0]))
+	case "fail":
+		failf("%s", str(a[0]))
 	}
 	failf("the function %s is not known here", name)
 	return nil

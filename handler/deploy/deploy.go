@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -92,15 +93,29 @@ func explain(text string, err error) string {
 	if text == "" {
 		text = err.Error()
 	}
-	switch {
-	case strings.Contains(text, "az login"):
-		return text + "; sign in with az login"
-	case strings.Contains(text, "AuthorizationFailed") && strings.Contains(text, "roleAssignments/write"):
-		return text + "; whoever deploys needs Owner, User Access Administrator or Role Based Access Control Administrator, or --set assignRoles=false"
-	case strings.Contains(text, "ResourceGroupNotFound"):
-		return text + "; make the resource group first: az group create --name NAME --location REGION"
+	for _, r := range refusals {
+		if r.text.MatchString(text) {
+			return text + "; " + r.do
+		}
 	}
 	return text
+}
+
+// refusals are what Azure refuses a deployment for, and what to do then; the first that
+// fits counts (learn.microsoft.com, "Troubleshoot common Azure deployment errors").
+var refusals = []struct {
+	text *regexp.Regexp
+	do   string
+}{
+	{regexp.MustCompile("az login"), "sign in with az login"},
+	{regexp.MustCompile("(?s)AuthorizationFailed.*roleAssignments/write"), "whoever deploys needs Owner, User Access Administrator or Role Based Access Control Administrator, or --set assignRoles=false"},
+	{regexp.MustCompile("RoleAssignmentExists"), "the identity has this role from an earlier deployment, under another name: delete that assignment (az role assignment delete), or deploy with --set assignRoles=false"},
+	{regexp.MustCompile("ResourceGroupNotFound"), "make the resource group first: az group create --name NAME --location REGION"},
+	{regexp.MustCompile("RequestDisallowedByPolicy"), "a policy of the subscription forbids it: the message names the policy; ask its owner for an exemption, or choose what it allows (--set network=private, --set tags=…)"},
+	{regexp.MustCompile("MissingSubscriptionRegistration|NoRegisteredProviderFound"), "register what the message names: az provider register --namespace NAME --wait"},
+	{regexp.MustCompile("QuotaExceeded|SubscriptionIsOverQuotaForSku|OverQuota"), "the region has no more of this plan for the subscription: ask for more (az quota), or take another with --set location=… or --set plan=…"},
+	{regexp.MustCompile("(?i)vault.*(deleted state|soft.?deleted)|VaultAlreadyExists"), "a vault of this name was deleted, and is kept for ninety days: az keyvault recover --name VAULT, and deploy again; or take another name with --name"},
+	{regexp.MustCompile("LocationNotAvailableForResourceType|not available in (this )?(location|region)"), "take another region with --set location=…, or another plan with --set plan=premium"},
 }
 
 func (c *CLI) json(ctx context.Context, v any, args ...string) error {

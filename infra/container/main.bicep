@@ -11,6 +11,9 @@ param name string = 'sluice'
 @description('Region.')
 param location string = resourceGroup().location
 
+@description('Tags for what is made.')
+param tags object = {}
+
 @description('The image, by its digest: REGISTRY/sluice@sha256:… A tag can move.')
 param image string
 
@@ -34,18 +37,20 @@ param replicas int = 1
 @description('Subnet of the environment, delegated to Microsoft.App/environments. Empty: a network of the platform.')
 param subnetId string = ''
 
-resource environment 'Microsoft.App/managedEnvironments@2024-03-01' = {
+resource environment 'Microsoft.App/managedEnvironments@2026-01-01' = {
   name: name
   location: location
+  tags: tags
   properties: {
     vnetConfiguration: empty(subnetId) ? null : { infrastructureSubnetId: subnetId, internal: true }
     workloadProfiles: [ { name: 'Consumption', workloadProfileType: 'Consumption' } ]
   }
 }
 
-resource app 'Microsoft.App/containerApps@2024-03-01' = {
+resource app 'Microsoft.App/containerApps@2026-01-01' = {
   name: name
   location: location
+  tags: tags
   identity: {
     type: 'UserAssigned'
     userAssignedIdentities: { '${identityId}': {} }

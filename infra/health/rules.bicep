@@ -10,8 +10,17 @@ param workspaceId string
 @description('Region of the workspace: rules have to be in it.')
 param location string
 
-@description('Object id of the identity that sends rows. Empty: the role is assigned elsewhere.')
+@description('Tags for what is made here and takes some.')
+param tags object
+
+@description('Object id of the identity that sends rows.')
 param principalId string
+
+@description('Resource id of that identity. Role assignments are named by it, so that what-if knows them beforehand.')
+param identityId string
+
+@description('Assign the role; else it is assigned elsewhere.')
+param assignRoles bool
 
 @description('Resource id of a data collection endpoint, for private link. Empty: the rules have endpoints of their own.')
 param endpointId string
@@ -22,9 +31,10 @@ param endpoint string
 // Monitoring Metrics Publisher
 var publisher = '3913510d-42f4-4e42-8a64-420c390055eb'
 
-resource rule1 'Microsoft.Insights/dataCollectionRules@2023-03-11' = {
+resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
   name: '${take(name, 30)}-health-1'
   location: location
+  tags: tags
   kind: 'Direct'
   properties: {
     dataCollectionEndpointId: empty(endpointId) ? null : endpointId
@@ -62,9 +72,9 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2023-03-11' = {
   }
 }
 
-resource rule1Role 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(principalId)) {
+resource rule1Role 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (assignRoles) {
   scope: rule1
-  name: guid(rule1.id, principalId, publisher)
+  name: guid(rule1.id, identityId, publisher)
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', publisher)
     principalId: principalId
@@ -73,6 +83,7 @@ resource rule1Role 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!e
 }
 
 // Rows that the service accepts and cannot store are listed in DCRLogErrors.
+#disable-next-line use-recent-api-versions // groups of categories are in this version only
 resource rule1Errors 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: rule1
   name: 'errors'

@@ -7,7 +7,10 @@ param workspace string
 @description('Region of the workspace.')
 param location string
 
-resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+@description('Tags for what is made.')
+param tags object
+
+resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
 }
 
@@ -130,9 +133,10 @@ resource lost 'Microsoft.SecurityInsights/alertRules@2025-09-01' = {
   }
 }
 
-resource workbook 'Microsoft.Insights/workbooks@2022-04-01' = {
+resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
   name: guid(sentinel.id, 'sluice-workbook')
   location: location
+  tags: tags
   kind: 'shared'
   properties: {
     displayName: 'Sluice'

@@ -6,6 +6,9 @@ param name string
 @description('Region.')
 param location string
 
+@description('Tags for what is made.')
+param tags object
+
 @description('The subnet that it is in.')
 param subnetId string
 
@@ -15,12 +18,13 @@ param targetId string
 @description('Which service of the target: blob, vault, sites, azuremonitor.')
 param service string
 
-@description('DNS zones that get its name. None: they are kept centrally.')
-param zoneIds array
+@description('DNS zones, of this resource group, that get its name. None: they are kept centrally.')
+param zones string[]
 
 resource endpoint 'Microsoft.Network/privateEndpoints@2025-05-01' = {
   name: name
   location: location
+  tags: tags
   properties: {
     subnet: { id: subnetId }
     privateLinkServiceConnections: [
@@ -35,10 +39,10 @@ resource endpoint 'Microsoft.Network/privateEndpoints@2025-05-01' = {
   }
 }
 
-resource group 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2025-05-01' = if (!empty(zoneIds)) {
+resource group 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2025-05-01' = if (!empty(zones)) {
   parent: endpoint
   name: 'default'
   properties: {
-    privateDnsZoneConfigs: map(zoneIds, id => { name: replace(last(split(id, '/')), '.', '-'), properties: { privateDnsZoneId: id } })
+    privateDnsZoneConfigs: map(zones, zone => { name: replace(zone, '.', '-'), properties: { privateDnsZoneId: resourceId('Microsoft.Network/privateDnsZones', zone) } })
   }
 }

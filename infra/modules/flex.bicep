@@ -6,6 +6,9 @@ param name string
 @description('Region.')
 param location string
 
+@description('Tags for what is made.')
+param tags object
+
 @description('Resource id of its identity.')
 param identityId string
 
@@ -31,17 +34,19 @@ param packageUri string
 @allowed([ 512, 2048, 4096 ])
 param memory int = 512
 
-resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
+resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   name: name
   location: location
+  tags: tags
   kind: 'functionapp'
   sku: { tier: 'FlexConsumption', name: 'FC1' }
   properties: { reserved: true, zoneRedundant: false }
 }
 
-resource app 'Microsoft.Web/sites@2024-04-01' = {
+resource app 'Microsoft.Web/sites@2025-03-01' = {
   name: name
   location: location
+  tags: tags
   kind: 'functionapp,linux'
   identity: {
     type: 'UserAssigned'
@@ -76,7 +81,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
 }
 
 // The platform fetches the package and starts it.
-resource code 'Microsoft.Web/sites/extensions@2024-04-01' = if (!empty(packageUri)) {
+resource code 'Microsoft.Web/sites/extensions@2025-03-01' = if (!empty(packageUri)) {
   parent: app
   name: 'onedeploy'
   #disable-next-line BCP187

@@ -6,11 +6,20 @@ param name string
 @description('Region.')
 param location string
 
+@description('Tags for what is made.')
+param tags object
+
 @description('Resource id of the workspace that is billed for these logs.')
 param workspaceId string
 
-@description('Object id of the identity that sends them. Empty: the role is assigned elsewhere.')
+@description('Object id of the identity that sends them.')
 param principalId string
+
+@description('Resource id of that identity. Role assignments are named by it, so that what-if knows them beforehand.')
+param identityId string
+
+@description('Assign the role; else it is assigned elsewhere.')
+param assignRoles bool
 
 @description('Logs are taken from the private network only.')
 param private bool
@@ -18,6 +27,7 @@ param private bool
 resource insights 'Microsoft.Insights/components@2020-02-02' = {
   name: name
   location: location
+  tags: tags
   kind: 'web'
   properties: {
     Application_Type: 'web'
@@ -30,9 +40,9 @@ resource insights 'Microsoft.Insights/components@2020-02-02' = {
 // Monitoring Metrics Publisher
 var publisher = '3913510d-42f4-4e42-8a64-420c390055eb'
 
-resource role 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(principalId)) {
+resource role 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (assignRoles) {
   scope: insights
-  name: guid(insights.id, principalId, publisher)
+  name: guid(insights.id, identityId, publisher)
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', publisher)
     principalId: principalId

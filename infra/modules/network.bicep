@@ -7,6 +7,9 @@ param name string
 @description('Region.')
 param location string
 
+@description('Tags for what is made.')
+param tags object
+
 @description('Who the subnet of the app is delegated to: it differs by plan.')
 param delegation string
 
@@ -19,8 +22,8 @@ param appSubnetId string
 @description('Existing subnet for private endpoints.')
 param endpointSubnetId string
 
-@description('Make the DNS zones and link them to the network. Not where they are kept centrally.')
-param dnsZones bool
+@description('DNS zones to make and to link to the network. None: they are kept centrally.')
+param zones string[]
 
 var create = empty(appSubnetId)
 var parts = split(addressPrefix, '.')
@@ -31,6 +34,7 @@ var base = '${parts[0]}.${parts[1]}.${parts[2]}'
 resource address 'Microsoft.Network/publicIPAddresses@2025-05-01' = if (create) {
   name: name
   location: location
+  tags: tags
   sku: { name: 'Standard' }
   properties: { publicIPAllocationMethod: 'Static' }
 }
@@ -38,6 +42,7 @@ resource address 'Microsoft.Network/publicIPAddresses@2025-05-01' = if (create) 
 resource nat 'Microsoft.Network/natGateways@2025-05-01' = if (create) {
   name: name
   location: location
+  tags: tags
   sku: { name: 'Standard' }
   properties: { publicIpAddresses: [ { id: address.id } ] }
 }
@@ -45,6 +50,7 @@ resource nat 'Microsoft.Network/natGateways@2025-05-01' = if (create) {
 resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = if (create) {
   name: name
   location: location
+  tags: tags
   properties: {
     addressSpace: { addressPrefixes: [ addressPrefix ] }
     subnets: [
@@ -64,40 +70,25 @@ resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = if (create) {
   }
 }
 
-// The names of the zones differ by cloud (learn.microsoft.com, "Azure private endpoint private DNS zone values").
-var suffixes = {
-  AzureCloud: { vault: 'vaultcore.azure.net', monitor: 'monitor.azure.com', insights: 'opinsights.azure.com', automation: 'azure-automation.net', sites: 'azurewebsites.net' }
-  AzureUSGovernment: { vault: 'vaultcore.usgovcloudapi.net', monitor: 'monitor.azure.us', insights: 'opinsights.azure.us', automation: 'azure-automation.us', sites: 'azurewebsites.us' }
-  AzureChinaCloud: { vault: 'vaultcore.azure.cn', monitor: 'monitor.azure.cn', insights: 'opinsights.azure.cn', automation: 'azure-automation.cn', sites: 'chinacloudsites.cn' }
-}
-var cloud = suffixes[environment().name]
-var names = [
-  'privatelink.blob.${environment().suffixes.storage}'
-  'privatelink.${cloud.vault}'
-  'privatelink.${cloud.sites}'
-  'privatelink.${cloud.monitor}'
-  'privatelink.ods.${cloud.insights}'
-  'privatelink.oms.${cloud.insights}'
-  'privatelink.agentsvc.${cloud.automation}'
-]
-
-resource zones 'Microsoft.Network/privateDnsZones@2020-06-01' = [for zone in names: if (dnsZones) {
+resource made 'Microsoft.Network/privateDnsZones@2024-06-01' = [for zone in zones: {
   name: zone
   location: 'global'
+  tags: tags
 }]
 
 // A network's id is that of its subnet without the last two parts.
 var ids = split(endpointSubnetId, '/subnets/')
 var networkId = create ? resourceId('Microsoft.Network/virtualNetworks', name) : ids[0]
 
-resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2020-06-01' = [for zone in names: if (dnsZones) {
+resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = [for zone in zones: {
   name: '${zone}/${name}'
   location: 'global'
+  tags: tags
   properties: {
     registrationEnabled: false
     virtualNetwork: { id: networkId }
   }
-  dependsOn: [ zones, network ]
+  dependsOn: [ made, network ]
 }]
 
 @description('The subnet of the app.')
@@ -105,17 +96,3 @@ output appSubnetId string = create ? '${network.id}/subnets/app' : appSubnetId
 
 @description('The subnet of private endpoints.')
 output endpointSubnetId string = create ? '${network.id}/subnets/endpoints' : endpointSubnetId
-
-@description('The zones that were made, by service.')
-output zones object = {
-  blob: dnsZones ? [ resourceId('Microsoft.Network/privateDnsZones', names[0]) ] : []
-  vault: dnsZones ? [ resourceId('Microsoft.Network/privateDnsZones', names[1]) ] : []
-  sites: dnsZones ? [ resourceId('Microsoft.Network/privateDnsZones', names[2]) ] : []
-  azuremonitor: dnsZones ? [
-    resourceId('Microsoft.Network/privateDnsZones', names[3])
-    resourceId('Microsoft.Network/privateDnsZones', names[4])
-    resourceId('Microsoft.Network/privateDnsZones', names[5])
-    resourceId('Microsoft.Network/privateDnsZones', names[6])
-    resourceId('Microsoft.Network/privateDnsZones', names[0])
-  ] : []
-}

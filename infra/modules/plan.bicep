@@ -7,6 +7,9 @@ param name string
 @description('Region.')
 param location string
 
+@description('Tags for what is made.')
+param tags object
+
 @description('Which plan.')
 @allowed([ 'premium', 'dedicated' ])
 param kind string
@@ -37,17 +40,19 @@ var skus = {
   dedicated: { tier: 'Basic', name: 'B1' }
 }
 
-resource farm 'Microsoft.Web/serverfarms@2024-04-01' = {
+resource farm 'Microsoft.Web/serverfarms@2025-03-01' = {
   name: name
   location: location
+  tags: tags
   kind: kind == 'premium' ? 'elastic' : 'linux'
   sku: skus[kind]
   properties: { reserved: true }
 }
 
-resource app 'Microsoft.Web/sites@2024-04-01' = {
+resource app 'Microsoft.Web/sites@2025-03-01' = {
   name: name
   location: location
+  tags: tags
   kind: 'functionapp,linux'
   identity: {
     type: 'UserAssigned'

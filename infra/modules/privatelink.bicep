@@ -7,6 +7,9 @@ param name string
 @description('Region of the app.')
 param location string
 
+@description('Tags for what is made.')
+param tags object
+
 @description('Region of the workspace: endpoint and rules have to be in it.')
 param workspaceLocation string
 
@@ -19,21 +22,23 @@ param insightsId string
 @description('The subnet of private endpoints.')
 param subnetId string
 
-@description('DNS zones of Azure Monitor.')
-param zoneIds array
+@description('DNS zones of Azure Monitor, of this resource group.')
+param zones string[]
 
-resource endpoint 'Microsoft.Insights/dataCollectionEndpoints@2023-03-11' = {
+resource endpoint 'Microsoft.Insights/dataCollectionEndpoints@2024-03-11' = {
   name: name
   location: workspaceLocation
+  tags: tags
   properties: {
     networkAcls: { publicNetworkAccess: 'Disabled' }
   }
 }
 
 // Open: other services of the network go on as they did.
-resource scope 'microsoft.insights/privateLinkScopes@2021-07-01-preview' = if (empty(scopeId)) {
+resource scope 'Microsoft.Insights/privateLinkScopes@2021-09-01' = if (empty(scopeId)) {
   name: name
   location: 'global'
+  tags: tags
   properties: {
     accessModeSettings: { ingestionAccessMode: 'Open', queryAccessMode: 'Open' }
   }
@@ -54,10 +59,11 @@ module link 'endpoint.bicep' = if (empty(scopeId)) {
   params: {
     name: '${name}-monitor'
     location: location
+    tags: tags
     subnetId: subnetId
     targetId: scope.id
     service: 'azuremonitor'
-    zoneIds: zoneIds
+    zones: zones
   }
   dependsOn: [ members ]
 }

@@ -12,17 +12,17 @@ param endpointId string
 @description('Resource id of Application Insights, or empty.')
 param insightsId string
 
-resource scope 'microsoft.insights/privateLinkScopes@2021-07-01-preview' existing = {
+resource scope 'Microsoft.Insights/privateLinkScopes@2021-09-01' existing = {
   name: scopeName
 }
 
-resource rows 'Microsoft.Insights/privateLinkScopes/scopedResources@2021-07-01-preview' = {
+resource rows 'Microsoft.Insights/privateLinkScopes/scopedResources@2021-09-01' = {
   parent: scope
   name: '${name}-rows'
   properties: { linkedResourceId: endpointId }
 }
 
-resource logs 'Microsoft.Insights/privateLinkScopes/scopedResources@2021-07-01-preview' = if (!empty(insightsId)) {
+resource logs 'Microsoft.Insights/privateLinkScopes/scopedResources@2021-09-01' = if (!empty(insightsId)) {
   parent: scope
   name: '${name}-logs'
   properties: { linkedResourceId: insightsId }

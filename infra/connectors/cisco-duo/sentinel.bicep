@@ -7,7 +7,7 @@ param workspace string
 @description('Functions under the names of older tables, so that queries of these find the new rows too.')
 param legacyNames bool
 
-resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
 }
 
@@ -83,7 +83,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_DuoAuthentication_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_DuoAuthentication_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-duoauthentication_events'
   etag: '*'
@@ -96,7 +96,7 @@ resource f_DuoAuthentication_Events 'Microsoft.OperationalInsights/workspaces/sa
   }
 }
 
-resource f_DuoSecurityAdministration_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_DuoSecurityAdministration_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-duosecurityadministration_events'
   etag: '*'
@@ -109,7 +109,7 @@ resource f_DuoSecurityAdministration_Events 'Microsoft.OperationalInsights/works
   }
 }
 
-resource f_DuoTelephony_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_DuoTelephony_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-duotelephony_events'
   etag: '*'
@@ -122,7 +122,7 @@ resource f_DuoTelephony_Events 'Microsoft.OperationalInsights/workspaces/savedSe
   }
 }
 
-resource f_DuoActivity_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_DuoActivity_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-duoactivity_events'
   etag: '*'
@@ -135,7 +135,7 @@ resource f_DuoActivity_Events 'Microsoft.OperationalInsights/workspaces/savedSea
   }
 }
 
-resource f_DuoSecurityTrustMonitor_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_DuoSecurityTrustMonitor_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-duosecuritytrustmonitor_events'
   etag: '*'
@@ -148,7 +148,7 @@ resource f_DuoSecurityTrustMonitor_Events 'Microsoft.OperationalInsights/workspa
   }
 }
 
-resource f_DuoSecurityOfflineEnrollment_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_DuoSecurityOfflineEnrollment_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-duosecurityofflineenrollment_events'
   etag: '*'
@@ -161,7 +161,7 @@ resource f_DuoSecurityOfflineEnrollment_Events 'Microsoft.OperationalInsights/wo
   }
 }
 
-resource f_DuoSecurityAuthentication_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = if (legacyNames) {
+resource f_DuoSecurityAuthentication_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames) {
   parent: sentinel
   name: 'sluice-duosecurityauthentication_cl'
   etag: '*'
@@ -174,7 +174,7 @@ resource f_DuoSecurityAuthentication_CL 'Microsoft.OperationalInsights/workspace
   }
 }
 
-resource f_DuoSecurityTelephony_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = if (legacyNames) {
+resource f_DuoSecurityTelephony_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames) {
   parent: sentinel
   name: 'sluice-duosecuritytelephony_cl'
   etag: '*'

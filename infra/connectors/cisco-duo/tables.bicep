@@ -10,11 +10,11 @@ param retention int
 @description('Days that rows of the tables are kept in all, up to 4383. 0: no longer than that.')
 param totalRetention int
 
-resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
 }
 
-resource DuoAuthentication_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource DuoAuthentication_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'DuoAuthentication_CL'
   properties: {
@@ -81,7 +81,7 @@ resource DuoAuthentication_CL 'Microsoft.OperationalInsights/workspaces/tables@2
   }
 }
 
-resource DuoSecurityAdministration_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource DuoSecurityAdministration_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'DuoSecurityAdministration_CL'
   properties: {
@@ -113,7 +113,7 @@ resource DuoSecurityAdministration_CL 'Microsoft.OperationalInsights/workspaces/
   }
 }
 
-resource DuoTelephony_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource DuoTelephony_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'DuoTelephony_CL'
   properties: {
@@ -144,7 +144,7 @@ resource DuoTelephony_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-0
   }
 }
 
-resource DuoActivity_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource DuoActivity_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'DuoActivity_CL'
   properties: {
@@ -186,7 +186,7 @@ resource DuoActivity_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09
   }
 }
 
-resource DuoSecurityTrustMonitor_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource DuoSecurityTrustMonitor_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'DuoSecurityTrustMonitor_CL'
   properties: {
@@ -254,7 +254,7 @@ resource DuoSecurityTrustMonitor_CL 'Microsoft.OperationalInsights/workspaces/ta
   }
 }
 
-resource DuoSecurityOfflineEnrollment_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource DuoSecurityOfflineEnrollment_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'DuoSecurityOfflineEnrollment_CL'
   properties: {

@@ -7,7 +7,7 @@ param workspace string
 @description('Functions under the names of older tables, so that queries of these find the new rows too.')
 param legacyNames bool
 
-resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
 }
 
@@ -75,7 +75,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_CloudflareAudit_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_CloudflareAudit_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-cloudflareaudit_events'
   etag: '*'
@@ -88,7 +88,7 @@ resource f_CloudflareAudit_Events 'Microsoft.OperationalInsights/workspaces/save
   }
 }
 
-resource f_CloudflareV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_CloudflareV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-cloudflarev2_events'
   etag: '*'
@@ -101,7 +101,7 @@ resource f_CloudflareV2_Events 'Microsoft.OperationalInsights/workspaces/savedSe
   }
 }
 
-resource f_Cloudflare_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = if (legacyNames) {
+resource f_Cloudflare_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames) {
   parent: sentinel
   name: 'sluice-cloudflare_cl'
   etag: '*'

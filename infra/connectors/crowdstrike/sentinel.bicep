@@ -4,7 +4,7 @@
 @description('Name of the workspace, in this resource group.')
 param workspace string
 
-resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
 }
 
@@ -75,7 +75,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_CrowdStrikeAlerts_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_CrowdStrikeAlerts_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-crowdstrikealerts_events'
   etag: '*'
@@ -88,7 +88,7 @@ resource f_CrowdStrikeAlerts_Events 'Microsoft.OperationalInsights/workspaces/sa
   }
 }
 
-resource f_CrowdStrikeDetections_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_CrowdStrikeDetections_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-crowdstrikedetections_events'
   etag: '*'
@@ -101,7 +101,7 @@ resource f_CrowdStrikeDetections_Events 'Microsoft.OperationalInsights/workspace
   }
 }
 
-resource f_CrowdStrikeCases_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_CrowdStrikeCases_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-crowdstrikecases_events'
   etag: '*'
@@ -114,7 +114,7 @@ resource f_CrowdStrikeCases_Events 'Microsoft.OperationalInsights/workspaces/sav
   }
 }
 
-resource f_CrowdStrikeHosts_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_CrowdStrikeHosts_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-crowdstrikehosts_events'
   etag: '*'
@@ -127,7 +127,7 @@ resource f_CrowdStrikeHosts_Events 'Microsoft.OperationalInsights/workspaces/sav
   }
 }
 
-resource f_CrowdStrikeVulnerabilities_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_CrowdStrikeVulnerabilities_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-crowdstrikevulnerabilities_events'
   etag: '*'

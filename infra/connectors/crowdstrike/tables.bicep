@@ -10,11 +10,11 @@ param retention int
 @description('Days that rows of the tables are kept in all, up to 4383. 0: no longer than that.')
 param totalRetention int
 
-resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
 }
 
-resource CrowdStrikeAlerts_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource CrowdStrikeAlerts_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'CrowdStrikeAlerts_CL'
   properties: {
@@ -142,7 +142,7 @@ resource CrowdStrikeAlerts_CL 'Microsoft.OperationalInsights/workspaces/tables@2
   }
 }
 
-resource CrowdStrikeDetections_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource CrowdStrikeDetections_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'CrowdStrikeDetections_CL'
   properties: {
@@ -271,7 +271,7 @@ resource CrowdStrikeDetections_CL 'Microsoft.OperationalInsights/workspaces/tabl
   }
 }
 
-resource CrowdStrikeCases_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource CrowdStrikeCases_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'CrowdStrikeCases_CL'
   properties: {
@@ -314,7 +314,7 @@ resource CrowdStrikeCases_CL 'Microsoft.OperationalInsights/workspaces/tables@20
   }
 }
 
-resource CrowdStrikeHosts_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource CrowdStrikeHosts_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'CrowdStrikeHosts_CL'
   properties: {
@@ -429,7 +429,7 @@ resource CrowdStrikeHosts_CL 'Microsoft.OperationalInsights/workspaces/tables@20
   }
 }
 
-resource CrowdStrikeVulnerabilities_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource CrowdStrikeVulnerabilities_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'CrowdStrikeVulnerabilities_CL'
   properties: {

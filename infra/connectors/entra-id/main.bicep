@@ -9,6 +9,9 @@ param workspaceId string
 @description('Region of the app.')
 param location string = resourceGroup().location
 
+@description('Tags for everything that takes some, such as {"costCenter": "soc"}.')
+param tags object = {}
+
 @description('Name of the app. What has to be unique in the world gets a suffix.')
 @minLength(2)
 @maxLength(63)
@@ -80,7 +83,8 @@ param entraIdClientId string = ''
 @secure()
 param entraIdClientSecret string = ''
 
-var place = split(workspaceId, '/')
+// The parts of the id; what is none is refused in words.
+var place = length(split(workspaceId, '/')) == 9 && contains(toLower(workspaceId), '/providers/microsoft.operationalinsights/workspaces/') ? split(workspaceId, '/') : fail('workspaceId is no resource id of a Log Analytics workspace: want /subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.OperationalInsights/workspaces/NAME, as az monitor log-analytics workspace show --query id prints it')
 var unique = uniqueString(resourceGroup().id, name)
 var appName = '${take(name, 40)}-${unique}'
 var storageName = '${take(toLower(replace(name, '-', '')), 11)}${unique}'
@@ -88,51 +92,68 @@ var vaultName = '${take(name, 10)}-${unique}'
 var vaultUri = 'https://${vaultName}${environment().suffixes.keyvaultDns}/'
 var private = network == 'private'
 
-resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: place[8]
   scope: resourceGroup(place[2], place[4])
 }
 
-resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = {
+resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
   name: appName
   location: location
+  tags: tags
 }
-
-var principalId = assignRoles ? identity.properties.principalId : ''
 
 module storage '../../modules/storage.bicep' = {
   name: '${take(name, 40)}-storage'
-  params: { name: storageName, location: location, principalId: principalId, private: private }
+  params: { name: storageName, location: location, tags: tags, principalId: identity.properties.principalId, identityId: identity.id, assignRoles: assignRoles, private: private }
 }
 
 module vault '../../modules/vault.bicep' = {
   name: '${take(name, 40)}-vault'
-  params: { name: vaultName, location: location, principalId: principalId, private: private }
+  params: { name: vaultName, location: location, tags: tags, principalId: identity.properties.principalId, identityId: identity.id, assignRoles: assignRoles, private: private }
 }
 
 module monitoring '../../modules/monitoring.bicep' = if (!empty(insightsWorkspaceId)) {
   name: '${take(name, 40)}-monitoring'
-  params: { name: appName, location: location, workspaceId: insightsWorkspaceId, principalId: principalId, private: private }
+  params: { name: appName, location: location, tags: tags, workspaceId: insightsWorkspaceId, principalId: identity.properties.principalId, identityId: identity.id, assignRoles: assignRoles, private: private }
 }
 
 module reader '../../modules/reader.bicep' = if (readBack && assignRoles) {
   name: '${take(name, 40)}-reader'
   scope: resourceGroup(place[2], place[4])
-  params: { workspace: place[8], principalId: identity.properties.principalId }
+  params: { workspace: place[8], principalId: identity.properties.principalId, identityId: identity.id }
 }
 
-// The private network.
+// The private network. The names of its DNS zones differ by cloud (learn.microsoft.com,
+// "Azure private endpoint private DNS zone values").
+
+var suffixes = {
+  AzureCloud: { vault: 'vaultcore.azure.net', monitor: 'monitor.azure.com', insights: 'opinsights.azure.com', automation: 'azure-automation.net', sites: 'azurewebsites.net' }
+  AzureUSGovernment: { vault: 'vaultcore.usgovcloudapi.net', monitor: 'monitor.azure.us', insights: 'opinsights.azure.us', automation: 'azure-automation.us', sites: 'azurewebsites.us' }
+  AzureChinaCloud: { vault: 'vaultcore.azure.cn', monitor: 'monitor.azure.cn', insights: 'opinsights.azure.cn', automation: 'azure-automation.cn', sites: 'chinacloudsites.cn' }
+}
+var cloud = suffixes[environment().name]
+var blobZone = dnsZones ? [ 'privatelink.blob.${environment().suffixes.storage}' ] : []
+var vaultZone = dnsZones ? [ 'privatelink.${cloud.vault}' ] : []
+var appZone = dnsZones ? [ 'privatelink.${cloud.sites}' ] : []
+var monitorZones = dnsZones ? [
+  'privatelink.${cloud.monitor}'
+  'privatelink.ods.${cloud.insights}'
+  'privatelink.oms.${cloud.insights}'
+  'privatelink.agentsvc.${cloud.automation}'
+] : []
 
 module net '../../modules/network.bicep' = if (private) {
   name: '${take(name, 40)}-network'
   params: {
     name: appName
     location: location
+    tags: tags
     delegation: plan == 'flex' ? 'Microsoft.App/environments' : 'Microsoft.Web/serverFarms'
     addressPrefix: addressPrefix
     appSubnetId: appSubnetId
     endpointSubnetId: endpointSubnetId
-    dnsZones: dnsZones
+    zones: concat(blobZone, vaultZone, appZone, monitorZones)
   }
 }
 
@@ -141,10 +162,11 @@ module storageEndpoint '../../modules/endpoint.bicep' = if (private) {
   params: {
     name: '${appName}-blob'
     location: location
+    tags: tags
     subnetId: net!.outputs.endpointSubnetId
     targetId: storage.outputs.id
     service: 'blob'
-    zoneIds: net!.outputs.zones.blob
+    zones: blobZone
   }
 }
 
@@ -153,10 +175,11 @@ module vaultEndpoint '../../modules/endpoint.bicep' = if (private) {
   params: {
     name: '${appName}-vault'
     location: location
+    tags: tags
     subnetId: net!.outputs.endpointSubnetId
     targetId: vault.outputs.id
     service: 'vault'
-    zoneIds: net!.outputs.zones.vault
+    zones: vaultZone
   }
 }
 
@@ -165,12 +188,14 @@ module link '../../modules/privatelink.bicep' = if (private) {
   params: {
     name: take(appName, 44)
     location: location
+    tags: tags
     workspaceLocation: workspace.location
     scopeId: privateLinkScopeId
-    insightsId: empty(insightsWorkspaceId) ? '' : monitoring!.outputs.id
+    insightsId: empty(insightsWorkspaceId) ? '' : resourceId('Microsoft.Insights/components', appName)
     subnetId: net!.outputs.endpointSubnetId
-    zoneIds: net!.outputs.zones.azuremonitor
+    zones: concat(monitorZones, blobZone)
   }
+  dependsOn: [ monitoring ]
 }
 
 // Tables, rules and what shows in Sentinel.
@@ -180,8 +205,11 @@ module health '../../health/workspace.bicep' = {
   params: {
     workspaceId: workspaceId
     location: workspace.location
+    tags: tags
     name: name
-    principalId: principalId
+    principalId: identity.properties.principalId
+    identityId: identity.id
+    assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
@@ -195,8 +223,11 @@ module entraId '../../connectors/entra-id/workspace.bicep' = {
   params: {
     workspaceId: workspaceId
     location: workspace.location
+    tags: tags
     name: name
-    principalId: principalId
+    principalId: identity.properties.principalId
+    identityId: identity.id
+    assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
     retention: retention
@@ -207,11 +238,11 @@ module entraId '../../connectors/entra-id/workspace.bicep' = {
 
 // Secrets. One that is not given stays as it is.
 
-resource keys 'Microsoft.KeyVault/vaults@2023-07-01' existing = {
+resource keys 'Microsoft.KeyVault/vaults@2025-05-01' existing = {
   name: vaultName
 }
 
-resource entraIdClientSecretSecret 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (!empty(entraIdClientSecret)) {
+resource entraIdClientSecretSecret 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (!empty(entraIdClientSecret)) {
   parent: keys
   name: 'entra-id-client-secret'
   properties: { value: entraIdClientSecret }
@@ -277,6 +308,7 @@ module flex '../../modules/flex.bicep' = if (plan == 'flex') {
   params: {
     name: appName
     location: location
+    tags: tags
     identityId: identity.id
     clientId: identity.properties.clientId
     blobs: storage.outputs.blobs
@@ -293,6 +325,7 @@ module server '../../modules/plan.bicep' = if (plan != 'flex') {
   params: {
     name: appName
     location: location
+    tags: tags
     kind: plan == 'dedicated' ? 'dedicated' : 'premium'
     identityId: identity.id
     clientId: identity.properties.clientId
@@ -310,10 +343,11 @@ module appEndpoint '../../modules/endpoint.bicep' = if (private) {
   params: {
     name: '${appName}-app'
     location: location
+    tags: tags
     subnetId: net!.outputs.endpointSubnetId
     targetId: resourceId('Microsoft.Web/sites', appName)
     service: 'sites'
-    zoneIds: net!.outputs.zones.sites
+    zones: appZone
   }
   dependsOn: [ flex, server ]
 }

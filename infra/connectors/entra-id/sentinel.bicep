@@ -4,7 +4,7 @@
 @description('Name of the workspace, in this resource group.')
 param workspace string
 
-resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
 }
 
@@ -82,7 +82,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_EntraSignIns_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_EntraSignIns_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-entrasignins_events'
   etag: '*'
@@ -95,7 +95,7 @@ resource f_EntraSignIns_Events 'Microsoft.OperationalInsights/workspaces/savedSe
   }
 }
 
-resource f_EntraAudit_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_EntraAudit_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-entraaudit_events'
   etag: '*'
@@ -108,7 +108,7 @@ resource f_EntraAudit_Events 'Microsoft.OperationalInsights/workspaces/savedSear
   }
 }
 
-resource f_EntraProvisioning_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_EntraProvisioning_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-entraprovisioning_events'
   etag: '*'
@@ -121,7 +121,7 @@ resource f_EntraProvisioning_Events 'Microsoft.OperationalInsights/workspaces/sa
   }
 }
 
-resource f_EntraRiskDetections_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_EntraRiskDetections_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-entrariskdetections_events'
   etag: '*'
@@ -134,7 +134,7 @@ resource f_EntraRiskDetections_Events 'Microsoft.OperationalInsights/workspaces/
   }
 }
 
-resource f_EntraRiskyUsers_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_EntraRiskyUsers_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-entrariskyusers_events'
   etag: '*'

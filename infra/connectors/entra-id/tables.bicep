@@ -10,11 +10,11 @@ param retention int
 @description('Days that rows of the tables are kept in all, up to 4383. 0: no longer than that.')
 param totalRetention int
 
-resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
 }
 
-resource EntraSignIns_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource EntraSignIns_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'EntraSignIns_CL'
   properties: {
@@ -66,7 +66,7 @@ resource EntraSignIns_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-0
   }
 }
 
-resource EntraAudit_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource EntraAudit_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'EntraAudit_CL'
   properties: {
@@ -109,7 +109,7 @@ resource EntraAudit_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-
   }
 }
 
-resource EntraProvisioning_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource EntraProvisioning_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'EntraProvisioning_CL'
   properties: {
@@ -151,7 +151,7 @@ resource EntraProvisioning_CL 'Microsoft.OperationalInsights/workspaces/tables@2
   }
 }
 
-resource EntraRiskDetections_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource EntraRiskDetections_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'EntraRiskDetections_CL'
   properties: {
@@ -196,7 +196,7 @@ resource EntraRiskDetections_CL 'Microsoft.OperationalInsights/workspaces/tables
   }
 }
 
-resource EntraRiskyUsers_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource EntraRiskyUsers_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'EntraRiskyUsers_CL'
   properties: {

@@ -7,7 +7,7 @@ param workspace string
 @description('Functions under the names of older tables, so that queries of these find the new rows too.')
 param legacyNames bool
 
-resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
 }
 
@@ -72,7 +72,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_GitHubAuditLogsV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_GitHubAuditLogsV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-githubauditlogsv2_events'
   etag: '*'
@@ -85,7 +85,7 @@ resource f_GitHubAuditLogsV2_Events 'Microsoft.OperationalInsights/workspaces/sa
   }
 }
 
-resource f_GitHubAuditLogPolling_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = if (legacyNames) {
+resource f_GitHubAuditLogPolling_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames) {
   parent: sentinel
   name: 'sluice-githubauditlogpolling_cl'
   etag: '*'

@@ -4,7 +4,7 @@
 @description('Name of the workspace, in this resource group.')
 param workspace string
 
-resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
 }
 
@@ -83,7 +83,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_NetskopeAlerts_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_NetskopeAlerts_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-netskopealerts_events'
   etag: '*'
@@ -96,7 +96,7 @@ resource f_NetskopeAlerts_Events 'Microsoft.OperationalInsights/workspaces/saved
   }
 }
 
-resource f_NetskopeEventsApplication_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_NetskopeEventsApplication_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-netskopeeventsapplication_events'
   etag: '*'
@@ -109,7 +109,7 @@ resource f_NetskopeEventsApplication_Events 'Microsoft.OperationalInsights/works
   }
 }
 
-resource f_NetskopeEventsAudit_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_NetskopeEventsAudit_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-netskopeeventsaudit_events'
   etag: '*'
@@ -122,7 +122,7 @@ resource f_NetskopeEventsAudit_Events 'Microsoft.OperationalInsights/workspaces/
   }
 }
 
-resource f_NetskopeEventsConnection_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_NetskopeEventsConnection_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-netskopeeventsconnection_events'
   etag: '*'
@@ -135,7 +135,7 @@ resource f_NetskopeEventsConnection_Events 'Microsoft.OperationalInsights/worksp
   }
 }
 
-resource f_NetskopeEventsEndpoint_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_NetskopeEventsEndpoint_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-netskopeeventsendpoint_events'
   etag: '*'
@@ -148,7 +148,7 @@ resource f_NetskopeEventsEndpoint_Events 'Microsoft.OperationalInsights/workspac
   }
 }
 
-resource f_NetskopeEventsDLP_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_NetskopeEventsDLP_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-netskopeeventsdlp_events'
   etag: '*'
@@ -161,7 +161,7 @@ resource f_NetskopeEventsDLP_Events 'Microsoft.OperationalInsights/workspaces/sa
   }
 }
 
-resource f_NetskopeEventsInfrastructure_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_NetskopeEventsInfrastructure_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-netskopeeventsinfrastructure_events'
   etag: '*'
@@ -174,7 +174,7 @@ resource f_NetskopeEventsInfrastructure_Events 'Microsoft.OperationalInsights/wo
   }
 }
 
-resource f_NetskopeEventsNetwork_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_NetskopeEventsNetwork_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-netskopeeventsnetwork_events'
   etag: '*'
@@ -187,7 +187,7 @@ resource f_NetskopeEventsNetwork_Events 'Microsoft.OperationalInsights/workspace
   }
 }
 
-resource f_NetskopeEventsPage_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_NetskopeEventsPage_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-netskopeeventspage_events'
   etag: '*'

@@ -10,11 +10,11 @@ param retention int
 @description('Days that rows of the tables are kept in all, up to 4383. 0: no longer than that.')
 param totalRetention int
 
-resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
 }
 
-resource NetskopeAlerts_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource NetskopeAlerts_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'NetskopeAlerts_CL'
   properties: {
@@ -239,7 +239,7 @@ resource NetskopeAlerts_CL 'Microsoft.OperationalInsights/workspaces/tables@2023
   }
 }
 
-resource NetskopeEventsApplication_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource NetskopeEventsApplication_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'NetskopeEventsApplication_CL'
   properties: {
@@ -409,7 +409,7 @@ resource NetskopeEventsApplication_CL 'Microsoft.OperationalInsights/workspaces/
   }
 }
 
-resource NetskopeEventsAudit_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource NetskopeEventsAudit_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'NetskopeEventsAudit_CL'
   properties: {
@@ -446,7 +446,7 @@ resource NetskopeEventsAudit_CL 'Microsoft.OperationalInsights/workspaces/tables
   }
 }
 
-resource NetskopeEventsConnection_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource NetskopeEventsConnection_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'NetskopeEventsConnection_CL'
   properties: {
@@ -556,7 +556,7 @@ resource NetskopeEventsConnection_CL 'Microsoft.OperationalInsights/workspaces/t
   }
 }
 
-resource NetskopeEventsEndpoint_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource NetskopeEventsEndpoint_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'NetskopeEventsEndpoint_CL'
   properties: {
@@ -639,7 +639,7 @@ resource NetskopeEventsEndpoint_CL 'Microsoft.OperationalInsights/workspaces/tab
   }
 }
 
-resource NetskopeEventsDLP_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource NetskopeEventsDLP_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'NetskopeEventsDLP_CL'
   properties: {
@@ -712,7 +712,7 @@ resource NetskopeEventsDLP_CL 'Microsoft.OperationalInsights/workspaces/tables@2
   }
 }
 
-resource NetskopeEventsInfrastructure_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource NetskopeEventsInfrastructure_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'NetskopeEventsInfrastructure_CL'
   properties: {
@@ -746,7 +746,7 @@ resource NetskopeEventsInfrastructure_CL 'Microsoft.OperationalInsights/workspac
   }
 }
 
-resource NetskopeEventsNetwork_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource NetskopeEventsNetwork_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'NetskopeEventsNetwork_CL'
   properties: {
@@ -837,7 +837,7 @@ resource NetskopeEventsNetwork_CL 'Microsoft.OperationalInsights/workspaces/tabl
   }
 }
 
-resource NetskopeEventsPage_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource NetskopeEventsPage_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'NetskopeEventsPage_CL'
   properties: {

@@ -7,11 +7,20 @@ param workspaceId string
 @description('Region of the workspace.')
 param location string = resourceGroup().location
 
+@description('Tags for what is made here and takes some.')
+param tags object = {}
+
 @description('Name of the app, which the rules\' names begin with.')
 param name string = 'sluice'
 
 @description('Object id of the identity that sends rows. Empty: the role is assigned elsewhere.')
 param principalId string = ''
+
+@description('Resource id of that identity. Role assignments are named by it, so that what-if knows them beforehand.')
+param identityId string = principalId
+
+@description('Assign the role; else it is assigned elsewhere.')
+param assignRoles bool = !empty(principalId)
 
 @description('Resource id of a data collection endpoint, for private link. Empty: the rules have endpoints of their own.')
 param endpointId string = ''
@@ -28,7 +37,8 @@ param totalRetention int = 0
 @description('What shows in Sentinel: the card in its gallery and functions, or for health alert rules and a workbook.')
 param sentinel bool = true
 
-var place = split(workspaceId, '/')
+// The parts of the id; what is none is refused in words.
+var place = length(split(workspaceId, '/')) == 9 && contains(toLower(workspaceId), '/providers/microsoft.operationalinsights/workspaces/') ? split(workspaceId, '/') : fail('workspaceId is no resource id of a Log Analytics workspace: want /subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.OperationalInsights/workspaces/NAME, as az monitor log-analytics workspace show --query id prints it')
 
 module tables 'tables.bicep' = {
   scope: resourceGroup(place[2], place[4])
@@ -40,7 +50,10 @@ module rules 'rules.bicep' = {
     name: name
     workspaceId: workspaceId
     location: location
+    tags: tags
     principalId: principalId
+    identityId: identityId
+    assignRoles: assignRoles
     endpointId: endpointId
     endpoint: endpoint
   }

@@ -7,7 +7,7 @@ param workspace string
 @description('Functions under the names of older tables, so that queries of these find the new rows too.')
 param legacyNames bool
 
-resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
 }
 
@@ -78,7 +78,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_QualysHostDetectionV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_QualysHostDetectionV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-qualyshostdetectionv3_events'
   etag: '*'
@@ -91,7 +91,7 @@ resource f_QualysHostDetectionV3_Events 'Microsoft.OperationalInsights/workspace
   }
 }
 
-resource f_QualysKnowledgeBase_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_QualysKnowledgeBase_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-qualysknowledgebase_events'
   etag: '*'
@@ -104,7 +104,7 @@ resource f_QualysKnowledgeBase_Events 'Microsoft.OperationalInsights/workspaces/
   }
 }
 
-resource f_QualysHostDetectionV2_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = if (legacyNames) {
+resource f_QualysHostDetectionV2_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames) {
   parent: sentinel
   name: 'sluice-qualyshostdetectionv2_cl'
   etag: '*'

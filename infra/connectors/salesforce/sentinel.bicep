@@ -7,7 +7,7 @@ param workspace string
 @description('Functions under the names of older tables, so that queries of these find the new rows too.')
 param legacyNames bool
 
-resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
 }
 
@@ -82,7 +82,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_SalesforceServiceCloudV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_SalesforceServiceCloudV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-salesforceservicecloudv3_events'
   etag: '*'
@@ -95,7 +95,7 @@ resource f_SalesforceServiceCloudV3_Events 'Microsoft.OperationalInsights/worksp
   }
 }
 
-resource f_SalesforceAuditTrail_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_SalesforceAuditTrail_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-salesforceaudittrail_events'
   etag: '*'
@@ -108,7 +108,7 @@ resource f_SalesforceAuditTrail_Events 'Microsoft.OperationalInsights/workspaces
   }
 }
 
-resource f_SalesforceLoginHistory_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_SalesforceLoginHistory_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-salesforceloginhistory_events'
   etag: '*'
@@ -121,7 +121,7 @@ resource f_SalesforceLoginHistory_Events 'Microsoft.OperationalInsights/workspac
   }
 }
 
-resource f_SalesForceRealTimeEventMonitoring_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_SalesForceRealTimeEventMonitoring_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-salesforcerealtimeeventmonitoring_events'
   etag: '*'
@@ -134,7 +134,7 @@ resource f_SalesForceRealTimeEventMonitoring_Events 'Microsoft.OperationalInsigh
   }
 }
 
-resource f_SalesforceServiceCloudV2_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = if (legacyNames) {
+resource f_SalesforceServiceCloudV2_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames) {
   parent: sentinel
   name: 'sluice-salesforceservicecloudv2_cl'
   etag: '*'
@@ -147,7 +147,7 @@ resource f_SalesforceServiceCloudV2_CL 'Microsoft.OperationalInsights/workspaces
   }
 }
 
-resource f_SalesforceServiceCloud_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = if (legacyNames) {
+resource f_SalesforceServiceCloud_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames) {
   parent: sentinel
   name: 'sluice-salesforceservicecloud_cl'
   etag: '*'

@@ -10,11 +10,11 @@ param retention int
 @description('Days that rows of the tables are kept in all, up to 4383. 0: no longer than that.')
 param totalRetention int
 
-resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
 }
 
-resource SalesforceServiceCloudV3_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource SalesforceServiceCloudV3_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'SalesforceServiceCloudV3_CL'
   properties: {
@@ -494,7 +494,7 @@ resource SalesforceServiceCloudV3_CL 'Microsoft.OperationalInsights/workspaces/t
   }
 }
 
-resource SalesforceAuditTrail_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource SalesforceAuditTrail_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'SalesforceAuditTrail_CL'
   properties: {
@@ -531,7 +531,7 @@ resource SalesforceAuditTrail_CL 'Microsoft.OperationalInsights/workspaces/table
   }
 }
 
-resource SalesforceLoginHistory_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource SalesforceLoginHistory_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'SalesforceLoginHistory_CL'
   properties: {
@@ -580,7 +580,7 @@ resource SalesforceLoginHistory_CL 'Microsoft.OperationalInsights/workspaces/tab
   }
 }
 
-resource SalesForceRealTimeEventMonitoring_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource SalesForceRealTimeEventMonitoring_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'SalesForceRealTimeEventMonitoring_CL'
   properties: {

@@ -7,7 +7,7 @@ param workspace string
 @description('Functions under the names of older tables, so that queries of these find the new rows too.')
 param legacyNames bool
 
-resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
 }
 
@@ -72,7 +72,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_SlackAuditV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_SlackAuditV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-slackauditv2_events'
   etag: '*'
@@ -85,7 +85,7 @@ resource f_SlackAuditV2_Events 'Microsoft.OperationalInsights/workspaces/savedSe
   }
 }
 
-resource f_SlackAudit_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = if (legacyNames) {
+resource f_SlackAudit_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames) {
   parent: sentinel
   name: 'sluice-slackaudit_cl'
   etag: '*'

@@ -10,11 +10,11 @@ param retention int
 @description('Days that rows of the tables are kept in all, up to 4383. 0: no longer than that.')
 param totalRetention int
 
-resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
 }
 
-resource SlackAuditV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource SlackAuditV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'SlackAuditV2_CL'
   properties: {

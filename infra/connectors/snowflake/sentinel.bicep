@@ -7,7 +7,7 @@ param workspace string
 @description('Functions under the names of older tables, so that queries of these find the new rows too.')
 param legacyNames bool
 
-resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
 }
 
@@ -94,7 +94,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_SnowflakeLoginV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_SnowflakeLoginV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-snowflakeloginv2_events'
   etag: '*'
@@ -107,7 +107,7 @@ resource f_SnowflakeLoginV2_Events 'Microsoft.OperationalInsights/workspaces/sav
   }
 }
 
-resource f_SnowflakeQueryV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_SnowflakeQueryV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-snowflakequeryv2_events'
   etag: '*'
@@ -120,7 +120,7 @@ resource f_SnowflakeQueryV2_Events 'Microsoft.OperationalInsights/workspaces/sav
   }
 }
 
-resource f_SnowflakeLoadV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_SnowflakeLoadV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-snowflakeloadv2_events'
   etag: '*'
@@ -133,7 +133,7 @@ resource f_SnowflakeLoadV2_Events 'Microsoft.OperationalInsights/workspaces/save
   }
 }
 
-resource f_SnowflakeMaterializedViewV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_SnowflakeMaterializedViewV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-snowflakematerializedviewv2_events'
   etag: '*'
@@ -146,7 +146,7 @@ resource f_SnowflakeMaterializedViewV2_Events 'Microsoft.OperationalInsights/wor
   }
 }
 
-resource f_SnowflakeRoleGrantV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_SnowflakeRoleGrantV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-snowflakerolegrantv2_events'
   etag: '*'
@@ -159,7 +159,7 @@ resource f_SnowflakeRoleGrantV2_Events 'Microsoft.OperationalInsights/workspaces
   }
 }
 
-resource f_SnowflakeUserGrantV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_SnowflakeUserGrantV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-snowflakeusergrantv2_events'
   etag: '*'
@@ -172,7 +172,7 @@ resource f_SnowflakeUserGrantV2_Events 'Microsoft.OperationalInsights/workspaces
   }
 }
 
-resource f_SnowflakeRolesV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_SnowflakeRolesV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-snowflakerolesv2_events'
   etag: '*'
@@ -185,7 +185,7 @@ resource f_SnowflakeRolesV2_Events 'Microsoft.OperationalInsights/workspaces/sav
   }
 }
 
-resource f_SnowflakeUsersV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_SnowflakeUsersV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-snowflakeusersv2_events'
   etag: '*'
@@ -198,7 +198,7 @@ resource f_SnowflakeUsersV2_Events 'Microsoft.OperationalInsights/workspaces/sav
   }
 }
 
-resource f_SnowflakeTablesV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_SnowflakeTablesV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-snowflaketablesv2_events'
   etag: '*'
@@ -211,7 +211,7 @@ resource f_SnowflakeTablesV2_Events 'Microsoft.OperationalInsights/workspaces/sa
   }
 }
 
-resource f_SnowflakeTableStorageMetricsV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_SnowflakeTableStorageMetricsV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-snowflaketablestoragemetricsv2_events'
   etag: '*'
@@ -224,7 +224,7 @@ resource f_SnowflakeTableStorageMetricsV2_Events 'Microsoft.OperationalInsights/
   }
 }
 
-resource f_Snowflake_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = if (legacyNames) {
+resource f_Snowflake_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames) {
   parent: sentinel
   name: 'sluice-snowflake_cl'
   etag: '*'

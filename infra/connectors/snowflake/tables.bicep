@@ -10,11 +10,11 @@ param retention int
 @description('Days that rows of the tables are kept in all, up to 4383. 0: no longer than that.')
 param totalRetention int
 
-resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
 }
 
-resource SnowflakeLoginV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource SnowflakeLoginV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'SnowflakeLoginV2_CL'
   properties: {
@@ -41,7 +41,7 @@ resource SnowflakeLoginV2_CL 'Microsoft.OperationalInsights/workspaces/tables@20
   }
 }
 
-resource SnowflakeQueryV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource SnowflakeQueryV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'SnowflakeQueryV2_CL'
   properties: {
@@ -68,7 +68,7 @@ resource SnowflakeQueryV2_CL 'Microsoft.OperationalInsights/workspaces/tables@20
   }
 }
 
-resource SnowflakeLoadV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource SnowflakeLoadV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'SnowflakeLoadV2_CL'
   properties: {
@@ -95,7 +95,7 @@ resource SnowflakeLoadV2_CL 'Microsoft.OperationalInsights/workspaces/tables@202
   }
 }
 
-resource SnowflakeMaterializedViewV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource SnowflakeMaterializedViewV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'SnowflakeMaterializedViewV2_CL'
   properties: {
@@ -122,7 +122,7 @@ resource SnowflakeMaterializedViewV2_CL 'Microsoft.OperationalInsights/workspace
   }
 }
 
-resource SnowflakeRoleGrantV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource SnowflakeRoleGrantV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'SnowflakeRoleGrantV2_CL'
   properties: {
@@ -149,7 +149,7 @@ resource SnowflakeRoleGrantV2_CL 'Microsoft.OperationalInsights/workspaces/table
   }
 }
 
-resource SnowflakeUserGrantV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource SnowflakeUserGrantV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'SnowflakeUserGrantV2_CL'
   properties: {
@@ -176,7 +176,7 @@ resource SnowflakeUserGrantV2_CL 'Microsoft.OperationalInsights/workspaces/table
   }
 }
 
-resource SnowflakeRolesV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource SnowflakeRolesV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'SnowflakeRolesV2_CL'
   properties: {
@@ -203,7 +203,7 @@ resource SnowflakeRolesV2_CL 'Microsoft.OperationalInsights/workspaces/tables@20
   }
 }
 
-resource SnowflakeUsersV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource SnowflakeUsersV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'SnowflakeUsersV2_CL'
   properties: {
@@ -230,7 +230,7 @@ resource SnowflakeUsersV2_CL 'Microsoft.OperationalInsights/workspaces/tables@20
   }
 }
 
-resource SnowflakeTablesV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource SnowflakeTablesV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'SnowflakeTablesV2_CL'
   properties: {
@@ -257,7 +257,7 @@ resource SnowflakeTablesV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2
   }
 }
 
-resource SnowflakeTableStorageMetricsV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource SnowflakeTableStorageMetricsV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'SnowflakeTableStorageMetricsV2_CL'
   properties: {

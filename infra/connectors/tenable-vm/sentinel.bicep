@@ -4,7 +4,7 @@
 @description('Name of the workspace, in this resource group.')
 param workspace string
 
-resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
 }
 
@@ -76,7 +76,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_Tenable_VM_Vuln_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_Tenable_VM_Vuln_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-tenable_vm_vuln_events'
   etag: '*'
@@ -89,7 +89,7 @@ resource f_Tenable_VM_Vuln_Events 'Microsoft.OperationalInsights/workspaces/save
   }
 }
 
-resource f_Tenable_VM_Asset_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_Tenable_VM_Asset_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-tenable_vm_asset_events'
   etag: '*'
@@ -102,7 +102,7 @@ resource f_Tenable_VM_Asset_Events 'Microsoft.OperationalInsights/workspaces/sav
   }
 }
 
-resource f_Tenable_VM_Compliance_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_Tenable_VM_Compliance_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-tenable_vm_compliance_events'
   etag: '*'
@@ -115,7 +115,7 @@ resource f_Tenable_VM_Compliance_Events 'Microsoft.OperationalInsights/workspace
   }
 }
 
-resource f_Tenable_WAS_Vuln_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_Tenable_WAS_Vuln_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-tenable_was_vuln_events'
   etag: '*'

@@ -10,11 +10,11 @@ param retention int
 @description('Days that rows of the tables are kept in all, up to 4383. 0: no longer than that.')
 param totalRetention int
 
-resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
 }
 
-resource Tenable_VM_Vuln_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource Tenable_VM_Vuln_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'Tenable_VM_Vuln_CL'
   properties: {
@@ -165,7 +165,7 @@ resource Tenable_VM_Vuln_CL 'Microsoft.OperationalInsights/workspaces/tables@202
   }
 }
 
-resource Tenable_VM_Asset_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource Tenable_VM_Asset_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'Tenable_VM_Asset_CL'
   properties: {
@@ -265,7 +265,7 @@ resource Tenable_VM_Asset_CL 'Microsoft.OperationalInsights/workspaces/tables@20
   }
 }
 
-resource Tenable_VM_Compliance_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource Tenable_VM_Compliance_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'Tenable_VM_Compliance_CL'
   properties: {
@@ -336,7 +336,7 @@ resource Tenable_VM_Compliance_CL 'Microsoft.OperationalInsights/workspaces/tabl
   }
 }
 
-resource Tenable_WAS_Vuln_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource Tenable_WAS_Vuln_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'Tenable_WAS_Vuln_CL'
   properties: {

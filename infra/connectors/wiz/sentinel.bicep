@@ -7,7 +7,7 @@ param workspace string
 @description('Functions under the names of older tables, so that queries of these find the new rows too.')
 param legacyNames bool
 
-resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
 }
 
@@ -76,7 +76,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_WizIssuesV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_WizIssuesV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-wizissuesv3_events'
   etag: '*'
@@ -89,7 +89,7 @@ resource f_WizIssuesV3_Events 'Microsoft.OperationalInsights/workspaces/savedSea
   }
 }
 
-resource f_WizAuditLogsV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_WizAuditLogsV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-wizauditlogsv3_events'
   etag: '*'
@@ -102,7 +102,7 @@ resource f_WizAuditLogsV3_Events 'Microsoft.OperationalInsights/workspaces/saved
   }
 }
 
-resource f_WizVulnerabilitiesV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_WizVulnerabilitiesV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-wizvulnerabilitiesv2_events'
   etag: '*'
@@ -115,7 +115,7 @@ resource f_WizVulnerabilitiesV2_Events 'Microsoft.OperationalInsights/workspaces
   }
 }
 
-resource f_WizDetectionsV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = {
+resource f_WizDetectionsV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = {
   parent: sentinel
   name: 'sluice-wizdetectionsv3_events'
   etag: '*'
@@ -128,7 +128,7 @@ resource f_WizDetectionsV3_Events 'Microsoft.OperationalInsights/workspaces/save
   }
 }
 
-resource f_WizAuditLogsV2_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = if (legacyNames) {
+resource f_WizAuditLogsV2_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames) {
   parent: sentinel
   name: 'sluice-wizauditlogsv2_cl'
   etag: '*'
@@ -141,7 +141,7 @@ resource f_WizAuditLogsV2_CL 'Microsoft.OperationalInsights/workspaces/savedSear
   }
 }
 
-resource f_WizIssuesV2_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = if (legacyNames) {
+resource f_WizIssuesV2_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames) {
   parent: sentinel
   name: 'sluice-wizissuesv2_cl'
   etag: '*'
@@ -154,7 +154,7 @@ resource f_WizIssuesV2_CL 'Microsoft.OperationalInsights/workspaces/savedSearche
   }
 }
 
-resource f_WizVulnerabilities_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = if (legacyNames) {
+resource f_WizVulnerabilities_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames) {
   parent: sentinel
   name: 'sluice-wizvulnerabilities_cl'
   etag: '*'

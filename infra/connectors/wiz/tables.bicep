@@ -10,11 +10,11 @@ param retention int
 @description('Days that rows of the tables are kept in all, up to 4383. 0: no longer than that.')
 param totalRetention int
 
-resource sentinel 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
 }
 
-resource WizIssuesV3_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource WizIssuesV3_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'WizIssuesV3_CL'
   properties: {
@@ -43,7 +43,7 @@ resource WizIssuesV3_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09
   }
 }
 
-resource WizAuditLogsV3_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource WizAuditLogsV3_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'WizAuditLogsV3_CL'
   properties: {
@@ -71,7 +71,7 @@ resource WizAuditLogsV3_CL 'Microsoft.OperationalInsights/workspaces/tables@2023
   }
 }
 
-resource WizVulnerabilitiesV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource WizVulnerabilitiesV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'WizVulnerabilitiesV2_CL'
   properties: {
@@ -101,7 +101,7 @@ resource WizVulnerabilitiesV2_CL 'Microsoft.OperationalInsights/workspaces/table
   }
 }
 
-resource WizDetectionsV3_CL 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = {
+resource WizDetectionsV3_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'WizDetectionsV3_CL'
   properties: {

@@ -10,8 +10,8 @@ import (
 
 // Versions of the resource types.
 const (
-	workspaceVersion = "2023-09-01" // with its tables and functions
-	ruleVersion      = "2023-03-11"
+	workspaceVersion = "2025-07-01" // with its tables and functions
+	ruleVersion      = "2024-03-11"
 	ruleStreams      = 10 // streams that a rule can hold
 )
 
@@ -135,6 +135,10 @@ const (
 	totalRetentionText = "Days that rows of the tables are kept in all, up to 4383. 0: no longer than that."
 )
 
+const tagsText = "Tags for what is made here and takes some."
+
+const identityText = "Resource id of that identity. Role assignments are named by it, so that what-if knows them beforehand."
+
 const rulesHead = `
 // Monitoring Metrics Publisher
 var publisher = '3913510d-42f4-4e42-8a64-420c390055eb'
@@ -147,7 +151,10 @@ func rulesBicep(s source) string {
 	f.param("Name of the app, which the rules' names begin with.", "name", "string", "")
 	f.param("Resource id of the workspace.", "workspaceId", "string", "")
 	f.param("Region of the workspace: rules have to be in it.", "location", "string", "")
-	f.param("Object id of the identity that sends rows. Empty: the role is assigned elsewhere.", "principalId", "string", "")
+	f.param(tagsText, "tags", "object", "")
+	f.param("Object id of the identity that sends rows.", "principalId", "string", "")
+	f.param(identityText, "identityId", "string", "")
+	f.param("Assign the role; else it is assigned elsewhere.", "assignRoles", "bool", "")
 	f.param("Resource id of a data collection endpoint, for private link. Empty: the rules have endpoints of their own.", "endpointId", "string", "")
 	f.param("Address of that endpoint.", "endpoint", "string", "")
 	f.printf("%s", rulesHead)
@@ -186,6 +193,7 @@ func (f *bicepFile) rule(s source, rule, suffix string, tables []spec.Table) {
 	f.resource(rule, "Microsoft.Insights/dataCollectionRules@"+ruleVersion, object{
 		{Name: "name", Value: code("'${take(name, 30)}" + suffix + "'")},
 		{Name: "location", Value: code("location")},
+		{Name: "tags", Value: code("tags")},
 		{Name: "kind", Value: "Direct"},
 		{Name: "properties", Value: object{
 			{Name: "dataCollectionEndpointId", Value: code("empty(endpointId) ? null : endpointId")},
@@ -196,9 +204,9 @@ func (f *bicepFile) rule(s source, rule, suffix string, tables []spec.Table) {
 		}},
 	})
 	f.printf(`
-resource %[1]sRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(principalId)) {
+resource %[1]sRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (assignRoles) {
   scope: %[1]s
-  name: guid(%[1]s.id, principalId, publisher)
+  name: guid(%[1]s.id, identityId, publisher)
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', publisher)
     principalId: principalId
@@ -207,6 +215,7 @@ resource %[1]sRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!e
 }
 
 // Rows that the service accepts and cannot store are listed in DCRLogErrors.
+#disable-next-line use-recent-api-versions // groups of categories are in this version only
 resource %[1]sErrors 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: %[1]s
   name: 'errors'
@@ -223,8 +232,11 @@ func workspaceBicep(s source) string {
 	f := newBicep(s, "What "+s.title+" needs at the workspace. By itself it serves an app that runs elsewhere.")
 	f.param("Resource id of the Log Analytics workspace with Microsoft Sentinel. It may be in another resource group or subscription.", "workspaceId", "string", "")
 	f.param("Region of the workspace.", "location", "string", "resourceGroup().location")
+	f.param(tagsText, "tags", "object", "{}")
 	f.param("Name of the app, which the rules' names begin with.", "name", "string", "'sluice'")
 	f.param("Object id of the identity that sends rows. Empty: the role is assigned elsewhere.", "principalId", "string", "''")
+	f.param(identityText, "identityId", "string", "principalId")
+	f.param("Assign the role; else it is assigned elsewhere.", "assignRoles", "bool", "!empty(principalId)")
 	f.param("Resource id of a data collection endpoint, for private link. Empty: the rules have endpoints of their own.", "endpointId", "string", "''")
 	f.param("Address of that endpoint.", "endpoint", "string", "''")
 	f.param(retentionText, "retention", "int", "0")
@@ -235,7 +247,8 @@ func workspaceBicep(s source) string {
 		f.param("Functions under the names of older tables, so that queries of these find the new rows too.", "legacyNames", "bool", "false")
 	}
 	f.printf(`
-var place = split(workspaceId, '/')
+// The parts of the id; what is none is refused in words.
+var place = length(split(workspaceId, '/')) == 9 && contains(toLower(workspaceId), '/providers/microsoft.operationalinsights/workspaces/') ? split(workspaceId, '/') : fail('workspaceId is no resource id of a Log Analytics workspace: want /subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.OperationalInsights/workspaces/NAME, as az monitor log-analytics workspace show --query id prints it')
 
 module tables 'tables.bicep' = {
   scope: resourceGroup(place[2], place[4])
@@ -247,7 +260,10 @@ module rules 'rules.bicep' = {
     name: name
     workspaceId: workspaceId
     location: location
+    tags: tags
     principalId: principalId
+    identityId: identityId
+    assignRoles: assignRoles
     endpointId: endpointId
     endpoint: endpoint
   }
@@ -264,6 +280,6 @@ module content 'sentinel.bicep' = if (sentinel) {
 
 @description('What the app has to know of each table, for the setting SLUICE_RULES.')
 output rules object = rules.outputs.rules
-`, map[bool]string{true: "\n    legacyNames: legacyNames"}[legacy]+map[bool]string{true: "\n    location: location"}[s.name == "health"])
+`, map[bool]string{true: "\n    legacyNames: legacyNames"}[legacy]+map[bool]string{true: "\n    location: location\n    tags: tags"}[s.name == "health"])
 	return f.String()
 }

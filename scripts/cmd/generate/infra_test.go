@@ -100,6 +100,7 @@ func (d *deployedCase) complete(cs []*spec.Connector) {
 	d.cloud = max(d.cloud, "AzureCloud")
 	d.params = maps.Clone(d.params)
 	d.params["workspaceId"], d.params["packageUri"], d.params["packageSha256"] = workspaceID, packageURI, strings.Repeat("ab", 32)
+	d.params["tags"] = map[string]any{"costCenter": "soc"}
 	d.secrets = map[string]string{}
 	for _, c := range cs {
 		if d.template != "" && !strings.Contains(d.template, "/"+c.Name+"/") || d.template == "" && !slices.Contains(d.params["connectors"].([]any), any(c.Name)) {
@@ -171,7 +172,7 @@ var (
 		"Microsoft.KeyVault/vaults", "Microsoft.KeyVault/vaults/secrets",
 		"Microsoft.Web/serverfarms", "Microsoft.Web/sites", "Microsoft.Web/sites/extensions",
 		"Microsoft.Insights/components", "Microsoft.Insights/dataCollectionRules", "Microsoft.Insights/diagnosticSettings",
-		"Microsoft.Insights/dataCollectionEndpoints", "microsoft.insights/privateLinkScopes", "Microsoft.Insights/privateLinkScopes/scopedResources",
+		"Microsoft.Insights/dataCollectionEndpoints", "Microsoft.Insights/privateLinkScopes", "Microsoft.Insights/privateLinkScopes/scopedResources",
 		"Microsoft.Network/virtualNetworks", "Microsoft.Network/publicIPAddresses", "Microsoft.Network/natGateways", "Microsoft.Network/privateEndpoints", "Microsoft.Network/privateEndpoints/privateDnsZoneGroups",
 		"Microsoft.Network/privateDnsZones", "Microsoft.Network/privateDnsZones/virtualNetworkLinks",
 	}
@@ -216,10 +217,44 @@ func TestNothingIsMadeOutsideTheAllowList(t *testing.T) {
 	}
 }
 
+// untagged are the types of resources that take no tags (learn.microsoft.com, "Tag support
+// for Azure resources"), and the vault's secrets, which are named in it.
+var untagged = []string{
+	"Microsoft.Authorization/roleAssignments", "Microsoft.Storage/storageAccounts/blobServices", "Microsoft.Storage/storageAccounts/blobServices/containers",
+	"Microsoft.KeyVault/vaults/secrets", "Microsoft.Web/sites/extensions", "Microsoft.Insights/diagnosticSettings", "Microsoft.Insights/privateLinkScopes/scopedResources",
+	"Microsoft.Network/privateEndpoints/privateDnsZoneGroups", "Microsoft.OperationalInsights/workspaces/tables", "Microsoft.OperationalInsights/workspaces/savedSearches",
+	"Microsoft.SecurityInsights/dataConnectorDefinitions", "Microsoft.SecurityInsights/alertRules",
+}
+
+// TestEverythingHasTheTags that takes some.
+func TestEverythingHasTheTags(t *testing.T) {
+	each(t, func(t *testing.T, _ deployedCase, res *arm.Result) {
+		for _, r := range res.Resources {
+			if tagged := fmt.Sprint(dig(r.Body, "tags", "costCenter")) == "soc"; tagged == slices.Contains(untagged, r.Type) {
+				t.Errorf("%s has tags: %v", r.ID, tagged)
+			}
+		}
+	})
+}
+
+// TestWhatIsNoWorkspaceIsRefusedInWords, and not somewhere in the middle.
+func TestWhatIsNoWorkspaceIsRefusedInWords(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join(root, "infra", "azuredeploy.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"my-workspace-has-a-name", "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a"} {
+		_, err := arm.Expand(data, map[string]any{"workspaceId": id, "connectors": []any{"okta"}}, arm.Scope{Cloud: "AzureCloud", Subscription: "s", Group: "g", Location: "l", Deployment: "main"}, unique)
+		if err == nil || !strings.Contains(err.Error(), "workspaceId is no resource id") {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+}
+
 // unchecked are the types for which the official schemas have none.
 var unchecked = map[string]string{
 	"Microsoft.Insights/workbooks":                          "not among the schemas",
-	"microsoft.insights/privateLinkScopes":                  "not among the schemas",
+	"Microsoft.Insights/privateLinkScopes":                  "not among the schemas",
 	"Microsoft.Insights/privateLinkScopes/scopedResources":  "not among the schemas",
 	"Microsoft.Network/privateDnsZones":                     "not among the schemas",
 	"Microsoft.Network/privateDnsZones/virtualNetworkLinks": "not among the schemas",
@@ -259,11 +294,12 @@ func TestTemplatesFitAzuresSchemas(t *testing.T) {
 					v = cfg
 				}
 			} else {
-				if len(index[key]) == 0 {
+				version := schemaVersion(index, r.Type, r.APIVersion)
+				if version == "" {
 					t.Fatalf("there is no schema of %s", key)
 				}
-				schema = index[key][0]
-				body := map[string]any{"type": r.Type, "apiVersion": r.APIVersion, "name": r.Name}
+				schema = index[r.Type+"@"+version][0]
+				body := map[string]any{"type": r.Type, "apiVersion": version, "name": r.Name}
 				maps.Copy(body, r.Body)
 				v = body
 			}
@@ -284,6 +320,17 @@ func TestTemplatesFitAzuresSchemas(t *testing.T) {
 	})
 }
 
+// schemaVersion is the version of a type whose schema is at hand: the one asked for,
+// else the newest before it, which has all that was there then.
+func schemaVersion(index map[string][]string, typ, version string) (found string) {
+	for key := range index {
+		if v, ok := strings.CutPrefix(key, typ+"@"); ok && v <= version && v > found {
+			found = v
+		}
+	}
+	return found
+}
+
 // plainJSON is a value as JSON has it.
 func plainJSON(t *testing.T, v any) any {
 	t.Helper()
@@ -300,7 +347,7 @@ func plainJSON(t *testing.T, v any) any {
 // withoutFalseAlarms takes out what the schemas do not know and the service does:
 // the kind Direct of rules and the streams of one's own; samples on cards, which
 // Microsoft's own have too; the properties of one deploy; a name that the schema
-// wants without that of its parent; the text of an integer that is unknown yet.
+// wants without that of its parent; an identity without properties; the text of an integer that is unknown yet.
 func withoutFalseAlarms(typ string, v any) any {
 	r := v.(map[string]any)
 	props, _ := r["properties"].(map[string]any)
@@ -312,6 +359,8 @@ func withoutFalseAlarms(typ string, v any) any {
 		}
 	case "Microsoft.SecurityInsights/dataConnectorDefinitions":
 		delete(r, "sampleQueries")
+	case "Microsoft.ManagedIdentity/userAssignedIdentities":
+		r["properties"] = map[string]any{}
 	case "Microsoft.Web/sites/extensions":
 		delete(r, "properties")
 	}

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -130,23 +131,38 @@ func compileAll(root string) (map[string]string, error) {
 	}
 	defer c.close()
 	files := map[string]string{}
-	for _, kept := range []struct{ from, to string }{
-		{"main.bicep", "azuredeploy.json"}, {"connectors/*/main.bicep", "azuredeploy.json"},
-		{"connectors/*/workspace.bicep", "workspace.json"}, {"health/workspace.bicep", "workspace.json"},
-	} {
-		paths, err := filepath.Glob(filepath.Join(root, "infra", filepath.FromSlash(kept.from)))
-		if err != nil {
-			return nil, err
-		}
-		for _, path := range paths {
-			text, err := c.compile(path)
-			if err != nil {
-				return nil, err
-			}
-			files[filepath.Join(filepath.Dir(path), kept.to)] = text
+	paths, err := bicepFiles(root)
+	for _, path := range paths {
+		if to := keptAs(path); to != "" && err == nil {
+			files[to], err = c.compile(path)
 		}
 	}
-	return files, nil
+	return files, err
+}
+
+// bicepFiles are all of infra/.
+func bicepFiles(root string) (paths []string, err error) {
+	err = filepath.WalkDir(filepath.Join(root, "infra"), func(path string, _ fs.DirEntry, err error) error {
+		if filepath.Ext(path) == ".bicep" {
+			paths = append(paths, path)
+		}
+		return err
+	})
+	return paths, err
+}
+
+// keptAs is where the compiled form of a Bicep file is kept: of whole deployments and of
+// what is needed at a workspace. That of the container is not: it takes an image that
+// only its user has.
+func keptAs(path string) string {
+	dir, name := filepath.Split(path)
+	switch {
+	case name == "workspace.bicep":
+		return filepath.Join(dir, "workspace.json")
+	case name == "main.bicep" && filepath.Base(dir) != "container":
+		return filepath.Join(dir, "azuredeploy.json")
+	}
+	return ""
 }
 
 func addSource(files map[string]string, dir string, s source) {
