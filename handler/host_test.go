@@ -328,6 +328,7 @@ func TestAMissingRoleFailsTheInvocationAndHealsByItself(t *testing.T) {
 	if res := h.Invoke("okta", payload); res.Success || !strings.Contains(res.Why, "500 (okta/system_log: dcr_role_missing: ") || !strings.Contains(res.Why, "Monitoring Metrics Publisher") {
 		t.Errorf("without the role: %+v", res)
 	}
+	h.Until(func() bool { return len(h.Errors()) > 0 })
 	if lines := h.Errors(); len(lines) != 1 || !strings.HasPrefix(lines[0], "okta/system_log: dcr_role_missing: ") || !strings.Contains(lines[0], "operation_Id="+connectortest.Operation) || h.Failed() != 1 {
 		t.Errorf("the host's errors are %q", lines)
 	}
@@ -335,6 +336,9 @@ func TestAMissingRoleFailsTheInvocationAndHealsByItself(t *testing.T) {
 		t.Errorf("doctor without the role: %+v", res)
 	}
 	last := "fail schedule auth0, cisco_duo, "
+	h.Until(func() bool {
+		return strings.Contains(strings.Join(h.Errors(), "\n"), last) && strings.Contains(h.Output(), last) // the last of both
+	})
 	if lines, out := h.Errors(), h.Output(); !strings.HasPrefix(lines[1], "fail role ") || !strings.HasPrefix(lines[len(lines)-1], last) || strings.Contains(lines[len(lines)-1], "okta") || strings.Count(out, `"ok store quarantine: `) != 1 {
 		t.Errorf("the host's errors are %q, and its log %s", lines, out)
 	}
@@ -370,8 +374,8 @@ func TestAFunctionThatIsHalfConfiguredFails(t *testing.T) {
 	if res := h.Invoke("okta", payload); !res.Success {
 		t.Errorf("beside them: %+v", res)
 	}
-	if lines := h.Errors(); len(lines) < 1 || h.Failed() != 1 {
-		t.Errorf("errors: %q", lines)
+	if !h.Until(func() bool { return len(h.Errors()) > 0 }) || h.Failed() != 1 {
+		t.Errorf("errors: %q", h.Errors())
 	}
 }
 

@@ -132,6 +132,17 @@ func (h *Host) Errors() (errors []string) {
 	return errors
 }
 
+// Until waits for what the handler wrote to have been read, as the host reads it: some
+// time after the answer. It is false when that takes too long.
+func (h *Host) Until(arrived func() bool) bool {
+	for deadline := time.Now().Add(30 * time.Second); !arrived(); <-time.After(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+	return true
+}
+
 // Failed is how many invocations failed.
 func (h *Host) Failed() int { return int(h.fails.Load()) }
 

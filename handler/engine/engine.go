@@ -78,8 +78,8 @@ type Source interface {
 // A Knowing source looks things up one by one, such as the details of each
 // record in a list, and leaves out what is known to have been delivered.
 type Knowing interface {
-	// Know is called before the first Fetch of each run, when nothing is held that
-	// was read before, and after the last. known reports whether a page that was
+	// Know is called before the first Fetch of each run and after the last; in
+	// between runs little is held of what was read. known reports whether a page that was
 	// Done with key is delivered, or about to be.
 	Know(known func(key []byte) bool)
 }

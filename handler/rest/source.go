@@ -73,10 +73,17 @@ func (r *Connection) Source(s *spec.Stream, part string) *Source {
 	return src
 }
 
+// keptList is the largest list that is kept between runs; a larger one is asked for again.
+const keptList = 1 << 20
+
 // Know implements engine.Knowing.
 func (r *Source) Know(known func(key []byte) bool) {
 	r.known, r.ahead = known, nil
-	clear(r.loaded)
+	for i, l := range r.loaded { // the next run may go on in their middle
+		if l != nil && l.size > keptList {
+			r.loaded[i] = nil
+		}
+	}
 	clear(r.luck)
 }
 
