@@ -72,7 +72,7 @@ func TestNamesStayBelowTheFolder(t *testing.T) {
 
 func TestAnAddressIsNoFolder(t *testing.T) {
 	t.Chdir(t.TempDir())
-	for _, at := range []string{"https://acme.blob.core.windows.net/sluice", "htps://acme.example/sluice", "http:/acme.example", "file:///tmp/x", "acme.blob.core.windows.net/sluice", "~/sluice", "not/there"} {
+	for _, at := range []string{"https://acme.blob.core.windows.net/sluice", "htps://acme.example/sluice", "http:/acme.example", "file:///tmp/x", "acme.blob.core.windows.net/sluice", "acme.blob.core.windows.net", "~sluice", "~/sluice", "not/there"} {
 		if _, err := Open(at); err == nil {
 			t.Errorf("%s was opened", at)
 		}

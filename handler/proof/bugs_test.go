@@ -191,7 +191,7 @@ func TestSeededBugsAreCaught(t *testing.T) {
 // suites are run one after the other until one fails.
 var suites = [][]string{
 	{"-seeds", "40", "-run", "TestSimulation$", "./handler/proof"},
-	{"./handler/engine", "./handler/rest", "./handler/dir", "./handler/logsingest", "./connectors"},
+	{"./handler/engine", "./handler/rest", "./handler/dir", "./handler/scan", "./handler/decode", "./handler/config", "./handler/logsingest", "./connectors"},
 	{"-run", "TestCrashPoints$", "./handler/proof"},
 	{"-run", "TestTheSimulated|TestAWrite|TestSevenDays", "./handler/proof", "./handler/azblob"},
 }
