@@ -58,6 +58,7 @@ Exit code 0: caught up. 1: an error; position and data stay. 2: a wrong call.
 				return err
 			}
 			a.LeaseTTL = lease
+			defer sayStopping(cmd.Context(), std)()
 			conns, err := a.find(name)
 			if err != nil {
 				return err
@@ -76,6 +77,13 @@ Exit code 0: caught up. 1: an error; position and data stay. 2: a wrong call.
 	cmd.Flags().DurationVar(&lease, "lease", engine.DefaultLease, "after this time another run may take a stream over from one that hangs")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	return cmd
+}
+
+// sayStopping tells who stops the program that it takes a moment.
+func sayStopping(ctx context.Context, std *streams) (stop func() bool) {
+	return context.AfterFunc(ctx, func() {
+		fmt.Fprintln(std.err, "sluice: stopping as soon as what was read is committed; a second signal ends it at once")
+	})
 }
 
 // stay collects on the schedules until ctx ends.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/engine"
 )
 
@@ -46,5 +47,21 @@ func TestRunWithAScheduleStays(t *testing.T) {
 		if err := json.Unmarshal([]byte(l), &rep); err != nil || rep.Outcome != engine.OK || rep.Stream != "system_log" {
 			t.Errorf("%s: %v", l, err)
 		}
+	}
+}
+
+// TestWhoStopsARunIsToldThatItTakesAMoment, and nobody else is.
+func TestWhoStopsARunIsToldThatItTakesAMoment(t *testing.T) {
+	said := &connectortest.Log{}
+	ctx, cancel := context.WithCancel(t.Context())
+	stop := sayStopping(ctx, &streams{err: said})
+	stop()
+	cancel()
+	if said.String() != "" {
+		t.Errorf("a run that has ended is stopped: %s", said)
+	}
+	sayStopping(ctx, &streams{err: said})
+	for !strings.Contains(said.String(), "a second signal ends it at once\n") {
+		<-time.After(time.Millisecond)
 	}
 }
