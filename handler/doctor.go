@@ -335,6 +335,10 @@ func (x *examination) tables(ctx context.Context, a *app, c *config.Config) {
 		return
 	}
 	for _, t := range sentTables(c) {
+		if err := c.Workspace.Readable(t.Name); err != nil {
+			x.add(doctor.Check{What: "table", Subject: t.Name, Status: doctor.Skipped, Found: "columns were not compared: " + err.Error()})
+			continue
+		}
 		have, err := schemaOf(ctx, q, t.Name)
 		if err != nil {
 			x.add(failed("table", t.Name, err))

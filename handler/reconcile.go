@@ -60,6 +60,11 @@ func reconcile(cmd *cobra.Command, std *streams, p *pastFlags, name, output stri
 	if err != nil {
 		return err
 	}
+	for _, s := range list {
+		if err := a.workspace.Readable(s.Table); err != nil {
+			return fmt.Errorf("%s: %w", s.Key(), err)
+		}
+	}
 	var recs []*engine.Reconciliation
 	off := 0
 	for _, s := range list {

@@ -53,10 +53,22 @@ Exit code 0: every row arrived as it was sent. 1: an error. 3: one did not.`,
 				return err
 			}
 			v.app = a
+			var apart []error // tables that cannot be read back
 			for _, t := range sentTables(c) {
-				if v.only == "" || v.only == t.Name {
-					v.canaries = append(v.canaries, newSentRow(t.Name, columnsOf(t), a.Clock.Now()))
+				if v.only != "" && v.only != t.Name {
+					continue
 				}
+				if err := c.Workspace.Readable(t.Name); err != nil {
+					apart = append(apart, err)
+					continue
+				}
+				v.canaries = append(v.canaries, newSentRow(t.Name, columnsOf(t), a.Clock.Now()))
+			}
+			if len(v.canaries) == 0 && len(apart) > 0 {
+				return errors.Join(apart...)
+			}
+			for _, err := range apart {
+				fmt.Fprintln(std.err, "left out:", err)
 			}
 			if len(v.canaries) == 0 {
 				return usageError("no stream sends to the table %q", v.only)

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"net/url"
 	"regexp"
@@ -48,6 +49,17 @@ type Rule struct {
 	Stream string `yaml:"stream" json:"stream" required:"true" doc:"DCR stream, such as Custom-OktaV2_CL."`
 
 	Endpoint string `yaml:"endpoint" json:"endpoint" doc:"Logs ingestion endpoint of the rule, where it is not the workspace's."`
+	Plan     string `yaml:"plan" json:"plan" doc:"Plan of the table: Analytics, Basic or Auxiliary. Rows of the last two cannot be read back."`
+}
+
+// Readable says why the rows of a table cannot be read back by queries: the query API
+// reads tables of the plan Analytics (learn.microsoft.com, "Query data in a Basic and
+// Auxiliary table in Azure Monitor Logs").
+func (w Workspace) Readable(table string) error {
+	if plan := w.Rules[table].Plan; plan != "" && plan != "Analytics" {
+		return fmt.Errorf("the table %s has the plan %s, which queries, functions and rules do not read: its rows cannot be read back", table, plan)
+	}
+	return nil
 }
 
 var (
@@ -105,6 +117,9 @@ func (r *resolver) rules(path string, rules map[string]Rule, general string) {
 			r.errorf(at+".id", "%q is a resource ID: want the rule's immutableId, dcr- and 32 hexadecimal digits, as the JSON view of its overview page shows it", rule.ID)
 		case !ruleID.MatchString(rule.ID):
 			r.errorf(at+".id", "the id of the rule of the table %s is %q: want its immutableId, dcr- and 32 hexadecimal digits, as the JSON view of its overview page shows it", table, rule.ID)
+		}
+		if plan := rule.Plan; plan != "" && !slices.Contains([]string{"Analytics", "Basic", "Auxiliary"}, plan) {
+			r.errorf(at+".plan", "the plan of the table %s is %q: want Analytics, Basic or Auxiliary", table, plan)
 		}
 		if !ruleStream.MatchString(rule.Stream) {
 			r.errorf(at+".stream", "the stream of the table %s is %q: want the rule's name for what it takes, such as Custom-%s", table, rule.Stream, table)

@@ -1,7 +1,21 @@
 // Sluice in Azure Container Apps: the same binary with its own scheduler. What it
 // needs at the workspace comes from infra/connectors/NAME/workspace.bicep and
 // infra/health/workspace.bicep, whose output rules is a setting here.
+import { appSetting, resourceTags } from '../types.bicep'
+
 metadata description = 'Sluice in Azure Container Apps, with its own scheduler.'
+
+@description('A setting whose value is a secret in Key Vault.')
+type vaultSecret = {
+  @description('Name of the setting.')
+  name: string
+
+  @description('Name of the secret in the app.')
+  secret: string
+
+  @description('Address of the secret in the vault.')
+  uri: string
+}
 
 @description('Name of the app.')
 @minLength(2)
@@ -12,7 +26,7 @@ param name string = 'sluice'
 param location string = resourceGroup().location
 
 @description('Tags for what is made.')
-param tags object = {}
+param tags resourceTags = {}
 
 @description('The image, by its digest: REGISTRY/sluice@sha256:… A tag can move.')
 param image string
@@ -24,10 +38,10 @@ param identityId string
 param registry string = ''
 
 @description('Settings, such as [{"name": "AZURE_CLIENT_ID", "value": "the identity\'s"}, {"name": "OKTA_DOMAIN", "value": "contoso.okta.com"}, {"name": "SLUICE_STORE", "value": "https://ACCOUNT.blob.core.windows.net/sluice"}].')
-param settings array
+param settings appSetting[]
 
 @description('Secrets in Key Vault by setting, such as [{"name": "OKTA_API_TOKEN", "secret": "okta-api-token", "uri": "https://VAULT.vault.azure.net/secrets/okta-api-token"}].')
-param secrets array = []
+param secrets vaultSecret[] = []
 
 @description('Replicas. Each stream is collected by one of them; another takes over where one dies.')
 @minValue(1)

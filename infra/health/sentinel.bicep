@@ -1,6 +1,8 @@
 // What watches Sluice in Microsoft Sentinel: alert rules over its health, and a
 // workbook for lag, volume, errors and cost.
 
+import { resourceTags } from '../types.bicep'
+
 @description('Name of the workspace, in this resource group.')
 param workspace string
 
@@ -8,7 +10,7 @@ param workspace string
 param location string
 
 @description('Tags for what is made.')
-param tags object
+param tags resourceTags
 
 resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace

@@ -1,5 +1,7 @@
 // A private endpoint: an address in the network for one service.
 
+import { resourceTags } from '../types.bicep'
+
 @description('Name of the endpoint.')
 param name string
 
@@ -7,7 +9,7 @@ param name string
 param location string
 
 @description('Tags for what is made.')
-param tags object
+param tags resourceTags
 
 @description('The subnet that it is in.')
 param subnetId string

@@ -1,5 +1,7 @@
 // The function app on Flex Consumption: paid by what it runs.
 
+import { appSetting, resourceTags } from '../types.bicep'
+
 @description('Name of the app.')
 param name string
 
@@ -7,7 +9,13 @@ param name string
 param location string
 
 @description('Tags for what is made.')
-param tags object
+param tags resourceTags
+
+@description('Name of the server plan that is made.')
+param planName string
+
+@description('Resource id of an existing server plan, which is taken instead. Empty: one is made.')
+param planId string
 
 @description('Resource id of its identity.')
 param identityId string
@@ -18,8 +26,11 @@ param clientId string
 @description('Address of the account\'s blobs, with a slash at the end.')
 param blobs string
 
+@description('The container for the package.')
+param container string
+
 @description('App settings; those without a value are left out.')
-param settings array
+param settings appSetting[]
 
 @description('Subnet for all that the app calls, or empty.')
 param subnetId string
@@ -34,8 +45,8 @@ param packageUri string
 @allowed([ 512, 2048, 4096 ])
 param memory int = 512
 
-resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
-  name: name
+resource plan 'Microsoft.Web/serverfarms@2025-03-01' = if (empty(planId)) {
+  name: planName
   location: location
   tags: tags
   kind: 'functionapp'
@@ -53,7 +64,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
     userAssignedIdentities: { '${identityId}': {} }
   }
   properties: {
-    serverFarmId: plan.id
+    serverFarmId: empty(planId) ? plan.id : planId
     httpsOnly: true
     keyVaultReferenceIdentity: identityId
     publicNetworkAccess: private ? 'Disabled' : 'Enabled'
@@ -62,7 +73,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
       deployment: {
         storage: {
           type: 'blobContainer'
-          value: '${blobs}package'
+          value: '${blobs}${container}'
           authentication: { type: 'UserAssignedIdentity', userAssignedIdentityResourceId: identityId }
         }
       }

@@ -1,5 +1,7 @@
 // Application Insights for the app's own logs, on a workspace of the user's choice.
 
+import { resourceTags } from '../types.bicep'
+
 @description('Name of the component.')
 param name string
 
@@ -7,7 +9,7 @@ param name string
 param location string
 
 @description('Tags for what is made.')
-param tags object
+param tags resourceTags
 
 @description('Resource id of the workspace that is billed for these logs.')
 param workspaceId string

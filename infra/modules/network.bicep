@@ -1,14 +1,22 @@
 // The private network: subnets and the way out, unless there are some, and the DNS
 // zones of the services that are reached through it.
 
-@description('Name of what is made.')
+import { resourceTags } from '../types.bicep'
+
+@description('Name of the network.')
 param name string
+
+@description('Name of the way out of it.')
+param natGatewayName string
+
+@description('Name of the address of the way out.')
+param publicIpName string
 
 @description('Region.')
 param location string
 
 @description('Tags for what is made.')
-param tags object
+param tags resourceTags
 
 @description('Who the subnet of the app is delegated to: it differs by plan.')
 param delegation string
@@ -32,7 +40,7 @@ var base = '${parts[0]}.${parts[1]}.${parts[2]}'
 // The way to the providers: subnets have none of their own, and this one has an
 // address that stays, which a provider can be told to let in.
 resource address 'Microsoft.Network/publicIPAddresses@2025-05-01' = if (create) {
-  name: name
+  name: publicIpName
   location: location
   tags: tags
   sku: { name: 'Standard' }
@@ -40,7 +48,7 @@ resource address 'Microsoft.Network/publicIPAddresses@2025-05-01' = if (create) 
 }
 
 resource nat 'Microsoft.Network/natGateways@2025-05-01' = if (create) {
-  name: name
+  name: natGatewayName
   location: location
   tags: tags
   sku: { name: 'Standard' }

@@ -1,6 +1,8 @@
 // The function app on a Premium or Dedicated plan, for clouds and regions
 // without Flex Consumption.
 
+import { appSetting, resourceTags } from '../types.bicep'
+
 @description('Name of the app.')
 param name string
 
@@ -8,11 +10,17 @@ param name string
 param location string
 
 @description('Tags for what is made.')
-param tags object
+param tags resourceTags
 
 @description('Which plan.')
 @allowed([ 'premium', 'dedicated' ])
 param kind string
+
+@description('Name of the server plan that is made.')
+param planName string
+
+@description('Resource id of an existing server plan, which is taken instead. Empty: one is made.')
+param planId string
 
 @description('Resource id of the app\'s identity.')
 param identityId string
@@ -24,7 +32,7 @@ param clientId string
 param blobs string
 
 @description('App settings; those without a value are left out.')
-param settings array
+param settings appSetting[]
 
 @description('Subnet for all that the app calls, or empty.')
 param subnetId string
@@ -40,8 +48,8 @@ var skus = {
   dedicated: { tier: 'Basic', name: 'B1' }
 }
 
-resource farm 'Microsoft.Web/serverfarms@2025-03-01' = {
-  name: name
+resource farm 'Microsoft.Web/serverfarms@2025-03-01' = if (empty(planId)) {
+  name: planName
   location: location
   tags: tags
   kind: kind == 'premium' ? 'elastic' : 'linux'
@@ -59,7 +67,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
     userAssignedIdentities: { '${identityId}': {} }
   }
   properties: {
-    serverFarmId: farm.id
+    serverFarmId: empty(planId) ? farm.id : planId
     httpsOnly: true
     keyVaultReferenceIdentity: identityId
     publicNetworkAccess: private ? 'Disabled' : 'Enabled'

@@ -1,14 +1,22 @@
 // Rows on a private way: a data collection endpoint that is closed to the
 // internet, in an Azure Monitor private link scope (AMPLS).
 
-@description('Name of what is made.')
+import { resourceTags } from '../types.bicep'
+
+@description('Name of the data collection endpoint, and of what it is called in the private link scope.')
 param name string
+
+@description('Name of the private link scope that is made.')
+param scopeName string
+
+@description('Name of its private endpoint.')
+param endpointName string
 
 @description('Region of the app.')
 param location string
 
 @description('Tags for what is made.')
-param tags object
+param tags resourceTags
 
 @description('Region of the workspace: endpoint and rules have to be in it.')
 param workspaceLocation string
@@ -36,7 +44,7 @@ resource endpoint 'Microsoft.Insights/dataCollectionEndpoints@2024-03-11' = {
 
 // Open: other services of the network go on as they did.
 resource scope 'Microsoft.Insights/privateLinkScopes@2021-09-01' = if (empty(scopeId)) {
-  name: name
+  name: scopeName
   location: 'global'
   tags: tags
   properties: {
@@ -47,7 +55,7 @@ resource scope 'Microsoft.Insights/privateLinkScopes@2021-09-01' = if (empty(sco
 module members 'scoped.bicep' = {
   scope: resourceGroup(split(empty(scopeId) ? resourceGroup().id : scopeId, '/')[2], split(empty(scopeId) ? resourceGroup().id : scopeId, '/')[4])
   params: {
-    scopeName: empty(scopeId) ? name : last(split(scopeId, '/'))
+    scopeName: empty(scopeId) ? scopeName : last(split(scopeId, '/'))
     name: name
     endpointId: endpoint.id
     insightsId: insightsId
@@ -57,7 +65,7 @@ module members 'scoped.bicep' = {
 
 module link 'endpoint.bicep' = if (empty(scopeId)) {
   params: {
-    name: '${name}-monitor'
+    name: endpointName
     location: location
     tags: tags
     subnetId: subnetId

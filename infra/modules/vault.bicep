@@ -1,4 +1,6 @@
-// The Key Vault for the secrets of the connectors.
+// A Key Vault for the secrets of the connectors.
+
+import { resourceTags } from '../types.bicep'
 
 @description('Name of the vault.')
 @minLength(3)
@@ -9,25 +11,20 @@ param name string
 param location string
 
 @description('Tags for what is made.')
-param tags object
-
-@description('Object id of the identity that reads secrets.')
-param principalId string
-
-@description('Resource id of that identity. Role assignments are named by it, so that what-if knows them beforehand.')
-param identityId string
-
-@description('Assign the role; else it is assigned elsewhere.')
-param assignRoles bool
+param tags resourceTags
 
 @description('Reached through a private endpoint only.')
 param private bool
+
+@description('A vault of this name was deleted, and is to come back with its secrets.')
+param recover bool
 
 resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
   name: name
   location: location
   tags: tags
   properties: {
+    createMode: recover ? 'recover' : 'default'
     tenantId: subscription().tenantId
     sku: { family: 'A', name: 'standard' }
     enableRbacAuthorization: true
@@ -39,19 +36,6 @@ resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
       defaultAction: private ? 'Deny' : 'Allow'
       bypass: 'AzureServices' // Azure Resource Manager writes the secrets
     }
-  }
-}
-
-// Key Vault Secrets User
-var secretsUser = '4633458b-17de-408a-b874-0445c86b69e6'
-
-resource role 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (assignRoles) {
-  scope: vault
-  name: guid(vault.id, identityId, secretsUser)
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', secretsUser)
-    principalId: principalId
-    principalType: 'ServicePrincipal'
   }
 }
 

@@ -2,7 +2,9 @@ package main
 
 import (
 	_ "embed"
+	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"text/template"
 
@@ -12,7 +14,7 @@ import (
 //go:embed main.bicep.tmpl
 var mainText string
 
-var mainTemplate = template.Must(template.New("main.bicep").Funcs(template.FuncMap{"text": literal, "member": optional}).Parse(mainText))
+var mainTemplate = template.Must(template.New("main.bicep").Funcs(template.FuncMap{"text": literal, "member": optional, "partsOfWorkspace": func() string { return partsOfWorkspace }, "types": deployment.types, "tablesType": deployment.tablesType, "tablesExample": deployment.tablesExample}).Parse(mainText))
 
 // deployment is what main.bicep is made of: all connectors to choose from, or one.
 type deployment struct {
@@ -33,6 +35,7 @@ type deployed struct {
 	EnvPrefix   string
 	Schedule    string
 	Legacy      bool
+	Tables      []string // those that are made
 	Params      []setting
 }
 
@@ -54,7 +57,7 @@ func (s setting) Value(choice bool, symbol string) string {
 		conds = append(conds, symbol+"On")
 	}
 	if s.Secret {
-		value = "'@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/" + s.SecretName + ")'"
+		value = "'@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/${secretPrefix}" + s.SecretName + ")'"
 		if !s.Required {
 			conds = append(conds, "(!empty("+s.Name+") || contains(keptSecrets, '"+s.SecretName+"'))")
 		}
@@ -65,6 +68,24 @@ func (s setting) Value(choice bool, symbol string) string {
 	return strings.Join(conds, " && ") + " ? " + value + " : ''"
 }
 
+// Type is that of the parameter: where the setting's pattern lists what there is, that.
+func (s setting) Type() string {
+	m := choices.FindStringSubmatch(s.Pattern)
+	if m == nil {
+		return "string"
+	}
+	values := strings.Split(m[1], "|")
+	if s.Default == "" && !s.Required {
+		values = append(values, "")
+	}
+	for i, v := range values {
+		values[i] = literal(v)
+	}
+	return strings.Join(values, " | ")
+}
+
+var choices = regexp.MustCompile(`^\^\((\w+(?:\|\w+)*)\)\$$`)
+
 // Alarms reports whether Bicep's linter takes a parameter that holds no secret for one,
 // by its name.
 func (s setting) Alarms() bool { return !s.Secret && soundsSecret.MatchString(s.Name) }
@@ -74,6 +95,11 @@ var soundsSecret = regexp.MustCompile(`(?i)password|pwd|secret|accountkey|acctke
 func deployedOf(c *spec.Connector) deployed {
 	d := deployed{Name: c.Name, Title: c.Title, Symbol: c.ParameterName(""), Function: c.FunctionName(), EnvPrefix: strings.TrimSuffix(c.EnvName("x"), "_X"),
 		Schedule: c.Schedule, Legacy: len(succeeded(c.Tables)) > 0}
+	for i := range c.Tables {
+		if t := &c.Tables[i]; custom(t) {
+			d.Tables = append(d.Tables, t.Name)
+		}
+	}
 	for _, s := range c.Settings {
 		text := c.Title + ": " + s.Label
 		if s.Label == "" {
@@ -86,6 +112,33 @@ func deployedOf(c *spec.Connector) deployed {
 			SecretName: strings.ToLower(strings.ReplaceAll(c.EnvName(s.Name), "_", "-")), Description: text})
 	}
 	return d
+}
+
+// types are those that main.bicep imports.
+func (d deployment) types() string {
+	list := []string{"appSetting", "healthKeeping", "hostingPlan", "networkAccess", "resourceNames", "resourceTags", "tableKeeping"}
+	if d.Choice {
+		list = append(list, "connectorName", "connectorSchedules")
+	}
+	slices.Sort(list)
+	return strings.Join(list, ", ")
+}
+
+// tablesType is the type of the parameter tables: a member for each table.
+func (d deployment) tablesType() string {
+	var b strings.Builder
+	b.WriteString("{\n")
+	for _, c := range d.Connectors {
+		for _, t := range c.Tables {
+			fmt.Fprintf(&b, "  %s: tableKeeping?\n", t)
+		}
+	}
+	return b.String() + "  SluiceHealth_CL: healthKeeping?\n}"
+}
+
+// tablesExample shows how it is written.
+func (d deployment) tablesExample() string {
+	return `{"` + d.Connectors[len(d.Connectors)/2].Tables[0] + `": {"plan": "Auxiliary", "totalRetention": 730}}`
 }
 
 // legacyExample is an older table that a connector succeeds, or "".

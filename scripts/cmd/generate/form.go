@@ -64,13 +64,13 @@ func formJSON(d deployment) (string, error) {
 			with("constraints", object{with("allowedValues", choice("Now", "-1h", "A day back", "-24h", "A week back", "-7d", "30 days back", "-30d")), with("required", true)})))
 	steps = append(steps, object{with("name", "collect"), with("label", "Collect"), with("elements", collect)}, hosting(), content(d))
 	params = append(params, with("schedule", "[steps('collect').schedule]"), with("lookback", "[steps('collect').lookback]"))
-	for _, name := range []string{"plan", "network", "addressPrefix", "appSubnetId", "endpointSubnetId", "dnsZones", "privateLinkScopeId"} {
+	for _, name := range []string{"plan", "planId", "network", "addressPrefix", "appSubnetId", "endpointSubnetId", "dnsZones", "privateLinkScopeId", "identityId", "storageId", "vaultId", "recoverVault"} {
 		params = append(params, with(name, hostingOutputs[name]))
 	}
 	params = append(params,
 		with("insightsWorkspaceId", "[if(equals(steps('content').insights, 'none'), '', coalesce(steps('content').insightsWorkspace.id, ''))]"),
 		with("assignRoles", "[steps('content').assignRoles]"), with("readBack", "[steps('content').readBack]"), with("sentinelContent", "[steps('content').sentinelContent]"),
-		with("retention", "[steps('content').retention]"), with("totalRetention", "[steps('content').totalRetention]"))
+		with("retention", "[steps('content').retention]"), with("totalRetention", "[steps('content').totalRetention]"), with("tables", tablesOutput))
 	if d.Legacy != "" {
 		params = append(params, with("legacyNames", "[steps('content').legacyNames]"))
 	}
@@ -128,6 +128,11 @@ var hostingOutputs = map[string]string{
 	"endpointSubnetId":   "[coalesce(steps('hosting').endpointSubnetId, '')]",
 	"dnsZones":           "[coalesce(steps('hosting').dnsZones, true)]",
 	"privateLinkScopeId": "[coalesce(steps('hosting').privateLinkScopeId, '')]",
+	"planId":             "[coalesce(steps('hosting').existing.planId, '')]",
+	"identityId":         "[coalesce(steps('hosting').existing.identityId, '')]",
+	"storageId":          "[coalesce(steps('hosting').existing.storageId, '')]",
+	"vaultId":            "[coalesce(steps('hosting').existing.vaultId, '')]",
+	"recoverVault":       "[coalesce(steps('hosting').existing.recoverVault, false)]",
 }
 
 func hosting() object {
@@ -144,7 +149,23 @@ func hosting() object {
 		control("endpointSubnetId", "Microsoft.Common.TextBox", "Existing subnet for private endpoints (resource id)", with("constraints", object{with("required", false)}), private),
 		append(question("Yes", "dnsZones", "Make the private DNS zones and link them", "Not where they are kept centrally."), private),
 		control("privateLinkScopeId", "Microsoft.Common.TextBox", "Existing Azure Monitor private link scope (resource id)", with("toolTip", "A network can have one only."), with("constraints", object{with("required", false)}), private),
+		existing(),
 	})}
+}
+
+// existing asks for what is there already.
+func existing() object {
+	id := func(name, label, tip, typ string) object {
+		return control(name, "Microsoft.Common.TextBox", label, with("toolTip", tip), with("placeholder", "/subscriptions/…/providers/"+typ+"/NAME"),
+			with("constraints", object{with("required", false), with("regex", "^$|^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/"+typ+"/[^/]+$"), with("validationMessage", "A resource id: /subscriptions/…/providers/"+typ+"/NAME.")}))
+	}
+	return control("existing", "Microsoft.Common.Section", "What exists already (resource ids; empty: it is made)", with("elements", list{
+		id("identityId", "User-assigned identity", "The app runs as it.", "Microsoft.ManagedIdentity/userAssignedIdentities"),
+		id("storageId", "Storage account", "It has to allow sign-in by Entra ID, and in a private network to be reachable from the app's subnet.", "Microsoft.Storage/storageAccounts"),
+		id("vaultId", "Key Vault", "It has to go by roles, and in a private network to be reachable from the app's subnet.", "Microsoft.KeyVault/vaults"),
+		id("planId", "Server plan", "Of the kind chosen above, in the region of the app.", "Microsoft.Web/serverfarms"),
+		question("No", "recoverVault", "Recover the vault of a deployment that was deleted", "A deleted vault is kept for ninety days with its name. Yes: it comes back with its secrets."),
+	}))
 }
 
 func content(d deployment) object {
@@ -154,6 +175,7 @@ func content(d deployment) object {
 		question("No", "readBack", "Let the app read the workspace", "For sluice reconcile and sluice verify."),
 		days("retention", "Rows can be queried for", "As the workspace", 30, 90, 180, 365, 730),
 		days("totalRetention", "Rows are kept in all for", "No longer than that", 180, 365, 730, 1095, 1826, 2556, 4383),
+		plans(d),
 		control("insights", "Microsoft.Common.DropDown", "The app's own logs", with("defaultValue", "None: SluiceHealth_CL tells what runs do"), with("toolTip", "Application Insights on a workspace that bills them."),
 			with("constraints", object{with("allowedValues", choice("None: SluiceHealth_CL tells what runs do", "none", "Application Insights on a workspace", "workspace")), with("required", true)})),
 		control("insightsWorkspace", "Microsoft.Solutions.ResourceSelector", "Workspace for the app's own logs", with("resourceType", "Microsoft.OperationalInsights/workspaces"),
@@ -164,6 +186,33 @@ func content(d deployment) object {
 	}
 	return object{with("name", "content"), with("label", "Sentinel and access"), with("elements", elements)}
 }
+
+// plans asks how the rows of single tables are kept.
+func plans(d deployment) object {
+	var names list
+	for _, c := range d.Connectors {
+		for _, t := range c.Tables {
+			names = append(names, object{with("label", t), with("value", t)})
+		}
+	}
+	column := func(id, header, width string, values list) object {
+		return object{with("id", id), with("header", header), with("width", width),
+			with("element", object{with("type", "Microsoft.Common.DropDown"), with("constraints", object{with("allowedValues", values), with("required", true)})})}
+	}
+	total := list{object{with("label", "As all"), with("value", "0")}}
+	for _, n := range []int{30, 90, 180, 365, 730, 1095, 1826, 2556, 4383} {
+		total = append(total, object{with("label", fmt.Sprintf("%d days", n)), with("value", fmt.Sprint(n))})
+	}
+	return control("tables", "Microsoft.Common.EditableGrid", "Tables that are to be kept otherwise", with("ariaLabel", "Tables with a plan of their own. Basic and Auxiliary cost less; no analytics rule, function or query with a second table reads them. Auxiliary has to be chosen before a table is made."),
+		with("constraints", object{with("width", "Full"), with("rows", object{with("count", object{with("min", 0), with("max", 100)})}), with("columns", list{
+			column("name", "Table", "2fr", names),
+			column("plan", "Plan", "1fr", choice("Analytics", "Analytics", "Basic", "Basic", "Auxiliary", "Auxiliary")),
+			column("total", "Kept in all for", "1fr", total),
+		})}))
+}
+
+// tablesOutput makes the template's parameter of the rows of plans: an object by table.
+const tablesOutput = "[parse(concat('{', join(map(coalesce(steps('content').tables, parse('[]')), (t) => concat('\"', t.name, '\":{\"plan\":\"', t.plan, '\"', if(equals(t.total, '0'), '', concat(',\"totalRetention\":', t.total)), '}')), ','), '}'))]"
 
 // days is a number of days, or 0 for what first says.
 func days(name, label, first string, more ...int) object {

@@ -19,11 +19,13 @@ const (
 type source struct {
 	name, title string // of the folder and of rules
 	from        string // what it is generated from
+	types       string // the file with types, from its folder
+	kept        string // the type in it that says how the tables are kept
 	tables      []spec.Table
 }
 
 func connectorSource(c *spec.Connector) source {
-	return source{c.Name, c.Title, "connectors/" + c.Name + "/connector.yaml", c.Tables}
+	return source{c.Name, c.Title, "connectors/" + c.Name + "/connector.yaml", "../../types.bicep", c.ParameterName("tables"), c.Tables}
 }
 
 // healthSource is the table with a row for each stream and run.
@@ -32,8 +34,14 @@ func healthSource() source {
 	for _, c := range engine.HealthColumns {
 		t.Columns = append(t.Columns, spec.Column{Name: c.Name, Type: c.Type, Description: c.Description})
 	}
-	return source{"health", "Sluice's own health", "handler/engine", []spec.Table{t}}
+	return source{"health", "Sluice's own health", "handler/engine", "../types.bicep", "healthTables", []spec.Table{t}}
 }
+
+// rules is how many rules feed the tables.
+func (s source) rules() int { return (len(s.tables) + ruleStreams - 1) / ruleStreams }
+
+// custom reports whether a table is made here; Azure's own exist.
+func custom(t *spec.Table) bool { return strings.HasSuffix(t.Name, "_CL") }
 
 // columns are those of the engine too, except for the health table.
 func columns(t *spec.Table) []spec.Column {
@@ -78,6 +86,11 @@ func newBicep(s source, what string) *bicepFile {
 	return f
 }
 
+// imported takes types from the file that has them.
+func (f *bicepFile) imported(s source, types ...string) {
+	f.printf("import { %s } from '%s'\n", strings.Join(types, ", "), s.types)
+}
+
 func (f *bicepFile) printf(format string, args ...any) { fmt.Fprintf(f, format, args...) }
 
 func (f *bicepFile) param(description, name, typ, value string) {
@@ -108,25 +121,47 @@ func symbol(parts ...string) string {
 // tables exist.
 func tablesBicep(s source) string {
 	f := newBicep(s, "Tables of "+s.title+".")
+	f.imported(s, s.kept)
 	f.param("Name of the workspace, in this resource group.", "workspace", "string", "")
+	f.param(tablesText, "tables", s.kept, "")
 	f.param(retentionText, "retention", "int", "")
 	f.param(totalRetentionText, "totalRetention", "int", "")
 	f.printf("\nresource sentinel 'Microsoft.OperationalInsights/workspaces@%s' existing = {\n  name: workspace\n}\n", workspaceVersion)
 	for i := range s.tables {
 		t := &s.tables[i]
-		if !strings.HasSuffix(t.Name, "_CL") {
+		if !custom(t) {
 			continue
 		}
 		f.resource(symbol(t.Name), "Microsoft.OperationalInsights/workspaces/tables@"+workspaceVersion, object{
 			{Name: "parent", Value: code("sentinel")},
 			{Name: "name", Value: t.Name},
-			{Name: "properties", Value: object{{Name: "retentionInDays", Value: code("retention == 0 ? null : retention")}, {Name: "totalRetentionInDays", Value: code("totalRetention == 0 ? null : totalRetention")}, {Name: "schema", Value: object{
+			{Name: "properties", Value: append(s.keeping(t), member{Name: "schema", Value: object{
 				{Name: "name", Value: t.Name}, {Name: "description", Value: t.Description}, {Name: "columns", Value: columnList(t, tableTypes, true)},
-			}}}},
+			}})},
 		})
 	}
 	return f.String()
 }
+
+// keeping is how the rows of a table are kept: as was said of it, else as of all. Only
+// the plan Analytics has a retention of its own; a plan that was not said stays.
+func (s source) keeping(t *spec.Table) object {
+	own := "tables.?" + t.Name
+	retention, plan := own+".?retention ?? (retention == 0 ? null : retention)", object{}
+	if s.name != "health" {
+		retention = analytics(t.Name) + " ? " + retention + " : null"
+		plan = object{{Name: "plan", Value: code(own + ".?plan")}}
+	}
+	return append(plan, member{Name: "retentionInDays", Value: code(retention)},
+		member{Name: "totalRetentionInDays", Value: code(own + ".?totalRetention ?? (totalRetention == 0 ? null : totalRetention)")})
+}
+
+// analytics is the condition that a table has the plan Analytics, in Bicep.
+func analytics(table string) string {
+	return "(tables.?" + table + ".?plan ?? 'Analytics') == 'Analytics'"
+}
+
+const tablesText = "How the rows of single tables are kept, by table, such as {\"OktaV2_CL\": {\"plan\": \"Auxiliary\", \"totalRetention\": 730}}."
 
 // How long rows are kept. A deployment sets it anew each time, so that a table whose
 // retention was set by hand may lose it without these.
@@ -144,54 +179,86 @@ const rulesHead = `
 var publisher = '3913510d-42f4-4e42-8a64-420c390055eb'
 `
 
+// timedHead is what rules do for tables of the plan Auxiliary: these want times of six
+// decimals, and in one call none that lie more than 30 minutes apart, unless the rule has
+// a transformation (learn.microsoft.com, "Add or delete tables and columns in Azure
+// Monitor Logs" and "Logs Ingestion API overview", 2026).
+const timedHead = `
+// A transformation that is one: without, tables of the plan Auxiliary take rows of 30 minutes in a call only.
+var timed = 'source | extend TimeGenerated = todatetime(TimeGenerated)'
+`
+
 // rulesBicep has the data collection rules that feed the tables, the right to
 // send to them, and where they report what they drop.
 func rulesBicep(s source) string {
 	f := newBicep(s, "Data collection rules of "+s.title+".")
-	f.param("Name of the app, which the rules' names begin with.", "name", "string", "")
+	types := []string{"resourceTags", "tableRule"}
+	if s.name != "health" {
+		types = append(types, s.kept)
+	}
+	f.imported(s, types...)
+	f.param("Names of the rules.", "names", "string[]", "")
 	f.param("Resource id of the workspace.", "workspaceId", "string", "")
 	f.param("Region of the workspace: rules have to be in it.", "location", "string", "")
-	f.param(tagsText, "tags", "object", "")
+	f.param(tagsText, "tags", "resourceTags", "")
 	f.param("Object id of the identity that sends rows.", "principalId", "string", "")
 	f.param(identityText, "identityId", "string", "")
 	f.param("Assign the role; else it is assigned elsewhere.", "assignRoles", "bool", "")
 	f.param("Resource id of a data collection endpoint, for private link. Empty: the rules have endpoints of their own.", "endpointId", "string", "")
 	f.param("Address of that endpoint.", "endpoint", "string", "")
+	if s.name != "health" {
+		f.param(tablesText, "tables", s.kept, "")
+	}
 	f.printf("%s", rulesHead)
+	if s.name != "health" {
+		f.printf("%s", timedHead)
+	}
 	rules := object{}
-	for n := 0; n*ruleStreams < len(s.tables); n++ {
+	for n := range s.rules() {
 		part := s.tables[n*ruleStreams : min((n+1)*ruleStreams, len(s.tables))]
 		rule := fmt.Sprintf("rule%d", n+1)
-		f.rule(s, rule, fmt.Sprintf("-%s-%d", s.name, n+1), part)
+		f.rule(s, rule, fmt.Sprintf("names[%d]", n), part)
 		for _, t := range part {
-			rules = append(rules, member{Name: t.Name, Value: object{
+			told := object{
 				{Name: "id", Value: code(rule + ".properties.immutableId")},
 				{Name: "stream", Value: "Custom-" + t.Name},
 				{Name: "endpoint", Value: code("empty(endpoint) ? " + rule + ".properties.endpoints.logsIngestion : endpoint")},
-			}})
+			}
+			if s.planned(&t) {
+				told = append(told, member{Name: "plan", Value: code("tables.?" + t.Name + ".?plan")})
+			}
+			rules = append(rules, member{Name: t.Name, Value: told})
 		}
 	}
-	f.printf("\n@description('What the app has to know of each table: rule, stream and address.')\noutput rules object = %s\n", printed(rules, ""))
+	f.printf("\n@description('What the app has to know of each table.')\noutput rules { *: tableRule } = %s\n", printed(rules, ""))
 	return f.String()
 }
 
-func (f *bicepFile) rule(s source, rule, suffix string, tables []spec.Table) {
+// planned reports whether the plan of a table can be chosen: not that of the health
+// table, which alert rules read, nor those of Azure's own tables.
+func (s source) planned(t *spec.Table) bool { return s.name != "health" && custom(t) }
+
+func (f *bicepFile) rule(s source, rule, name string, tables []spec.Table) {
 	var flows list
 	streams := object{}
 	for i := range tables {
 		t := &tables[i]
 		streams = append(streams, member{Name: "Custom-" + t.Name, Value: object{{Name: "columns", Value: columnList(t, streamTypes, false)}}})
 		out := "Custom-" + t.Name
-		if !strings.HasSuffix(t.Name, "_CL") {
+		if !custom(t) {
 			out = "Microsoft-" + t.Name
 		}
-		flows = append(flows, object{
+		flow := object{
 			{Name: "streams", Value: list{"Custom-" + t.Name}}, {Name: "destinations", Value: list{"workspace"}},
 			{Name: "transformKql", Value: "source"}, {Name: "outputStream", Value: out},
-		})
+		}
+		if s.planned(t) {
+			flow[2].Value = code("tables.?" + t.Name + ".?plan == 'Auxiliary' ? timed : 'source'")
+		}
+		flows = append(flows, flow)
 	}
 	f.resource(rule, "Microsoft.Insights/dataCollectionRules@"+ruleVersion, object{
-		{Name: "name", Value: code("'${take(name, 30)}" + suffix + "'")},
+		{Name: "name", Value: code(name)},
 		{Name: "location", Value: code("location")},
 		{Name: "tags", Value: code("tags")},
 		{Name: "kind", Value: "Direct"},
@@ -230,56 +297,78 @@ resource %[1]sErrors 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' 
 // workspaceBicep puts together what a connector, or health, needs at the workspace.
 func workspaceBicep(s source) string {
 	f := newBicep(s, "What "+s.title+" needs at the workspace. By itself it serves an app that runs elsewhere.")
+	f.imported(s, "resourceTags", "tableRule", s.kept)
+	health := s.name == "health"
+	legacy := !health && len(succeeded(s.tables)) > 0
 	f.param("Resource id of the Log Analytics workspace with Microsoft Sentinel. It may be in another resource group or subscription.", "workspaceId", "string", "")
 	f.param("Region of the workspace.", "location", "string", "resourceGroup().location")
-	f.param(tagsText, "tags", "object", "{}")
+	f.param(tagsText, "tags", "resourceTags", "{}")
 	f.param("Name of the app, which the rules' names begin with.", "name", "string", "'sluice'")
+	f.param("Names of the rules. Empty: made of that of the app.", "ruleNames", "string[]", "[]")
 	f.param("Object id of the identity that sends rows. Empty: the role is assigned elsewhere.", "principalId", "string", "''")
 	f.param(identityText, "identityId", "string", "principalId")
 	f.param("Assign the role; else it is assigned elsewhere.", "assignRoles", "bool", "!empty(principalId)")
 	f.param("Resource id of a data collection endpoint, for private link. Empty: the rules have endpoints of their own.", "endpointId", "string", "''")
 	f.param("Address of that endpoint.", "endpoint", "string", "''")
+	f.param(tablesText, "tables", s.kept, "{}")
 	f.param(retentionText, "retention", "int", "0")
 	f.param(totalRetentionText, "totalRetention", "int", "0")
 	f.param("What shows in Sentinel: the card in its gallery and functions, or for health alert rules and a workbook.", "sentinel", "bool", "true")
-	legacy := s.name != "health" && len(succeeded(s.tables)) > 0
 	if legacy {
 		f.param("Functions under the names of older tables, so that queries of these find the new rows too.", "legacyNames", "bool", "false")
 	}
-	f.printf(`
-// The parts of the id; what is none is refused in words.
-var place = length(split(workspaceId, '/')) == 9 && contains(toLower(workspaceId), '/providers/microsoft.operationalinsights/workspaces/') ? split(workspaceId, '/') : fail('workspaceId is no resource id of a Log Analytics workspace: want /subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.OperationalInsights/workspaces/NAME, as az monitor log-analytics workspace show --query id prints it')
-
-module tables 'tables.bicep' = {
-  scope: resourceGroup(place[2], place[4])
-  params: { workspace: place[8], retention: retention, totalRetention: totalRetention }
-}
-
-module rules 'rules.bicep' = {
-  params: {
-    name: name
-    workspaceId: workspaceId
-    location: location
-    tags: tags
-    principalId: principalId
-    identityId: identityId
-    assignRoles: assignRoles
-    endpointId: endpointId
-    endpoint: endpoint
-  }
-  dependsOn: [ tables ]
-}
-
-module content 'sentinel.bicep' = if (sentinel) {
-  scope: resourceGroup(place[2], place[4])
-  params: {
-    workspace: place[8]%s
-  }
-  dependsOn: [ tables ]
-}
-
-@description('What the app has to know of each table, for the setting SLUICE_RULES.')
-output rules object = rules.outputs.rules
-`, map[bool]string{true: "\n    legacyNames: legacyNames"}[legacy]+map[bool]string{true: "\n    location: location\n    tags: tags"}[s.name == "health"])
+	f.printf("\n// The parts of the id; what is none is refused in words.\nvar place = %s\n", partsOfWorkspace)
+	keeping := code("tables")
+	if !health {
+		keeping = "keeping"
+		f.printf("%s", keepingHead)
+	}
+	var names list
+	for n := range s.rules() {
+		names = append(names, code(fmt.Sprintf("'${take(name, 30)}-%s-%d'", s.name, n+1)))
+	}
+	f.module("made", "tables.bicep", "", object{{Name: "scope", Value: atWorkspace}, {Name: "params", Value: object{
+		{Name: "workspace", Value: code("place[8]")}, {Name: "tables", Value: keeping}, {Name: "retention", Value: code("retention")}, {Name: "totalRetention", Value: code("totalRetention")}}}})
+	rules := object{{Name: "names", Value: code("empty(ruleNames) ? " + printed(names, "") + " : ruleNames")}}
+	for _, p := range []string{"workspaceId", "location", "tags", "principalId", "identityId", "assignRoles", "endpointId", "endpoint"} {
+		rules = append(rules, member{Name: p, Value: code(p)})
+	}
+	content := object{{Name: "workspace", Value: code("place[8]")}}
+	switch {
+	case health:
+		content = append(content, member{Name: "location", Value: code("location")}, member{Name: "tags", Value: code("tags")})
+	default:
+		rules = append(rules, member{Name: "tables", Value: keeping})
+		content = append(content, member{Name: "tables", Value: keeping})
+	}
+	if legacy {
+		content = append(content, member{Name: "legacyNames", Value: code("legacyNames")})
+	}
+	f.module("rules", "rules.bicep", "", object{{Name: "params", Value: rules}, after("made")})
+	f.module("content", "sentinel.bicep", "sentinel", object{{Name: "scope", Value: atWorkspace}, {Name: "params", Value: content}, after("made")})
+	f.printf("\n@description('What the app has to know of each table, for the setting SLUICE_RULES.')\noutput rules { *: tableRule } = rules.outputs.rules\n")
 	return f.String()
 }
+
+// atWorkspace is the scope of what is made where the workspace is.
+const atWorkspace = code("resourceGroup(place[2], place[4])")
+
+// partsOfWorkspace takes the workspace's id apart; main.bicep.tmpl does it too.
+const partsOfWorkspace = `length(split(workspaceId, '/')) == 9 && contains(toLower(workspaceId), '/providers/microsoft.operationalinsights/workspaces/') ? split(workspaceId, '/') : fail('workspaceId is no resource id of a Log Analytics workspace: want /subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.OperationalInsights/workspaces/NAME, as az monitor log-analytics workspace show --query id prints it')`
+
+const keepingHead = `
+// Tables that are to have what their plan has not are refused in words.
+var refused = map(filter(items(tables), t => (t.?value.?plan ?? 'Analytics') != 'Analytics' && t.?value.?retention != null), t => t.key)
+var keeping = empty(refused) ? tables : fail('tables: ${join(refused, ', ')} has no retention of its own in the plan Basic or Auxiliary: leave it out, and give totalRetention')
+`
+
+// module calls another file, if cond is true or empty.
+func (f *bicepFile) module(name, path, cond string, body object) {
+	if cond != "" {
+		cond = "if (" + cond + ") "
+	}
+	f.printf("\nmodule %s '%s' = %s%s\n", name, path, cond, lines(body))
+}
+
+// after says what has to be there before.
+func after(name string) member { return member{Name: "dependsOn", Value: list{code(name)}} }

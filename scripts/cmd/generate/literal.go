@@ -78,6 +78,15 @@ func printed(v any, indent string) string {
 	return fmt.Sprint(v)
 }
 
+// lines is an object with each member in a line of its own, however short they are.
+func lines(o object) string {
+	var b strings.Builder
+	for _, m := range o {
+		b.WriteString("  " + printName(m.Name) + ": " + printed(m.Value, "  ") + "\n")
+	}
+	return "{\n" + b.String() + "}"
+}
+
 func printAll(open, end string, n int, indent string, item func(i int, indent string) string) string {
 	if n == 0 {
 		return open + end

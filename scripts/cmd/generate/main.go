@@ -105,6 +105,7 @@ func infra(root string, files map[string]string, cs []*spec.Connector) error {
 		whole[dir] = singleOf(c, cs)
 	}
 	addSource(files, at("health"), healthSource())
+	files[at("types.bicep")] = typesBicep(cs)
 	var err error
 	if files[at("health", "workbook.json")], err = workbookJSON(cs); err != nil {
 		return err

@@ -19,26 +19,67 @@ const (
 // sentinelBicep has what shows of a connector in Microsoft Sentinel: its card in
 // the gallery and functions over its tables.
 func sentinelBicep(c *spec.Connector) string {
-	f := newBicep(connectorSource(c), "What shows of "+c.Title+" in Microsoft Sentinel.")
+	s := connectorSource(c)
+	f := newBicep(s, "What shows of "+c.Title+" in Microsoft Sentinel.")
+	f.imported(s, s.kept)
 	f.param("Name of the workspace, in this resource group.", "workspace", "string", "")
+	f.param(tablesText, "tables", s.kept, "")
 	old := succeeded(c.Tables)
 	if len(old) > 0 {
 		f.param("Functions under the names of older tables, so that queries of these find the new rows too.", "legacyNames", "bool", "")
 	}
 	f.printf("\nresource sentinel 'Microsoft.OperationalInsights/workspaces@%s' existing = {\n  name: workspace\n}\n", workspaceVersion)
+	f.printf("\n// Tables that no rule, no function and no query with a second table reads.\nvar apart = map(filter(items(tables), t => (t.?value.?plan ?? 'Analytics') != 'Analytics'), t => t.key)\n")
 	f.resource("card", "Microsoft.SecurityInsights/dataConnectorDefinitions@"+cardVersion, object{
 		{Name: "scope", Value: code("sentinel")},
 		{Name: "name", Value: "Sluice-" + c.Name},
 		{Name: "kind", Value: "Customizable"},
 		{Name: "properties", Value: object{{Name: "connectorUiConfig", Value: card(c)}}},
 	})
-	for _, t := range c.Tables {
-		f.function(eventsFunction(t.Name), onceQuery(t.Name), "")
+	for i := range c.Tables {
+		cond := ""
+		if t := &c.Tables[i]; s.planned(t) {
+			cond = analytics(t.Name)
+		}
+		f.function(eventsFunction(c.Tables[i].Name), onceQuery(c.Tables[i].Name), cond)
 	}
 	for _, name := range slices.Sorted(maps.Keys(old)) {
-		f.function(name, unionQuery(name, old[name]), "legacyNames")
+		cond := "legacyNames"
+		for _, table := range old[name] {
+			cond += " && " + analytics(table)
+		}
+		f.function(name, unionQuery(name, old[name]), cond)
 	}
 	return f.String()
+}
+
+// apartText is what a card says of tables whose plan is not Analytics
+// (learn.microsoft.com, "Query data in a Basic and Auxiliary table in Azure Monitor Logs").
+const apartText = "\\n\\n**${join(apart, ', ')}** has the plan Basic or Auxiliary: analytics rules, functions and queries with a second table do not read it. Query it by itself, with the time range of the query window."
+
+// described is the text of a card, with what is to be said of tables apart.
+func described(text string) code {
+	return code(strings.TrimSuffix(literal(text), "'") + "${empty(apart) ? '' : '" + apartText + "'}'")
+}
+
+// sentQuery finds the runs that sent rows to a table; it serves cards where the table
+// itself cannot be read by them.
+func sentQuery(c *spec.Connector, table string) string {
+	var streams []string
+	for _, s := range c.Streams {
+		if s.Table == table {
+			streams = append(streams, `"`+s.Name+`"`)
+		}
+	}
+	return "SluiceHealth_CL\n| where Connector == \"" + c.Name + "\" and Stream in (" + strings.Join(streams, ", ") + ") and Acknowledged > 0"
+}
+
+// readOrSent is a query over a table of the plan Analytics, and what stands for it of another.
+func readOrSent(t *spec.Table, own, sent string) any {
+	if !custom(t) {
+		return own
+	}
+	return code(analytics(t.Name) + " ? " + literal(own) + " : " + literal(sent))
 }
 
 // function is a saved function of the workspace. The etag lets a later
@@ -95,10 +136,12 @@ func connectedQuery(c *spec.Connector) string {
 
 func card(c *spec.Connector) object {
 	var graphs, types, samples list
-	for _, t := range c.Tables {
-		graphs = append(graphs, object{{Name: "metricName", Value: "Rows received"}, {Name: "legend", Value: t.Name}, {Name: "baseQuery", Value: t.Name}})
-		types = append(types, object{{Name: "name", Value: t.Name},
-			{Name: "lastDataReceivedQuery", Value: t.Name + "\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)"}})
+	for i := range c.Tables {
+		t := &c.Tables[i]
+		sent := sentQuery(c, t.Name)
+		const last = "\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)"
+		graphs = append(graphs, object{{Name: "metricName", Value: readOrSent(t, "Rows received", "Runs that sent rows")}, {Name: "legend", Value: t.Name}, {Name: "baseQuery", Value: readOrSent(t, t.Name, sent)}})
+		types = append(types, object{{Name: "name", Value: t.Name}, {Name: "lastDataReceivedQuery", Value: readOrSent(t, t.Name+last, sent+last)}})
 	}
 	for _, q := range c.Queries {
 		samples = append(samples, object{{Name: "description", Value: q.Title}, {Name: "query", Value: strings.TrimSpace(q.KQL)}})
@@ -107,7 +150,7 @@ func card(c *spec.Connector) object {
 		{Name: "id", Value: "Sluice-" + c.Name},
 		{Name: "title", Value: c.Title + " (Sluice)"},
 		{Name: "publisher", Value: c.Publisher},
-		{Name: "descriptionMarkdown", Value: strings.TrimSpace(c.Description) + "\n\nSupport: " + c.Support.Tier + ", " + c.Support.Contact},
+		{Name: "descriptionMarkdown", Value: described(strings.TrimSpace(c.Description) + "\n\nSupport: " + c.Support.Tier + ", " + c.Support.Contact)},
 		{Name: "graphQueries", Value: graphs},
 		{Name: "sampleQueries", Value: samples, Note: "#disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do"},
 		{Name: "dataTypes", Value: types},
