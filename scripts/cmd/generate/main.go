@@ -116,6 +116,7 @@ func infra(root string, files map[string]string, cs []*spec.Connector) error {
 			return err
 		}
 		files[at(dir, "main.bicep")] = main
+		files[at(dir, "main.bicepparam")] = exampleParams(d)
 		if files[at(dir, "form.json")], err = formJSON(d); err != nil {
 			return err
 		}
