@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-connectors/sluice/connectors"
+	"github.com/sluice-connectors/sluice/handler/arm"
 	"github.com/sluice-connectors/sluice/handler/deploy"
 	"github.com/sluice-connectors/sluice/handler/nearest"
 	"github.com/sluice-connectors/sluice/handler/spec"
@@ -67,12 +68,15 @@ func deployAction(std *streams, action string) *cobra.Command {
 	if action == "plan" {
 		cmd.Short = "Show exactly what would be made, and with which commands"
 		cmd.Long = `Plan works the template out on this machine and lists each resource, each parameter
-and each command. Nothing is changed. With --what-if Azure is asked as well. Where a
-name has *************, Azure puts 13 letters and digits that it computes.`
+and each command. Nothing is changed. Azure is asked what it would refuse: policies,
+quota, resource providers that are not registered, names that are taken, a vault that
+was deleted and keeps its name. With --what-if it also says what would change.
+
+Exit code 1: it would be refused.`
 		cmd.Flags().BoolVar(&d.whatIf, "what-if", false, "ask Azure as well what would change")
 	} else {
 		cmd.Short = "Make or renew it"
-		cmd.Long = `Apply does what plan shows. A package that is given with its SHA-256 is fetched and
+		cmd.Long = `Apply does what plan shows, unless Azure would refuse it. A package that is given with its SHA-256 is fetched and
 compared first.`
 	}
 	cmd.Flags().StringVarP(&d.group, "resource-group", "g", "", "resource group of the app (it has to exist)")
@@ -113,17 +117,31 @@ func (d *deployment) run(cmd *cobra.Command, apply bool) error {
 	if err != nil {
 		return err
 	}
+	group, err := az.Group(ctx, d.group)
+	if err != nil {
+		return err
+	}
 	workspace, err := az.Workspace(ctx, d.workspace)
 	if err != nil {
 		return err
 	}
 	o.Parameters["workspaceId"] = workspace
-	plan, err := deploy.Make(infra.Template, *o, account)
+	plan, err := deploy.Make(infra.Template, *o, account, group)
 	if err != nil {
 		return err
 	}
+	az.Ask(ctx, infra.Template, o, plan)
 	if !apply {
-		return d.showPlan(cmd, az, plan, *o)
+		if err := d.showPlan(cmd, az, plan, *o); err != nil {
+			return err
+		}
+		return inTheWay(plan)
+	}
+	for _, f := range plan.Findings {
+		fmt.Fprintln(d.std.err, f)
+	}
+	if err := inTheWay(plan); err != nil {
+		return err
 	}
 	fmt.Fprintf(d.std.err, "%s in the subscription %s, resource group %s\n", plural(int64(len(plan.Resources)), "resource"), account.Name, d.group)
 	stop := every(30*time.Second, func(since time.Duration) { fmt.Fprintf(d.std.err, "still at it, for %s\n", since.Round(time.Second)) })
@@ -133,6 +151,20 @@ func (d *deployment) run(cmd *cobra.Command, apply bool) error {
 		return err
 	}
 	return d.showOutputs(outputs)
+}
+
+// inTheWay is an error where Azure would refuse the deployment.
+func inTheWay(plan *deploy.Plan) error {
+	fatal := int64(0)
+	for _, f := range plan.Findings {
+		if f.Fatal {
+			fatal++
+		}
+	}
+	if fatal == 0 {
+		return nil
+	}
+	return fmt.Errorf("the deployment would be refused, for %s named above", plural(fatal, "reason"))
 }
 
 // every calls f again and again until stop is called.
@@ -179,28 +211,23 @@ var appName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{1,39}$`)
 // options completes the parameters: what was set, and the settings of the chosen
 // connectors from the environment.
 func (d *deployment) options(env func(string) (string, bool)) (*deploy.Options, error) {
-	var template struct {
-		Parameters map[string]struct {
-			Type         string
-			DefaultValue any
-		}
-	}
-	if err := json.Unmarshal(infra.Template, &template); err != nil {
+	parameters, err := arm.Parameters(infra.Template)
+	if err != nil {
 		return nil, err
 	}
 	if !appName.MatchString(d.name) {
 		return nil, usageError("--name %q: want 2 to 40 letters, digits and hyphens, a letter first", d.name)
 	}
-	known := slices.Sorted(maps.Keys(template.Parameters))
+	known := slices.Sorted(maps.Keys(parameters))
 	o := &deploy.Options{Group: d.group, Name: d.name + "-" + time.Now().UTC().Format("20060102-150405"),
 		Parameters: map[string]any{"name": d.name, "packageUri": d.uri, "packageSha256": d.sum}}
 	for _, pair := range d.set {
 		name, value, ok := strings.Cut(pair, "=")
-		p, exists := template.Parameters[name]
+		p, exists := parameters[name]
 		if !ok || !exists {
 			return nil, usageError("--set %s: want NAME=VALUE with a parameter of the template%s", pair, nearest.Hint(name, known))
 		}
-		if strings.HasPrefix(p.Type, "secure") {
+		if p.Secure {
 			return nil, usageError("--set %s: a secret does not belong in a command line, where others can read it; give it in the environment", name)
 		}
 		v, err := parameterValue(p.Type, value)
@@ -271,6 +298,16 @@ func (d *deployment) showPlan(cmd *cobra.Command, az *deploy.CLI, plan *deploy.P
 	}
 	if err := w.Flush(); err != nil {
 		return err
+	}
+	if len(plan.Findings) > 0 {
+		fmt.Fprintln(out, "\nWhat Azure says beforehand")
+	}
+	for _, f := range plan.Findings {
+		mark := "note"
+		if f.Fatal {
+			mark = "STOP"
+		}
+		fmt.Fprintf(out, "  %s  %s\n", mark, f)
 	}
 	fmt.Fprintf(out, "\n%s, by resource group\n", plural(int64(len(plan.Resources)), "resource"))
 	for _, r := range plan.Resources {

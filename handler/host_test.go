@@ -176,7 +176,7 @@ func TestTheTemplatesSettingsRunThePackage(t *testing.T) {
 		t.Fatal(err)
 	}
 	res, err := arm.Expand(template, map[string]any{"workspaceId": "/subscriptions/s/resourceGroups/g/providers/Microsoft.OperationalInsights/workspaces/w", "oktaDomain": "demo.example", "oktaApiToken": "canary-token-7f3a"},
-		arm.Scope{Cloud: "AzureCloud", Subscription: "s", Group: "g", Location: "westeurope", Deployment: "main"}, func(...string) string { return "abcdefghijklm" })
+		arm.Scope{Cloud: "AzureCloud", Subscription: "s", Group: "g", Location: "westeurope", Deployment: "main"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,6 +80,7 @@ param recoverVault bool = false
 param readBack bool = false
 
 @description('How the rows of single tables are kept, by table, such as {"NetskopeAlerts_CL": {"plan": "Auxiliary", "totalRetention": 730}}.')
+@sealed()
 param tables {
   OnePasswordEventLogs_CL: tableKeeping?
   Auth0Logs_CL: tableKeeping?

@@ -3,8 +3,7 @@
 // when a resource exists stands there as a mark such as ‹sluice-okta-1.immutableId›.
 //
 // It knows the functions that our own templates use, and reports any other. The
-// values of guid and environment are Azure's; that of uniqueString is not, since
-// its formula is not published.
+// values of guid, uniqueString and environment are Azure's.
 package arm
 
 import (
@@ -12,6 +11,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -41,27 +41,35 @@ type Result struct {
 	Outputs   map[string]any
 }
 
-// Expand works out a template for parameters and a place. unique stands for
-// uniqueString.
-func Expand(template []byte, params map[string]any, at Scope, unique func(parts ...string) string) (res *Result, err error) {
+// Expand works out a template for parameters and a place.
+func Expand(template []byte, params map[string]any, at Scope) (res *Result, err error) {
 	var doc map[string]any
 	if err := json.Unmarshal(template, &doc); err != nil {
 		return nil, fmt.Errorf("read template: %w", err)
 	}
+	err = catch(func() {
+		d := &deployment{at: at, deployed: map[string]map[string]any{}}
+		res = d.run(doc, params)
+	})
+	return res, err
+}
+
+// catch returns what f throws.
+func catch(f func()) (err error) {
 	defer func() {
 		switch m := recover().(type) {
 		case nil:
 		case mistake:
-			res, err = nil, m.error
+			err = m.error
 		default:
 			panic(m)
 		}
 	}()
-	d := &deployment{at: at, unique: unique, deployed: map[string]map[string]any{}}
-	return d.run(doc, params), nil
+	f()
+	return nil
 }
 
-// mistake is thrown and caught by Expand.
+// mistake is thrown, and caught by catch.
 type mistake struct{ error }
 
 func failf(format string, args ...any) { panic(mistake{fmt.Errorf(format, args...)}) }
@@ -69,7 +77,6 @@ func failf(format string, args ...any) { panic(mistake{fmt.Errorf(format, args..
 // deployment is one template at work.
 type deployment struct {
 	at        Scope
-	unique    func(...string) string
 	doc       map[string]any
 	symbols   map[string]string // ids of resources by their names in the template, where they have such
 	params    map[string]any
@@ -111,51 +118,7 @@ func (d *deployment) param(name string, p map[string]any) {
 		}
 		d.params[name] = d.value(def)
 	}
-	v := d.params[name]
-	want := strings.ToLower(fmt.Sprint(p["type"]))
-	if got := kind(v); got != strings.TrimPrefix(want, "secure") && got != "unknown" && v != nil {
-		failf("the parameter %q is %s and has to be %s", name, got, want)
-	}
-	if allowed, ok := p["allowedValues"].([]any); ok && !allowedValue(allowed, v) {
-		failf("the parameter %q is %v and has to be one of %v", name, v, allowed)
-	}
-	n := -1
-	switch v := v.(type) {
-	case string:
-		n = len([]rune(v))
-	case []any:
-		n = len(v)
-	}
-	if limit, ok := p["minLength"].(float64); ok && n >= 0 && n < int(limit) {
-		failf("the parameter %q is shorter than %v", name, limit)
-	}
-	if limit, ok := p["maxLength"].(float64); ok && n > int(limit) {
-		failf("the parameter %q is longer than %v", name, limit)
-	}
-}
-
-// allowedValue reports whether v, or each element of the list v, is allowed.
-func allowedValue(allowed []any, v any) bool {
-	if list, ok := v.([]any); ok {
-		return !slices.ContainsFunc(list, func(x any) bool { return !slices.Contains(allowed, x) })
-	}
-	return slices.Contains(allowed, v)
-}
-
-func kind(v any) string {
-	switch v.(type) {
-	case string:
-		return "string"
-	case bool:
-		return "bool"
-	case float64, int:
-		return "int"
-	case []any:
-		return "array"
-	case map[string]any:
-		return "object"
-	}
-	return "unknown"
+	d.fit("the parameter "+strconv.Quote(name), p, d.params[name])
 }
 
 func obj(v any) map[string]any {
@@ -234,7 +197,7 @@ func (d *deployment) nested(r map[string]any) {
 	for name, p := range obj(props["parameters"]) {
 		params[name] = obj(d.value(p))["value"] // an expression may stand for the object
 	}
-	inner := &deployment{at: at, unique: d.unique, deployed: map[string]map[string]any{}}
+	inner := &deployment{at: at, deployed: map[string]map[string]any{}}
 	res := inner.run(obj(props["template"]), params)
 	d.resources = append(d.resources, res.Resources...)
 	d.deployed[d.idOf(r)] = res.Outputs

@@ -5,15 +5,13 @@ import (
 	"testing"
 )
 
-func unique(...string) string { return "abcdefghijklm" }
-
 var here = Scope{Cloud: "AzureUSGovernment", Tenant: "t", Subscription: "s", Group: "g", Location: "l", Deployment: "main"}
 
 // output works out one expression.
 func output(expr string, params map[string]any) (any, error) {
 	template := `{"parameters":{"a":{"type":"string","defaultValue":"x"},"l":{"type":"array","defaultValue":["p","q"]},"o":{"type":"object","defaultValue":{"k":{"n":1}}}},
 		"variables":{"v":"[concat(parameters('a'), '!')]","e":"[[plain]"},"resources":[],"outputs":{"o":{"type":"string","value":"[` + expr + `]"}}}`
-	res, err := Expand([]byte(template), params, here, unique)
+	res, err := Expand([]byte(template), params, here)
 	if err != nil {
 		return nil, err
 	}
@@ -36,13 +34,14 @@ func TestExpressions(t *testing.T) {
 		`replace('a-b', '-', '')`:                                     "ab",
 		`'it''s'`:                                                     "it's",
 		`environment().suffixes.storage`:                              "core.usgovcloudapi.net",
-		`uniqueString('x')`:                                           "abcdefghijklm",
+		`uniqueString('x')`:                                           "swvckhj4jamjw",
 		`resourceId('A.B/c', 'n')`:                                    "/subscriptions/s/resourceGroups/g/providers/A.B/c/n",
 		`resourceId('o', 'h', 'A.B/c/d', 'n', 'm')`:                   "/subscriptions/o/resourceGroups/h/providers/A.B/c/n/d/m",
 		`reference(resourceId('A.B/c', 'n'), '1').x.y`:                "‹n.x.y›",
 		`length(guid('a', 'b'))`:                                      "36",
 		`join(map(filter(parameters('l'), lambda('x', not(equals(lambdaVariables('x'), 'p')))), lambda('y', concat(lambdaVariables('y'), '+'))), ',')`: "q+",
 		`string(createObject('k', createArray(1, true(), null())))`:                                                                                    `{"k":[1,true,null]}`,
+		`join(map(items(createObject('b', 1, 'a', 2)), lambda('x', lambdaVariables('x').key)), ',')`:                                                   "a,b",
 		`string(union(createObject('a', 1), createObject('b', 2)))`:                                                                                    `{"a":1,"b":2}`,
 	} {
 		got, err := output(expr, nil)

@@ -4,6 +4,7 @@ import (
 	"crypto/sha1"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -237,7 +238,7 @@ func empty(v any) bool {
 // fewest is how many arguments a function needs at least.
 var fewest = map[string]int{
 	"if": 3, "lambda": 2, "not": 1, "equals": 2, "empty": 1, "length": 1, "toLower": 1, "string": 1, "json": 1, "replace": 3, "split": 2, "take": 2, "format": 1, "concat": 1,
-	"join": 2, "last": 1, "contains": 2, "tryGet": 2, "union": 1, "filter": 2, "map": 2, "parameters": 1, "variables": 1, "lambdaVariables": 1,
+	"join": 2, "last": 1, "contains": 2, "tryGet": 2, "union": 1, "items": 1, "filter": 2, "map": 2, "parameters": 1, "variables": 1, "lambdaVariables": 1,
 	"resourceId": 2, "subscriptionResourceId": 2, "extensionResourceId": 3, "reference": 1, "fail": 1,
 }
 
@@ -308,7 +309,7 @@ func (d *deployment) scoped(name string, a []any) any {
 	case "environment":
 		return environment(d.at.Cloud)
 	case "uniqueString":
-		return d.unique(texts(a)...)
+		return uniqueString(texts(a))
 	case "resourceId":
 		return d.callResourceID(texts(a))
 	case "subscriptionResourceId":
@@ -405,6 +406,7 @@ func init() {
 		"createArray":  func(a []any) any { return a },
 		"createObject": createObject,
 		"union":        union,
+		"items":        items,
 		"filter": func(a []any) any {
 			f := function(a[1])
 			return slices.DeleteFunc(slices.Clone(list(a[0])), func(v any) bool { return !truth(f(v)) })
@@ -517,6 +519,16 @@ func createObject(a []any) any {
 		m[str(a[i])] = a[i+1]
 	}
 	return m
+}
+
+// items are the members of an object, by name.
+func items(a []any) any {
+	l := []any{}
+	m := obj(a[0])
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		l = append(l, map[string]any{"key": k, "value": m[k]})
+	}
+	return l
 }
 
 func union(a []any) any {

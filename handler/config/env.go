@@ -113,13 +113,13 @@ func readRule(table string, data []byte) (Rule, error) {
 	if err := json.Unmarshal(data, &keys); err != nil {
 		return Rule{}, fmt.Errorf("%s: %w", table, inWords(err))
 	}
-	known := []string{"id", "stream", "endpoint"}
+	known := []string{"id", "stream", "endpoint", "plan"}
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		if !slices.Contains(known, key) {
 			return Rule{}, fmt.Errorf("%s: unknown key %q%s; there are %s", table, key, nearest.Hint(key, known), list(known))
 		}
 	}
-	return Rule{ID: trim(keys["id"]), Stream: trim(keys["stream"]), Endpoint: trim(keys["endpoint"])}, nil
+	return Rule{ID: trim(keys["id"]), Stream: trim(keys["stream"]), Endpoint: trim(keys["endpoint"]), Plan: trim(keys["plan"])}, nil
 }
 
 // inWords says what is wrong with JSON without the words of a program.

@@ -5,6 +5,7 @@ package deploy
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -48,6 +49,8 @@ type Step struct {
 // Plan is what would be done.
 type Plan struct {
 	Account   Account           `json:"account"`
+	Location  string            `json:"location"`
+	Findings  []Finding         `json:"findings"`
 	Resources []Planned         `json:"resources"`
 	Steps     []Step            `json:"steps"`
 	Settings  map[string]string `json:"parameters"` // with (hidden) for secrets
@@ -55,10 +58,11 @@ type Plan struct {
 
 // Planned is a resource that would be made or renewed.
 type Planned struct {
-	Type  string `json:"type"`
-	Name  string `json:"name"`
-	Where string `json:"resource_group"`
-	What  string `json:"what,omitempty"` // for a person, where the name says nothing
+	Type         string `json:"type"`
+	Name         string `json:"name"`
+	Subscription string `json:"subscription"`
+	Where        string `json:"resource_group"`
+	What         string `json:"what,omitempty"` // for a person, where the name says nothing
 }
 
 // CLI runs az.
@@ -164,24 +168,17 @@ func (c *CLI) Workspace(ctx context.Context, given string) (string, error) {
 }
 
 // Make works out what a deployment does.
-func Make(template []byte, o Options, a Account) (*Plan, error) {
+func Make(template []byte, o Options, a Account, g Group) (*Plan, error) {
 	location, _ := o.Parameters["location"].(string)
-	if location == "" {
-		location = "(that of the resource group)"
-	}
-	res, err := arm.Expand(template, o.Parameters, arm.Scope{Cloud: a.Cloud, Tenant: a.Tenant, Subscription: a.Subscription, Group: o.Group, Location: location, Deployment: o.Name},
-		func(...string) string { return "*************" })
+	location = cmp.Or(location, g.Location)
+	res, err := arm.Expand(template, o.Parameters, arm.Scope{Cloud: a.Cloud, Tenant: a.Tenant, Subscription: a.Subscription, Group: g.Name, Location: location, Deployment: o.Name})
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{Account: a, Settings: map[string]string{}, Steps: steps(o)}
+	p := &Plan{Account: a, Location: location, Findings: []Finding{}, Settings: map[string]string{}, Steps: steps(o)}
 	for _, r := range res.Resources {
-		parts := strings.Split(r.ID, "/")
-		where := ""
-		if len(parts) > 4 {
-			where = parts[4]
-		}
-		p.Resources = append(p.Resources, Planned{r.Type, r.Name, where, about(r)})
+		subscription, where := placeOf(r.ID)
+		p.Resources = append(p.Resources, Planned{r.Type, r.Name, subscription, where, about(r)})
 	}
 	for name, v := range o.Parameters {
 		if slices.Contains(o.Secrets, name) {
@@ -192,6 +189,12 @@ func Make(template []byte, o Options, a Account) (*Plan, error) {
 		}
 	}
 	return p, nil
+}
+
+// placeOf is the subscription and the resource group of an id.
+func placeOf(id string) (subscription, group string) {
+	parts := append(strings.Split(id, "/"), "", "", "", "", "")
+	return parts[2], parts[4]
 }
 
 // roles are the names of the roles that the template assigns (learn.microsoft.com,
@@ -219,10 +222,22 @@ func about(r arm.Resource) string {
 		return role + " on " + last(r.Scope)
 	case r.Type == "Microsoft.Insights/diagnosticSettings":
 		return "what " + last(r.Scope) + " drops"
+	case r.Type == "Microsoft.OperationalInsights/workspaces/tables":
+		return r.Name + kept(props)
 	case props["displayName"] != nil:
 		return fmt.Sprint(props["displayName"])
 	}
 	return ""
+}
+
+// kept says how the rows of a table are kept, where that was said.
+func kept(props map[string]any) (text string) {
+	for _, k := range []struct{ name, text string }{{"plan", "plan %v"}, {"retentionInDays", "%v days to query"}, {"totalRetentionInDays", "%v days in all"}} {
+		if v := props[k.name]; v != nil {
+			text += ", " + fmt.Sprintf(k.text, v)
+		}
+	}
+	return text
 }
 
 // parametersFile and templateFile stand in a plan for files that exist only while az runs.

@@ -74,6 +74,7 @@ param recoverVault bool = false
 param readBack bool = false
 
 @description('How the rows of single tables are kept, by table, such as {"CloudflareAudit_CL": {"plan": "Auxiliary", "totalRetention": 730}}.')
+@sealed()
 param tables {
   CloudflareAudit_CL: tableKeeping?
   CloudflareV2_CL: tableKeeping?

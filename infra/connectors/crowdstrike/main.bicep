@@ -74,6 +74,7 @@ param recoverVault bool = false
 param readBack bool = false
 
 @description('How the rows of single tables are kept, by table, such as {"CrowdStrikeAlerts_CL": {"plan": "Auxiliary", "totalRetention": 730}}.')
+@sealed()
 param tables {
   CrowdStrikeAlerts_CL: tableKeeping?
   CrowdStrikeDetections_CL: tableKeeping?

@@ -74,6 +74,7 @@ param recoverVault bool = false
 param readBack bool = false
 
 @description('How the rows of single tables are kept, by table, such as {"SlackAuditV2_CL": {"plan": "Auxiliary", "totalRetention": 730}}.')
+@sealed()
 param tables {
   SlackAuditV2_CL: tableKeeping?
   SluiceHealth_CL: healthKeeping?

@@ -74,6 +74,7 @@ param recoverVault bool = false
 param readBack bool = false
 
 @description('How the rows of single tables are kept, by table, such as {"SnowflakeLoginV2_CL": {"plan": "Auxiliary", "totalRetention": 730}}.')
+@sealed()
 param tables {
   SnowflakeLoginV2_CL: tableKeeping?
   SnowflakeQueryV2_CL: tableKeeping?

@@ -74,6 +74,7 @@ param recoverVault bool = false
 param readBack bool = false
 
 @description('How the rows of single tables are kept, by table, such as {"Tenable_VM_Vuln_CL": {"plan": "Auxiliary", "totalRetention": 730}}.')
+@sealed()
 param tables {
   Tenable_VM_Vuln_CL: tableKeeping?
   Tenable_VM_Asset_CL: tableKeeping?
