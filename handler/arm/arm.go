@@ -84,6 +84,7 @@ type deployment struct {
 	locals    map[string]any            // parameters of lambdas
 	deployed  map[string]map[string]any // outputs of the deployments nested in this one, by id
 	resources []Resource
+	partial   bool // of parts of nested templates
 }
 
 func (d *deployment) run(doc map[string]any, given map[string]any) *Result {
@@ -201,4 +202,19 @@ func (d *deployment) nested(r map[string]any) {
 	res := inner.run(obj(props["template"]), params)
 	d.resources = append(d.resources, res.Resources...)
 	d.deployed[d.idOf(r)] = res.Outputs
+}
+
+// Complete works out the expressions that Microsoft's compiler leaves in the resources of
+// a template: they refer to what is made at run time, to the cloud, and to parameters that
+// are secret. A parameter that only a nested template has is a mark too.
+func Complete(template []byte, resources []any, params map[string]any, at Scope) (done []any, err error) {
+	var doc map[string]any
+	if err := json.Unmarshal(template, &doc); err != nil {
+		return nil, fmt.Errorf("read template: %w", err)
+	}
+	err = catch(func() {
+		d := &deployment{at: at, doc: doc, params: params, partial: true}
+		done = list(d.value(resources))
+	})
+	return done, err
 }

@@ -287,6 +287,9 @@ func (d *deployment) scoped(name string, a []any) any {
 			if p := obj(obj(d.doc["parameters"])[str(a[0])]); p["defaultValue"] != nil {
 				return d.value(p["defaultValue"])
 			}
+			if d.partial {
+				return unknown(str(a[0]))
+			}
 			failf("there is no parameter %v", a[0])
 		}
 		return v

@@ -119,6 +119,7 @@ var appName = names.?app ?? base
 var planName = names.?plan ?? take(base, 40)
 var insightsName = names.?insights ?? base
 var identityAt = empty(identityId) ? resourceId('Microsoft.ManagedIdentity/userAssignedIdentities', names.?identity ?? base) : contains(toLower(identityId), '/microsoft.managedidentity/userassignedidentities/') ? identityId : fail('identityId is no resource id of a user-assigned identity')
+var planAt = empty(planId) || contains(toLower(planId), '/microsoft.web/serverfarms/') ? planId : fail('planId is no resource id of a server plan')
 var storageAt = empty(storageId) ? resourceId('Microsoft.Storage/storageAccounts', names.?storage ?? '${take(toLower(replace(name, '-', '')), 11)}${unique}') : contains(toLower(storageId), '/microsoft.storage/storageaccounts/') ? storageId : fail('storageId is no resource id of a storage account')
 var vaultAt = empty(vaultId) ? resourceId('Microsoft.KeyVault/vaults', names.?vault ?? '${take(name, 10)}-${unique}') : contains(toLower(vaultId), '/microsoft.keyvault/vaults/') ? vaultId : fail('vaultId is no resource id of a Key Vault')
 var storagePlace = split(storageAt, '/')
@@ -139,7 +140,7 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' existin
 
 module identity '../../modules/identity.bicep' = {
   name: '${take(name, 40)}-identity'
-  params: { name: names.?identity ?? base, location: location, tags: tags, existingId: identityId }
+  params: { name: names.?identity ?? base, location: location, tags: tags, existingId: empty(identityId) ? '' : identityAt }
 }
 
 module storage '../../modules/storage.bicep' = if (empty(storageId)) {
@@ -374,7 +375,7 @@ module flex '../../modules/flex.bicep' = if (plan == 'flex') {
   params: {
     name: appName
     planName: planName
-    planId: planId
+    planId: planAt
     location: location
     tags: tags
     identityId: identityAt
@@ -396,7 +397,7 @@ module server '../../modules/plan.bicep' = if (plan != 'flex') {
     location: location
     tags: tags
     planName: planName
-    planId: planId
+    planId: planAt
     kind: plan == 'dedicated' ? 'dedicated' : 'premium'
     identityId: identityAt
     clientId: identity.outputs.clientId

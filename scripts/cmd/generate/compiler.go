@@ -182,12 +182,6 @@ func (c *compiler) compile(path string) (string, error) {
 // would change them with each release.
 var generator = regexp.MustCompile(`"_generator": \{[^}]*\},?\s*`)
 
-// prediction is a resource that a deployment will make, as the compiler works it out.
-type prediction struct {
-	ID, Type, APIVersion string
-	Properties           any
-}
-
 // at is where the deployments are that are worked out.
 type at struct {
 	Tenant         string `json:"tenantId"`
@@ -198,18 +192,8 @@ type at struct {
 }
 
 // snapshot works out a deployment: of a parameter file, which names its template.
-func (c *compiler) snapshot(path string, where at) ([]prediction, error) {
+func (c *compiler) snapshot(path string, where at) (string, error) {
 	var answer struct{ Snapshot string }
 	err := c.call("bicep/getSnapshot", map[string]any{"path": path, "metadata": where}, &answer)
-	var doc struct {
-		PredictedResources []prediction
-		Diagnostics        []any
-	}
-	if err == nil {
-		err = json.Unmarshal([]byte(answer.Snapshot), &doc)
-	}
-	if err == nil && len(doc.Diagnostics) > 0 {
-		err = fmt.Errorf("%s: %v", path, doc.Diagnostics)
-	}
-	return doc.PredictedResources, err
+	return answer.Snapshot, err
 }
