@@ -90,6 +90,8 @@ func special() []deployedCase {
 		{name: "none yet", params: map[string]any{"connectors": []any{}}},
 		{name: "US Government", cloud: "AzureUSGovernment", params: withParams(private, "connectors", []any{"okta"}, "plan", "premium")},
 		{name: "China", cloud: "AzureChinaCloud", params: withParams(private, "connectors", []any{"office365"}, "plan", "dedicated")},
+		{name: "own network", template: "connectors/okta/", params: withParams(private, "appSubnetId", otherNet+"/subnets/a", "endpointSubnetId", otherNet+"/subnets/e", "dnsZones", false, "privateLinkScopeId", otherScope)},
+		{name: "own addresses", template: "connectors/okta/", params: withParams(private, "addressPrefix", "10.1.2.0/24")},
 		{name: "schedules", params: map[string]any{"connectors": []any{"okta", "wiz"}, "schedule": "0 0 * * * *", "schedules": map[string]any{"okta": "0 */2 * * * *"}}},
 		{name: "an optional secret is kept", params: map[string]any{"connectors": []any{"okta", "entra-id"}, "oktaApiToken": "", "entraIdClientSecret": "", "keptSecrets": []any{"entra-id-client-secret"}}},
 		{name: "no secret is given", params: map[string]any{"connectors": []any{"okta", "entra-id"}, "oktaApiToken": "", "entraIdClientSecret": ""}},
@@ -119,21 +121,6 @@ func ownNames() map[string]any {
 		"storageEndpoint": strings.Repeat("e", 64), "vaultEndpoint": strings.Repeat("f", 64), "appEndpoint": strings.Repeat("g", 64), "monitorEndpoint": strings.Repeat("h", 64),
 		"collectionEndpoint": strings.Repeat("d", 44), "privateLinkScope": strings.Repeat("l", 255), "rules": map[string]any{"okta": []any{strings.Repeat("r", 64)}, "health": []any{"dcr-health"}},
 	}
-}
-
-// options are the parameters one by one, with what each changes of the baseline; + is
-// made, - is not, ~ is another.
-func options() (list []deployedCase) {
-	for _, o := range []struct {
-		name    string
-		value   any
-		changes []string
-	}{
-		{"location", "northeurope", nil},
-	} {
-		list = append(list, deployedCase{name: "with " + o.name, template: "connectors/okta/", params: map[string]any{o.name: o.value}, changes: o.changes})
-	}
-	return list
 }
 
 func withParams(m map[string]any, pairs ...any) map[string]any {

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/sluice-connectors/sluice/handler/arm"
 )
 
 // TestFormsGiveTheParameters: what a form gives, its template takes, and the other
@@ -23,20 +25,25 @@ func TestFormsGiveTheParameters(t *testing.T) {
 	for _, path := range append(forms, filepath.Join(root, "infra", "form.json")) {
 		var form map[string]any
 		readJSON(t, path, &form)
-		var template struct{ Parameters map[string]map[string]any }
-		readJSON(t, filepath.Join(filepath.Dir(path), "azuredeploy.json"), &template)
+		data, err := os.ReadFile(filepath.Join(filepath.Dir(path), "azuredeploy.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		parameters, err := arm.Parameters(data)
+		if err != nil {
+			t.Fatal(err)
+		}
 		controls := map[string]string{} // type by place
 		for _, s := range dig(form, "view", "properties", "steps").([]any) {
 			collectControls(controls, "steps('"+dig(s, "name").(string)+"')", dig(s, "elements").([]any))
 		}
 		outputs := dig(form, "view", "outputs", "parameters").(map[string]any)
 		for name, out := range outputs {
-			p := template.Parameters[name]
-			if p == nil {
+			p, ok := parameters[name]
+			if !ok {
 				t.Errorf("%s: the template has no parameter %s", path, name)
 				continue
 			}
-			secret := strings.EqualFold(p["type"].(string), "secureString")
 			for _, at := range places.FindAllString(out.(string), -1) {
 				typ := controls[at]
 				for place := at; typ == "" && strings.Contains(place, "."); typ = controls[place] {
@@ -45,16 +52,16 @@ func TestFormsGiveTheParameters(t *testing.T) {
 				if typ == "" {
 					t.Errorf("%s: %s is made of %s, which is not in the form", path, name, at)
 				}
-				if secret != (typ == "Microsoft.Common.PasswordBox") {
+				if p.Secure != (typ == "Microsoft.Common.PasswordBox") {
 					t.Errorf("%s: %s is typed into a %s", path, name, typ)
 				}
 			}
 		}
-		for name, p := range template.Parameters {
-			if _, ok := outputs[name]; !ok && p["defaultValue"] == nil {
+		for name, p := range parameters {
+			if _, ok := outputs[name]; !ok && p.Default == nil {
 				t.Errorf("%s: nothing gives the parameter %s", path, name)
 			}
-			if strings.EqualFold(p["type"].(string), "secureString") && p["defaultValue"] != nil && p["defaultValue"] != "" {
+			if p.Secure && p.Default != nil && p.Default != "" {
 				t.Errorf("%s: the secret %s has a default", path, name)
 			}
 		}

@@ -132,7 +132,10 @@ func compileAll(root string) (map[string]string, error) {
 		return nil, err
 	}
 	defer c.close()
-	files := map[string]string{}
+	files, err := reviewed(c, root)
+	if err != nil {
+		return nil, err
+	}
 	paths, err := bicepFiles(root)
 	for _, path := range paths {
 		if to := keptAs(path); to != "" && err == nil {
@@ -140,6 +143,39 @@ func compileAll(root string) (map[string]string, error) {
 		}
 	}
 	return files, err
+}
+
+// reviewed are the snapshots of a few deployments, beside their parameter files, as bicep
+// snapshot writes them: so that whoever reviews a change sees what it does to these.
+func reviewed(c *compiler, root string) (map[string]string, error) {
+	paths, err := filepath.Glob(filepath.Join(root, "infra", "snapshots", "*.bicepparam"))
+	if err != nil {
+		return nil, err
+	}
+	files := map[string]string{}
+	for _, path := range paths {
+		abs, err := filepath.Abs(path)
+		if err != nil {
+			return nil, err
+		}
+		text, err := c.snapshot(abs, place)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		// The compiler writes outputs in no order.
+		var doc struct {
+			Resources   json.RawMessage `json:"predictedResources"`
+			Diagnostics json.RawMessage `json:"diagnostics"`
+			Outputs     map[string]any  `json:"outputs"`
+		}
+		if err := json.Unmarshal([]byte(text), &doc); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		if files[strings.TrimSuffix(path, ".bicepparam")+".snapshot.json"], err = indented(doc); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
 }
 
 // bicepFiles are all of infra/.

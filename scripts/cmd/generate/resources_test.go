@@ -104,6 +104,7 @@ func TestRulesFeedTheirTables(t *testing.T) {
 			}
 			tables["Custom-"+r.Name[strings.LastIndexByte(r.Name, '/')+1:]] = cols
 		}
+		fed := map[string]bool{}
 		for _, r := range res.Resources {
 			if r.Type != "Microsoft.Insights/dataCollectionRules" {
 				continue
@@ -116,12 +117,25 @@ func TestRulesFeedTheirTables(t *testing.T) {
 			if fmt.Sprint(r.Body["location"]) != "‹sentinel.location›" {
 				t.Errorf("%s is in %v, and has to be where the workspace is", r.Name, r.Body["location"])
 			}
+			for _, f := range flows {
+				for _, s := range dig(f, "streams").([]any) {
+					if streams[s.(string)] == nil {
+						t.Errorf("%s: a flow has the stream %s, which the rule does not declare", r.Name, s)
+					}
+					fed[s.(string)] = true
+				}
+			}
 			for name, s := range streams {
 				for _, c := range dig(s, "columns").([]any) {
 					if col := dig(c, "name").(string); !tables[name][col] {
 						t.Errorf("%s: stream %s declares %s, which its table lacks", r.Name, name, col)
 					}
 				}
+			}
+		}
+		for table := range tables {
+			if !fed[table] {
+				t.Errorf("no rule feeds %s", table)
 			}
 		}
 	})
@@ -160,8 +174,14 @@ func TestRolesAreKnownAndAtTheirScope(t *testing.T) {
 			rules[r.Scope] = true
 		}
 		for _, r := range res.Resources {
-			if r.Type == "Microsoft.Insights/dataCollectionRules" && !rules[r.ID] && d.params["assignRoles"] != false {
+			if r.Type != "Microsoft.Insights/dataCollectionRules" {
+				continue
+			}
+			if !rules[r.ID] && d.params["assignRoles"] != false {
 				t.Errorf("nobody may send to %s", r.Name)
+			}
+			if !slices.ContainsFunc(res.Resources, func(x arm.Resource) bool { return x.Type == "Microsoft.Insights/diagnosticSettings" && x.Scope == r.ID }) {
+				t.Errorf("what %s drops is kept nowhere", r.Name)
 			}
 		}
 	})
@@ -199,9 +219,10 @@ func TestFlexHasNothingThatItForbids(t *testing.T) {
 				t.Errorf("the property %s", name)
 			}
 		}
-		code := slices.IndexFunc(res.Resources, func(r arm.Resource) bool { return r.Type == "Microsoft.Web/sites/extensions" })
-		if dig(res.Resources[code].Body, "properties", "packageUri") != packageURI {
-			t.Errorf("the package is %v", res.Resources[code].Body)
+		for _, r := range res.Resources {
+			if r.Type == "Microsoft.Web/sites/extensions" && dig(r.Body, "properties", "packageUri") != packageURI {
+				t.Errorf("the package is %v", r.Body)
+			}
 		}
 	})
 	if flex < 10 {
@@ -227,12 +248,48 @@ func TestSecretsAreInTheVaultOnly(t *testing.T) {
 			}
 		}
 		outputs, _ := json.Marshal(res.Outputs)
+		if strings.Contains(string(outputs), "parameters('") {
+			t.Errorf("an output is made of a secret: %s", outputs)
+		}
 		for param, secret := range d.secrets {
 			if !kept[secret] {
 				t.Errorf("the secret %s is nowhere", param)
 			}
 			if strings.Contains(string(outputs), secret) {
 				t.Errorf("an output has the secret %s", param)
+			}
+		}
+	})
+}
+
+// TestPrivateMeansPrivate: what is made in a private network takes nothing from outside,
+// and has a way in.
+func TestPrivateMeansPrivate(t *testing.T) {
+	each(t, func(t *testing.T, d deployedCase, res *arm.Result) {
+		if d.params["network"] != "private" {
+			return
+		}
+		targets := map[string]bool{}
+		for _, r := range res.Resources {
+			if r.Type == "Microsoft.Network/privateEndpoints" {
+				for _, c := range dig(r.Body, "properties", "privateLinkServiceConnections").([]any) {
+					targets[strings.ToLower(fmt.Sprint(dig(c, "properties", "privateLinkServiceId")))] = true
+				}
+			}
+		}
+		for _, r := range res.Resources {
+			switch r.Type {
+			case "Microsoft.KeyVault/vaults", "Microsoft.Storage/storageAccounts", "Microsoft.Web/sites":
+				if dig(r.Body, "properties", "publicNetworkAccess") != "Disabled" {
+					t.Errorf("%s is reached from outside", r.ID)
+				}
+				if !targets[strings.ToLower(r.ID)] {
+					t.Errorf("%s has no private endpoint", r.ID)
+				}
+			case "Microsoft.Insights/dataCollectionRules":
+				if fmt.Sprint(dig(r.Body, "properties", "dataCollectionEndpointId")) == "<nil>" {
+					t.Errorf("%s takes rows from outside", r.ID)
+				}
 			}
 		}
 	})

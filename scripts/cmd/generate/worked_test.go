@@ -16,9 +16,6 @@ import (
 	"github.com/sluice-connectors/sluice/handler/arm"
 )
 
-// place is where the deployments are.
-var place = at{"33333333-3333-3333-3333-333333333333", "22222222-2222-2222-2222-222222222222", "sluice", "westeurope", "main"}
-
 func scope(cloud string) arm.Scope {
 	return arm.Scope{Cloud: cloud, Tenant: place.Tenant, Subscription: place.Subscription, Group: place.Group, Location: place.Location, Deployment: place.DeploymentName}
 }
