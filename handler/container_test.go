@@ -110,30 +110,26 @@ func dig(v any, path ...string) any {
 	return v
 }
 
-// TestTheExamplePipelineGivesTheTemplatesParameters: the workflow that deploys names
-// parameters that there are.
-func TestTheExamplePipelineGivesTheTemplatesParameters(t *testing.T) {
+// TestTheExamplePipelineGivesWhatItsParameterFileReads: the workflow that deploys sets
+// each variable of the file that it names.
+func TestTheExamplePipelineGivesWhatItsParameterFileReads(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", ".github", "workflows", "deploy.yml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := os.ReadFile(filepath.Join("..", "infra", "azuredeploy.json"))
-	if err != nil {
-		t.Fatal(err)
+	files := regexp.MustCompile(`--parameters (\S+\.bicepparam)`).FindAllStringSubmatch(string(text), -1)
+	if len(files) < 2 {
+		t.Fatalf("the workflow names %v", files)
 	}
-	var template struct{ Parameters map[string]any }
-	if err := json.Unmarshal(data, &template); err != nil {
-		t.Fatal(err)
-	}
-	_, list, _ := strings.Cut(string(text), "parameters: ({")
-	list, _, ok := strings.Cut(list, "}")
-	names := regexp.MustCompile(`(\w+): (?:env\.|\[|")`).FindAllStringSubmatch(list, -1)
-	if !ok || len(names) < 5 {
-		t.Fatalf("the workflow has the parameters %v", names)
-	}
-	for _, n := range names {
-		if template.Parameters[n[1]] == nil {
-			t.Errorf("the template has no parameter %s", n[1])
+	for _, f := range files {
+		params, err := os.ReadFile(filepath.Join("..", filepath.FromSlash(f[1])))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range regexp.MustCompile(`readEnvironmentVariable\('(\w+)'`).FindAllStringSubmatch(string(params), -1) {
+			if !strings.Contains(string(text), " "+v[1]+": ") {
+				t.Errorf("%s reads %s, which the workflow does not set", f[1], v[1])
+			}
 		}
 	}
 }

@@ -39,10 +39,15 @@ read, and that is gone afterwards.
 Deploying again renews everything. Name all connectors each time: one that is not
 named is switched off, and its positions stay. With --keep-secrets those secrets that
 the environment lacks stay as they are in the vault; one that is not required has to be
-named: --set 'keptSecrets=["entra-id-client-secret"]'.`,
+named: --set 'keptSecrets=["entra-id-client-secret"]'.
+
+What else the template takes is given with --set, objects and lists as JSON: plans and
+retention of tables, names of your own, and what exists already.`,
 		Example: `  export OKTA_DOMAIN=contoso.okta.com OKTA_API_TOKEN=…
   sluice deploy plan  -g sluice --workspace soc-workspace --connector okta
-  sluice deploy apply -g sluice --workspace soc-workspace --connector okta --package-uri https://…/sluice-functions.zip --package-sha256 …`,
+  sluice deploy apply -g sluice --workspace soc-workspace --connector okta --package-uri https://…/sluice-functions.zip --package-sha256 …
+  sluice deploy plan  -g sluice --workspace soc-workspace --connector cloudflare --set 'tables={"CloudflareV2_CL": {"plan": "Auxiliary", "totalRetention": 730}}'
+  sluice deploy plan  -g sluice --workspace soc-workspace --connector okta --set 'names={"storage": "stsluiceprod"}' --set vaultId=/subscriptions/…/vaults/kv-soc`,
 	}
 	cmd.AddCommand(deployAction(std, "plan"), deployAction(std, "apply"))
 	return cmd

@@ -39,7 +39,7 @@ func (c *CLI) Group(ctx context.Context, name string) (Group, error) {
 // Ask asks Azure what stands in the way of a plan, and changes nothing. What can be
 // settled by a parameter is: a vault that was deleted is to be recovered.
 func (c *CLI) Ask(ctx context.Context, template []byte, o *Options, p *Plan) {
-	a := &asking{c: c, o: o, p: p}
+	a := &asking{now: time.Now, c: c, o: o, p: p}
 	fmt.Fprintln(c.Err, "asking Azure: resource providers, names, deleted vaults")
 	a.providers(ctx)
 	there := a.there(ctx)
@@ -54,15 +54,17 @@ func (c *CLI) Ask(ctx context.Context, template []byte, o *Options, p *Plan) {
 			a.taken(ctx, r.Name, "storage", "storage", "account", "check-name")
 		}
 	}
+	a.tables(ctx)
 	fmt.Fprintln(c.Err, "asking Azure: whether it would take the deployment; this takes a minute")
 	a.validate(ctx, template)
 }
 
 // asking is one call of Ask.
 type asking struct {
-	c *CLI
-	o *Options
-	p *Plan
+	now func() time.Time
+	c   *CLI
+	o   *Options
+	p   *Plan
 }
 
 func (a *asking) add(fatal bool, what, do string) {
@@ -173,6 +175,43 @@ func (a *asking) taken(ctx context.Context, name, member string, command ...stri
 		a.unasked("whether the name "+name+" is free", err)
 	} else if !is.NameAvailable {
 		a.add(true, "the name "+name+" is taken ("+strings.TrimSuffix(is.Message, ".")+")", fmt.Sprintf(`take another with --set 'names={"%s": "NAME"}'`, member))
+	}
+}
+
+// tables asks whether tables can have the plan that they are to have: Auxiliary is for new
+// ones and stays, and others change once a week (learn.microsoft.com, "Select a table plan
+// based on data usage in a Log Analytics workspace").
+func (a *asking) tables(ctx context.Context) {
+	kept, _ := a.o.Parameters["tables"].(map[string]any)
+	workspace := append(strings.Split(fmt.Sprint(a.o.Parameters["workspaceId"]), "/"), make([]string, 9)...)
+	for _, table := range slices.Sorted(maps.Keys(kept)) {
+		how, _ := kept[table].(map[string]any)
+		want, _ := how["plan"].(string)
+		if want == "" {
+			continue
+		}
+		if want == "Auxiliary" && a.p.Account.Cloud != "AzureCloud" {
+			a.add(true, "the plan Auxiliary is not there in "+a.p.Account.Cloud, "take Basic for "+table)
+			continue
+		}
+		var is struct {
+			Plan    string
+			Changed time.Time
+		}
+		err := a.c.json(ctx, &is, "monitor", "log-analytics", "workspace", "table", "show", "--subscription", workspace[2], "--resource-group", workspace[4],
+			"--workspace-name", workspace[8], "--name", table, "--query", "{plan:plan,changed:lastPlanModifiedDate}")
+		switch {
+		case err != nil && strings.Contains(err.Error(), "NotFound"):
+		case err != nil:
+			a.unasked("which plan "+table+" has", err)
+		case is.Plan == want:
+		case is.Plan == "Auxiliary" || want == "Auxiliary":
+			a.add(true, table+" is there with the plan "+is.Plan+", and cannot become "+want, "leave its plan out, or delete the table with its rows first")
+		case a.now().Sub(is.Changed) < 7*24*time.Hour:
+			a.add(true, fmt.Sprintf("the plan of %s was changed on %s, and can be once a week", table, is.Changed.UTC().Format("2006-01-02")), "leave it out until then")
+		default:
+			a.add(false, table+" changes from the plan "+is.Plan+" to "+want, "with all its rows, for a week at least")
+		}
 	}
 }
 

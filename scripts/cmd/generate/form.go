@@ -212,7 +212,9 @@ func plans(d deployment) object {
 }
 
 // tablesOutput makes the template's parameter of the rows of plans: an object by table.
-const tablesOutput = "[parse(concat('{', join(map(coalesce(steps('content').tables, parse('[]')), (t) => concat('\"', t.name, '\":{\"plan\":\"', t.plan, '\"', if(equals(t.total, '0'), '', concat(',\"totalRetention\":', t.total)), '}')), ','), '}'))]"
+// The portal's functions join no lists (learn.microsoft.com, "CreateUiDefinition
+// functions"), so that the text of one becomes that of an object.
+const tablesOutput = "[parse(if(empty(steps('content').tables), '{}', replace(replace(replace(string(map(coalesce(steps('content').tables, parse('[]')), (t) => parse(concat('{\"', t.name, '\":{\"plan\":\"', t.plan, '\"', if(equals(t.total, '0'), '', concat(',\"totalRetention\":', t.total)), '}}')))), '}},{', '},'), '[', ''), ']', '')))]"
 
 // days is a number of days, or 0 for what first says.
 func days(name, label, first string, more ...int) object {

@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -74,6 +76,30 @@ func TestFormsGiveTheParameters(t *testing.T) {
 		}
 		if err := s.Validate(any(form)); err != nil {
 			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+// TestTheGridOfTablesMakesAnObject: the portal's functions, as they are documented, make
+// of its rows what the template's parameter tables takes.
+func TestTheGridOfTablesMakesAnObject(t *testing.T) {
+	const portal = `const parse = JSON.parse, string = JSON.stringify, map = (a, f) => a.map(f), concat = (...a) => a.join(''), equals = (a, b) => a === b,
+		replace = (s, a, b) => s.split(a).join(b), empty = x => x == null || x.length === 0, coalesce = (...a) => a.find(x => x != null), when = (c, a, b) => c ? a : b;
+	const steps = () => ({tables: parse(process.argv[1])});
+	console.log(string(eval(process.argv[2])))`
+	expression := strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(tablesOutput, "["), "]"), "if(", "when(")
+	for rows, want := range map[string]string{
+		"null": "{}",
+		"[]":   "{}",
+		`[{"name":"OktaV2_CL","plan":"Basic","total":"0"}]`:                                                 `{"OktaV2_CL":{"plan":"Basic"}}`,
+		`[{"name":"A_CL","plan":"Auxiliary","total":"730"},{"name":"B_CL","plan":"Analytics","total":"0"}]`: `{"A_CL":{"plan":"Auxiliary","totalRetention":730},"B_CL":{"plan":"Analytics"}}`,
+	} {
+		out, err := exec.Command("node", "-e", portal, rows, expression).CombinedOutput()
+		if errors.Is(err, exec.ErrNotFound) {
+			t.Skip("node is not here")
+		}
+		if got := strings.TrimSpace(string(out)); got != want {
+			t.Errorf("%s becomes %s, want %s", rows, got, want)
 		}
 	}
 }

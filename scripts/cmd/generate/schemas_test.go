@@ -181,3 +181,42 @@ func TestTemplateLimits(t *testing.T) {
 		}
 	}
 }
+
+// TestEverythingIsDescribed: each parameter, output and exported type of each template, and
+// each member of a type.
+func TestEverythingIsDescribed(t *testing.T) {
+	paths, err := bicepFiles(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		described, inType := false, false
+		for i, line := range strings.Split(string(text), "\n") {
+			inner := strings.TrimSpace(line)
+			switch {
+			case strings.HasPrefix(inner, "@description("):
+				described = true
+			case strings.HasPrefix(inner, "@") || strings.HasPrefix(inner, "//") || strings.HasPrefix(inner, "#"):
+			case strings.HasPrefix(line, "param ") || strings.HasPrefix(line, "output ") || strings.HasPrefix(line, "type ") || inType && strings.HasPrefix(line, "  ") && strings.Contains(line, ": "):
+				n++
+				if !described {
+					t.Errorf("%s:%d: nobody says what this is: %s", path, i+1, inner)
+				}
+				inType = strings.HasPrefix(line, "type ") && strings.HasSuffix(line, "{") || inType && strings.HasPrefix(line, "  ")
+				described = false
+			case line == "}":
+				inType = false
+			case inner != "":
+				described = false
+			}
+		}
+	}
+	if n < 1000 {
+		t.Errorf("%d descriptions", n)
+	}
+}
