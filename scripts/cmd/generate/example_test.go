@@ -28,6 +28,40 @@ func TestReviewedSnapshotsAreFresh(t *testing.T) {
 	}
 }
 
+// TestTheREADMEsBicepCompiles, without a word.
+func TestTheREADMEsBicepCompiles(t *testing.T) {
+	predicted(t) // there is a compiler
+	readme, err := os.ReadFile(filepath.Join(root, "infra", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(readme), "```bicep\n")
+	text, _, ok := strings.Cut(text, "```")
+	if !ok {
+		t.Fatal("the README has no Bicep")
+	}
+	whole, err := filepath.Abs(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.Symlink(whole, filepath.Join(dir, "sluice")); err != nil {
+		t.Skip("no symbolic link can be made: ", err)
+	}
+	path := filepath.Join(dir, "main.bicep")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := startCompiler(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	if _, err := c.compile(path); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestExamplesAreParameterFiles: those that people copy compile as they are, with their
 // settings in the environment, and make a deployment.
 func TestExamplesAreParameterFiles(t *testing.T) {
