@@ -11,12 +11,7 @@ import (
 
 // TestReviewedSnapshotsAreFresh: they are what Microsoft's compiler works out now.
 func TestReviewedSnapshotsAreFresh(t *testing.T) {
-	predicted(t) // there is a compiler
-	c, err := startCompiler(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.close()
+	c := compilerFor(t)
 	files, err := reviewed(c, root)
 	if err != nil || len(files) < 2 {
 		t.Fatalf("%d snapshots, %v", len(files), err)
@@ -30,7 +25,6 @@ func TestReviewedSnapshotsAreFresh(t *testing.T) {
 
 // TestTheREADMEsBicepCompiles, without a word.
 func TestTheREADMEsBicepCompiles(t *testing.T) {
-	predicted(t) // there is a compiler
 	readme, err := os.ReadFile(filepath.Join(root, "infra", "README.md"))
 	if err != nil {
 		t.Fatal(err)
@@ -52,11 +46,7 @@ func TestTheREADMEsBicepCompiles(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := startCompiler(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.close()
+	c := compilerFor(t)
 	if _, err := c.compile(path); err != nil {
 		t.Error(err)
 	}
@@ -65,7 +55,6 @@ func TestTheREADMEsBicepCompiles(t *testing.T) {
 // TestExamplesAreParameterFiles: those that people copy compile as they are, with their
 // settings in the environment, and make a deployment.
 func TestExamplesAreParameterFiles(t *testing.T) {
-	predicted(t) // there is a compiler
 	cs, err := connectors.All()
 	if err != nil {
 		t.Fatal(err)
@@ -78,11 +67,7 @@ func TestExamplesAreParameterFiles(t *testing.T) {
 			t.Setenv(c.EnvName(s.Name), settingValue(c.Name, s))
 		}
 	}
-	c, err := startCompiler(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.close()
+	c := compilerFor(t)
 	for _, folder := range folders {
 		from := filepath.Join(root, "infra", folder)
 		example, err := os.ReadFile(filepath.Join(from, "main.bicepparam"))

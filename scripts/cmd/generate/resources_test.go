@@ -312,12 +312,7 @@ func TestWhatIsNoIdIsRefusedInWords(t *testing.T) {
 // TestTheContainerTemplateCompiles: no compiled form of it is kept, since it takes an
 // image that only its user has.
 func TestTheContainerTemplateCompiles(t *testing.T) {
-	predicted(t) // there is a compiler
-	c, err := startCompiler(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.close()
+	c := compilerFor(t)
 	text, err := c.compile(filepath.Join(root, "infra", "container", "main.bicep"))
 	if err != nil {
 		t.Fatal(err)

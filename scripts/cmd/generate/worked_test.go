@@ -95,13 +95,27 @@ func snapshotOf(c *compiler, dir string, d deployedCase) (predictions, error) {
 func predicted(t *testing.T) map[string]predictions {
 	t.Helper()
 	all, err := snapshots()
+	needsCompiler(t, err)
+	return all
+}
+
+// compilerFor starts the compiler for a test; without it the test is skipped.
+func compilerFor(t *testing.T) *compiler {
+	t.Helper()
+	c, err := startCompiler(root)
+	needsCompiler(t, err)
+	t.Cleanup(c.close)
+	return c
+}
+
+func needsCompiler(t *testing.T, err error) {
+	t.Helper()
 	if absent := new(noCompiler); errors.As(err, &absent) && os.Getenv("SLUICE_NEED_BICEP") == "" {
-		t.Skip("no deployment was worked out: ", err)
+		t.Skip("no template was compiled or worked out: ", err)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return all
 }
 
 // worked are the deployments with what only Azure knows put in marks, as ‹sluice.id›.
