@@ -94,6 +94,9 @@ func snapshotOf(c *compiler, dir string, d deployedCase) (predictions, error) {
 // predicted are the snapshots; without the compiler the test is skipped.
 func predicted(t *testing.T) map[string]predictions {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("the compiler takes a minute")
+	}
 	all, err := snapshots()
 	needsCompiler(t, err)
 	return all
@@ -102,6 +105,9 @@ func predicted(t *testing.T) map[string]predictions {
 // compilerFor starts the compiler for a test; without it the test is skipped.
 func compilerFor(t *testing.T) *compiler {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("the compiler takes a minute")
+	}
 	c, err := startCompiler(root)
 	needsCompiler(t, err)
 	t.Cleanup(c.close)
