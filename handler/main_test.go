@@ -3,49 +3,19 @@ package main
 import (
 	"go/parser"
 	"go/token"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/rogpeppe/go-internal/testscript"
 )
-
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"sluice": main}) }
-
-// TestScripts runs testdata/script/*.txtar: the program as a person calls it,
-// with a provider and a workspace on this machine.
-func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "script"),
-		Setup: func(env *testscript.Env) error {
-			s := surround(t)
-			env.Setenv("PROVIDER", s.provider.URL)
-			env.Setenv("ENDPOINT", s.endpoint)
-			for _, r := range s.ws.Rules() {
-				for _, st := range r.Streams {
-					env.Setenv("RULE_"+st.Table, r.ID)
-				}
-			}
-			refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				http.Error(w, `{"errorCode":"E0000011","errorSummary":"Invalid token provided","token":"`+strings.TrimPrefix(r.Header.Get("Authorization"), "SSWS ")+`"}`, http.StatusUnauthorized)
-			}))
-			env.Defer(refusing.Close)
-			env.Setenv("REFUSING", refusing.URL)
-			packages := httptest.NewServer(http.FileServer(http.Dir(env.WorkDir)))
-			env.Defer(packages.Close)
-			env.Setenv("PACKAGES", packages.URL)
-			return nil
-		},
-	})
-}
 
 // imports lists which packages of ours each package may import. Data runs one
 // way and so do imports: see design, "The house".
 var imports = map[string][]string{
+	"handler":               {"handler/cli"},
+	"handler/cli":           nil, // any: a command may show each part
+	"handler/app":           {"connectors", "handler/azblob", "handler/config", "handler/dir", "handler/engine", "handler/local", "handler/logsingest", "handler/logsquery", "handler/netguard", "handler/rest", "handler/schedule", "handler/spec"},
 	"handler/scan":          {},
 	"handler/nearest":       {},
 	"handler/engine":        {}, // the vocabulary; standard library only
@@ -82,7 +52,7 @@ var imports = map[string][]string{
 
 // sdks are each used by one package, so that another could take its place.
 var sdks = map[string][]string{
-	"github.com/Azure/azure-sdk-for-go/sdk/azidentity":               {"handler"},
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity":               {"handler/app"},
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob":           {"handler/azblob"},
 	"github.com/Azure/azure-sdk-for-go/sdk/monitor/ingestion/azlogs": {"handler/logsingest"},
 	"modernc.org/sqlite":             {"handler/workspace"},
@@ -91,7 +61,7 @@ var sdks = map[string][]string{
 	"github.com/klauspost/compress":  {"handler/logsingest"},
 	"github.com/parquet-go":          {"handler/decode"},
 	"github.com/golang-jwt/jwt":      {"handler/rest"},
-	"github.com/spf13/cobra":         {"handler"},
+	"github.com/spf13/cobra":         {"handler/cli"},
 	"github.com/cockroachdb/apd":     {"handler/kql"},
 	"github.com/cespare/xxhash":      {"handler/kql"},
 	"github.com/ua-parser/uap-go":    {"handler/kql"},
@@ -117,7 +87,7 @@ func TestImportsPointOneWayAndPackagesSayWhatTheyAre(t *testing.T) {
 		documented[pkg] = documented[pkg] || f.Doc.Text() != ""
 		for _, im := range f.Imports {
 			p := strings.Trim(im.Path.Value, `"`)
-			if own, ok := strings.CutPrefix(p, module); ok && pkg != "handler" && !slices.Contains(imports[pkg], own) {
+			if own, ok := strings.CutPrefix(p, module); ok && pkg != "handler/cli" && !slices.Contains(imports[pkg], own) {
 				t.Errorf("%s imports %s: imports point one way", path, own)
 			}
 			if pkg == "handler/engine" && strings.Contains(p, ".") {
@@ -129,7 +99,7 @@ func TestImportsPointOneWayAndPackagesSayWhatTheyAre(t *testing.T) {
 				}
 			}
 		}
-		if _, ok := imports[pkg]; !ok && pkg != "handler" {
+		if _, ok := imports[pkg]; !ok {
 			t.Errorf("the package %s is not in the list of imports", pkg)
 		}
 		return nil

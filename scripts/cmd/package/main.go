@@ -53,7 +53,7 @@ func build(out, version, only string, sbom bool, release string) error {
 		return err
 	}
 	bin := filepath.Join(dir, "sluice-linux-amd64")
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X main.version="+version, "-o", bin, "./handler")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X github.com/sluice-connectors/sluice/handler/app.version="+version, "-o", bin, "./handler")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
 	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {

@@ -1,0 +1,52 @@
+package app
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/sluice-connectors/sluice/handler/config"
+	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/rest"
+	"github.com/sluice-connectors/sluice/handler/spec"
+)
+
+// NewStreams prepares streams of a connection, part by part: requests and rows.
+func NewStreams(res *config.Resolved, store engine.Store, list []*spec.Stream) (streams []*engine.Stream, err error) {
+	conn, err := OpenConnection(res, store)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range list {
+		for _, part := range conn.Parts(s) {
+			stream, err := conn.Stream(s, part)
+			if err != nil {
+				return nil, err
+			}
+			stream.Start = res.Start
+			streams = append(streams, stream)
+		}
+	}
+	return streams, nil
+}
+
+// OpenConnection prepares what the streams of a connection share. A credential that
+// the provider replaces is kept in store.
+func OpenConnection(res *config.Resolved, store engine.Store) (*rest.Connection, error) {
+	return rest.Open(res.Connector, rest.Options{Name: res.Name, Transport: Providers, BaseURL: res.BaseURL, Settings: res.Settings, UserAgent: "Sluice/" + Version(), PrivateNetwork: res.Private,
+		Azure: AzureToken, Keep: &keeper{store, "credentials/" + res.Name}})
+}
+
+// Providers is the way to the Providers; nil: the network. Tests have one of their own.
+var Providers http.RoundTripper
+
+// keeper keeps a credential in the store; it comes sealed.
+type keeper struct {
+	store engine.Store
+	name  string
+}
+
+func (k *keeper) Load(ctx context.Context) ([]byte, error) { return k.store.Get(ctx, k.name) }
+
+func (k *keeper) Save(ctx context.Context, sealed []byte) error {
+	return k.store.Put(ctx, k.name, sealed)
+}

@@ -1,0 +1,167 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluice-connectors/sluice/handler/app"
+	"github.com/sluice-connectors/sluice/handler/config"
+	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/local"
+)
+
+func runCommand(std *streams) *cobra.Command {
+	var path, name, output string
+	var budget, lease time.Duration
+	var schedule bool
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Collect once, until caught up, and exit",
+		Long: `Run collects what is new in every connection, sends it, and exits. It is made for
+cron and Kubernetes jobs: whatever stops it, the next run goes on where it was.
+
+With --schedule it stays, and collects each connection on its schedule until it is
+stopped: for containers and services. Of several that share a store each stream is
+collected by one, so that another takes over where one dies. A signal ends it once what
+was read is committed, a second one at once.
+
+As many streams are collected at a time as there is memory for: GOMEMLIMIT, else the
+container's limit, else 512 MiB for the process.
+
+Exit code 0: caught up. 1: an error; position and data stay. 2: a wrong call.
+3: its time was up before it had caught up, or another run holds a stream.`,
+		Example: `  sluice run --config sluice.yaml
+  sluice run --config sluice.yaml --connection contoso --budget 10m
+  sluice run --schedule --budget 10m -o json             # a line of JSON for each stream and run
+  sluice run --config sluice.yaml -o json | jq '.[] | select(.outcome != "ok")'`,
+		Args: atMost(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := oneOf("output", output, "text", "json"); err != nil {
+				return err
+			}
+			for flag, d := range map[string]time.Duration{"lease": lease, "budget": budget} {
+				if d < time.Second {
+					return usageError("--%s %s is too short: give 1s or more", flag, d)
+				}
+			}
+			a, err := configured(cmd, std, path)
+			if err != nil {
+				return err
+			}
+			a.LeaseTTL = lease
+			defer sayStopping(cmd.Context(), std)()
+			conns, err := a.Find(name)
+			if err != nil {
+				return err
+			}
+			if schedule && slices.ContainsFunc(conns, func(c *app.Connection) bool { return c.Err == nil }) {
+				a.Reload = func() (*config.Config, error) { return app.Load(app.ConfigPath(path), nil) }
+				return stay(cmd.Context(), a, std, conns, budget, output)
+			}
+			return printReports(std, a.CollectAll(cmd.Context(), conns, budget), output)
+		},
+	}
+	cmd.Flags().StringVar(&path, "config", "", "configuration file (default: sluice.yaml, else app settings)")
+	cmd.Flags().StringVar(&name, "connection", "", "only this connection")
+	cmd.Flags().DurationVar(&budget, "budget", time.Hour, "stop at a page after this time; the next run goes on")
+	cmd.Flags().BoolVar(&schedule, "schedule", false, "stay, and collect on the connections' schedules")
+	cmd.Flags().DurationVar(&lease, "lease", engine.DefaultLease, "after this time another run may take a stream over from one that hangs")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	return cmd
+}
+
+// sayStopping tells who stops the program that it takes a moment.
+func sayStopping(ctx context.Context, std *streams) (stop func() bool) {
+	return context.AfterFunc(ctx, func() {
+		fmt.Fprintln(std.err, "sluice: stopping as soon as what was read is committed; a second signal ends it at once")
+	})
+}
+
+// stay collects on the schedules until ctx ends.
+func stay(ctx context.Context, a *app.App, std *streams, conns []*app.Connection, budget time.Duration, output string) error {
+	var mu sync.Mutex
+	jobs, err := a.Jobs(conns, budget, func(rep *engine.Report) {
+		mu.Lock()
+		defer mu.Unlock()
+		if output == "text" {
+			fmt.Fprintf(std.out, "%s  %s\n", a.Clock.Now().Format(time.RFC3339), line(rep))
+		} else if b, err := json.Marshal(rep); err == nil {
+			fmt.Fprintf(std.out, "%s\n", b)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	local.Run(ctx, a.Clock, jobs)
+	return nil
+}
+
+func oneOf(flag, value string, allowed ...string) error {
+	for _, a := range allowed {
+		if a == value {
+			return nil
+		}
+	}
+	return usageError("--%s is %q, want %s", flag, value, strings.Join(allowed, " or "))
+}
+
+// printReports prints what runs did, and turns the worst of them into an error.
+func printReports(std *streams, reps []engine.Report, output string) error {
+	if output == "json" {
+		if err := printJSON(std.out, reps); err != nil {
+			return err
+		}
+	}
+	failed, behind, broken, lost := 0, 0, 0, ""
+	for i := range reps {
+		if output == "text" {
+			fmt.Fprintln(std.out, line(&reps[i]))
+		}
+		switch {
+		case reps[i].Outcome == engine.OK:
+		case reps[i].Stream == "":
+			broken++
+		case reps[i].Outcome == engine.Failed:
+			failed++
+			if reps[i].Reason == "gap_retention" {
+				lost = reps[i].Connection + "/" + reps[i].Stream
+			}
+		default:
+			behind++
+		}
+	}
+	streams := len(reps) - broken
+	switch {
+	case broken > 0 && streams == 0:
+		return fmt.Errorf("%s cannot run as configured", plural(int64(broken), "connection"))
+	case broken > 0:
+		return fmt.Errorf("%s cannot run as configured; of the others' streams %d of %d failed", plural(int64(broken), "connection"), failed, streams)
+	case lost != "":
+		return fmt.Errorf("%d of %d streams failed; of %s records may be lost, as its message says", failed, streams, lost)
+	case failed > 0:
+		return fmt.Errorf("%d of %d streams failed; their positions stay, and nothing is passed over", failed, streams)
+	case behind > 0:
+		return &codeError{exitBehind, fmt.Errorf("%d of %d streams did not catch up; the next run goes on there", behind, streams)}
+	}
+	return nil
+}
+
+// portTaken says why a port cannot be listened on.
+func portTaken(port string, err error) error {
+	if n, bad := strconv.ParseUint(port, 10, 16); bad != nil {
+		return usageError("--port is %q, want a number up to 65535; 0 takes a free one", port)
+	} else if n > 0 && n < 1024 && errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("cannot listen on 127.0.0.1:%s: ports below 1024 are the system's; choose another with --port", port)
+	}
+	return fmt.Errorf("cannot listen on 127.0.0.1:%s: another process has the port: stop it, or choose another with --port", port)
+}

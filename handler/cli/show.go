@@ -1,0 +1,336 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluice-connectors/sluice/connectors"
+	"github.com/sluice-connectors/sluice/handler/app"
+	"github.com/sluice-connectors/sluice/handler/config"
+	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/spec"
+)
+
+func validateCommand(std *streams) *cobra.Command {
+	return &cobra.Command{
+		Use:   "validate [FILE…]",
+		Short: "Check connector.yaml and sluice.yaml files",
+		Long: `Validate checks files and says what is wrong, with line and column, and what was
+probably meant. A file with connections is checked as a sluice.yaml, any other
+as a connector.yaml. Environment variables that a sluice.yaml refers to need not
+be set. With no file, all built-in connectors are checked, and ./sluice.yaml.`,
+		Example: "  sluice validate\n  sluice validate connectors/okta/connector.yaml sluice.yaml",
+		RunE: func(_ *cobra.Command, files []string) error {
+			if len(files) == 0 {
+				all, err := connectors.All()
+				if err != nil {
+					return err
+				}
+				for _, c := range all {
+					fmt.Fprintf(std.out, "%s: ok, %d streams, %d columns\n", c.Name, len(c.Streams), columns(c))
+				}
+				if files = nil; app.ConfigPath("") != "" {
+					files = []string{app.ConfigPath("")}
+				}
+			}
+			var errs []error
+			for _, f := range files {
+				if err := validateFile(f); err != nil {
+					errs = append(errs, err)
+					continue
+				}
+				fmt.Fprintf(std.out, "%s: ok\n", f)
+			}
+			return errors.Join(errs...)
+		},
+	}
+}
+
+func columns(c *spec.Connector) (n int) {
+	for _, t := range c.Tables {
+		n += len(t.Columns)
+	}
+	return n
+}
+
+func validateFile(path string) error {
+	if at, err := os.Stat(path); err == nil && at.IsDir() {
+		return fmt.Errorf("%s is a folder: name a file in it, such as %s", path, filepath.Join(path, "connector.yaml"))
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	switch places, err := spec.Decode(path, data, new(config.File)); {
+	case places == nil:
+		return err
+	case !places.Has("connections") && !places.Has("workspace"):
+		_, err := spec.Parse(path, data)
+		return err
+	}
+	set := func(name string) (string, bool) {
+		if v, ok := os.LookupEnv(name); ok {
+			return v, true
+		}
+		return "unset", true
+	}
+	c, err := config.Parse(path, data, connectors.Find, set, time.Now(), nil)
+	if err != nil {
+		return err
+	}
+	return c.Err()
+}
+
+func schemaCommand(std *streams) *cobra.Command {
+	return &cobra.Command{
+		Use:     "schema",
+		Short:   "Print the JSON Schema of connector.yaml, for editors",
+		Example: "  sluice schema > connector.schema.json",
+		Args:    atMost(0),
+		RunE: func(*cobra.Command, []string) error {
+			return printJSON(std.out, spec.Schema())
+		},
+	}
+}
+
+func connectorsCommand(std *streams) *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:     "connectors",
+		Short:   "List the connectors and the settings that they need",
+		Example: "  sluice connectors\n  sluice connectors -o json | jq '.[].settings'",
+		Args:    atMost(0),
+		RunE: func(*cobra.Command, []string) error {
+			if err := oneOf("output", output, "text", "json"); err != nil {
+				return err
+			}
+			all, err := connectors.All()
+			if err != nil {
+				return err
+			}
+			if output == "json" {
+				return json.NewEncoder(std.out).Encode(describeAll(all))
+			}
+			for _, c := range all {
+				fmt.Fprintf(std.out, "%s: %s (%s)\n", c.Name, c.Title, c.Publisher)
+				for _, s := range c.Streams {
+					fmt.Fprintf(std.out, "  stream   %s -> %s\n", s.Name, s.Table)
+				}
+				for _, s := range c.Settings {
+					marks := ""
+					if s.Required {
+						marks += ", required"
+					}
+					if s.Secret {
+						marks += ", secret"
+					}
+					fmt.Fprintf(std.out, "  setting  %s (%s%s): %s\n", s.Name, c.EnvName(s.Name), marks, s.Help)
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	return cmd
+}
+
+// describeAll is the connectors as scripts want them.
+func describeAll(all []*spec.Connector) []map[string]any {
+	var out []map[string]any
+	for _, c := range all {
+		var streams, settings []map[string]any
+		for _, s := range c.Streams {
+			streams = append(streams, map[string]any{"name": s.Name, "table": s.Table, "needs": s.Needs})
+		}
+		for _, s := range c.Settings {
+			settings = append(settings, map[string]any{"name": s.Name, "app_setting": c.EnvName(s.Name), "required": s.Required, "secret": s.Secret, "help": s.Help})
+		}
+		out = append(out, map[string]any{"name": c.Name, "title": c.Title, "publisher": c.Publisher, "support": c.Support.Tier,
+			"function": c.FunctionName(), "schedule": c.Schedule, "streams": streams, "settings": settings})
+	}
+	return out
+}
+
+// storeFlags are the flags of commands that only need the store.
+type storeFlags struct {
+	config, dir string
+	broken      []config.Broken // connections that cannot run, when engine has read the configuration
+}
+
+func (f *storeFlags) add(cmd *cobra.Command) {
+	cmd.PersistentFlags().StringVar(&f.config, "config", "", "configuration file (default: sluice.yaml, else app settings)")
+	cmd.PersistentFlags().StringVar(&f.dir, "dir", "", "store folder, instead of the configuration's (default of up: .sluice)")
+}
+
+// engine opens the store and nothing else.
+func (f *storeFlags) engine(ctx context.Context) (*engine.Engine, error) {
+	st := config.Store{Dir: f.dir}
+	var w config.Workspace
+	if f.dir == "" {
+		path := app.ConfigPath(f.config)
+		all, err := connectors.All()
+		if err != nil {
+			return nil, err
+		}
+		if path != "" || config.HasEnv(all, os.LookupEnv) && !uphere() {
+			c, err := app.Load(path, nil)
+			if err != nil {
+				return nil, err
+			}
+			st, w, f.broken = c.Store, c.Workspace, c.Broken
+		} else {
+			st.Dir = ".sluice"
+		}
+	}
+	if st.Dir != "" {
+		if _, err := os.Stat(st.Dir); err != nil {
+			return nil, fmt.Errorf("there is no store at %s: nothing has run here yet, or give --dir or --config", st.Dir)
+		}
+	}
+	cred, err := app.Credential(w)
+	if err != nil {
+		return nil, err
+	}
+	store, err := app.OpenStore(ctx, st, cred)
+	if err != nil {
+		return nil, err
+	}
+	e := engine.New(store, nil, slog.Default())
+	e.Holder, e.Alive = app.Holder(), app.Alive
+	return e, nil
+}
+
+// uphere reports whether up has run in this folder, and nothing says that rows go
+// elsewhere: settings of a provider are in the environment for it, too.
+func uphere() bool {
+	for _, name := range []string{"SLUICE_ENDPOINT", "SLUICE_RULES", "SLUICE_STORE"} {
+		if os.Getenv(name) != "" {
+			return false
+		}
+	}
+	_, err := os.Stat(".sluice")
+	return err == nil
+}
+
+func statusCommand(std *streams) *cobra.Command {
+	var f storeFlags
+	var output string
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show how each stream is doing",
+		Long: `Status reads the store: how the last run of each stream ended, up to when it is
+complete, how many records wait in quarantine.
+
+Exit code 1 when a stream failed or is stalled, so that a probe can use it.`,
+		Example: "  sluice status\n  sluice status --config sluice.yaml -o json | jq '.[] | {connection, state: .status.last_run.outcome}'",
+		Args:    atMost(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := oneOf("output", output, "text", "json"); err != nil {
+				return err
+			}
+			e, err := f.engine(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return printStatus(cmd.Context(), std, e, f.broken, output)
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	return cmd
+}
+
+type streamStatus struct {
+	Connection string        `json:"connection"`
+	Stream     string        `json:"stream"`
+	Status     engine.Status `json:"status"`
+}
+
+func printStatus(ctx context.Context, std *streams, e *engine.Engine, broken []config.Broken, output string) error {
+	list := []streamStatus{}
+	for name, err := range e.Store.List(ctx, "health/") {
+		if err != nil {
+			return err
+		}
+		key, ours := strings.CutSuffix(strings.TrimPrefix(name, "health/"), ".json")
+		conn, stream, two := strings.Cut(key, "/")
+		if !ours || !two { // something that lies there
+			continue
+		}
+		st, err := e.Status(ctx, &engine.Stream{Connection: conn, Name: stream})
+		if err != nil {
+			return err
+		}
+		if st.Checkpoint != nil {
+			st.Checkpoint.Seen = nil // long, and of no use to a reader
+		}
+		list = append(list, streamStatus{conn, stream, st})
+	}
+	for _, b := range broken {
+		list = append(list, streamStatus{b.Name, "", engine.Status{Report: &engine.Report{Connection: b.Name, Connector: b.Connector, Outcome: engine.Failed, Reason: "configuration", Message: b.Err.Error()}}})
+	}
+	if output == "json" {
+		if err := printJSON(std.out, list); err != nil {
+			return err
+		}
+	} else if err := statusTable(std, list); err != nil {
+		return err
+	}
+	bad := 0
+	for _, s := range list {
+		if r := s.Status.Report; s.Status.Problem != "" || r != nil && (r.Outcome == engine.Failed || r.Outcome == engine.Stalled) {
+			bad++
+		}
+	}
+	if bad > 0 {
+		return fmt.Errorf("%d of %d streams need attention", bad, len(list))
+	}
+	return nil
+}
+
+func statusTable(std *streams, list []streamStatus) error {
+	if len(list) == 0 {
+		fmt.Fprintln(std.out, "No stream has run yet.")
+		return nil
+	}
+	tw := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "STREAM\tSTATE\tROWS\tQUARANTINE\tCOMPLETE UP TO\tLAST RUN")
+	var notes []string
+	for _, s := range list {
+		r, c, key := s.Status.Report, s.Status.Checkpoint, strings.TrimSuffix(s.Connection+"/"+s.Stream, "/")
+		rows, upTo, state, at := int64(0), "-", "-", "-"
+		if c != nil {
+			rows, upTo = c.Totals.Acknowledged, c.Position.Format(time.RFC3339)
+		}
+		if r != nil {
+			state = string(r.Outcome)
+			if !r.Started.IsZero() {
+				at = r.Started.Format(time.RFC3339)
+			}
+			if r.Message != "" {
+				notes = append(notes, key+": "+r.Message)
+			}
+		}
+		if s.Status.Problem != "" && (r == nil || r.Message != s.Status.Problem) {
+			notes = append(notes, s.Status.Problem)
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%d\t%d\t%s\t%s\n", key, state, rows, s.Status.Quarantined, upTo, at)
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	for _, n := range notes {
+		fmt.Fprintln(std.out, n)
+	}
+	return nil
+}

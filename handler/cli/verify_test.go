@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluice-connectors/sluice/handler/doctor"
+	"github.com/sluice-connectors/sluice/handler/logsingest"
+	"github.com/sluice-connectors/sluice/handler/logsquery"
+)
+
+// TestVerifySeesWhatTheServiceDropped: an answer of the query API, in the form that
+// Azure gives it, is compared column by column.
+func TestVerifySeesWhatTheServiceDropped(t *testing.T) {
+	cols := []doctor.Column{{Name: "TimeGenerated", Type: "datetime"}, {Name: "EventUid", Type: "string"}, {Name: "Connection", Type: "string"}, {Name: "Big", Type: "long"},
+		{Name: "Data", Type: "dynamic"}, {Name: "Flag", Type: "bool"}, {Name: "Id", Type: "guid"}, {Name: "Part", Type: "real"}, {Name: "Gone", Type: "string"}, {Name: "Wrong", Type: "long"}}
+	c := newSentRow("T_CL", cols, time.Now())
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		columns, row := []map[string]string{}, []any{}
+		for _, col := range cols {
+			v := c.row[col.Name]
+			switch col.Name {
+			case "Gone":
+				continue
+			case "Wrong":
+				v = v.(int64) + 1
+			case "Data": // a text that holds JSON
+				b, _ := json.Marshal(v)
+				v = string(b)
+			case "TimeGenerated":
+				v = strings.Replace(v.(string), "Z", "0000Z", 1)
+			}
+			columns, row = append(columns, map[string]string{"name": col.Name, "type": col.Type}), append(row, v)
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"tables": []any{map[string]any{"name": "PrimaryResult", "columns": columns, "rows": []any{row}}}})
+	}))
+	defer srv.Close()
+	q, err := logsquery.New(srv.URL, "local", logsingest.None{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &verification{query: q}
+	if !v.look(context.Background(), c, time.Second) || !c.Arrived {
+		t.Fatalf("%+v", c)
+	}
+	var off []string
+	for _, text := range c.Off {
+		name, _, _ := strings.Cut(text, " ")
+		off = append(off, name)
+	}
+	if !slices.Equal(off, []string{"Gone", "Wrong"}) {
+		t.Errorf("%v", c.Off)
+	}
+}
