@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -20,9 +21,10 @@ import (
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
-// defaultSideBySide is how many connections are collected at a time: they wait for their
-// providers most of the time, and memory has a limit of its own.
-const defaultSideBySide = 8
+// SideBySide is how many connections are collected at a time unless somebody says
+// otherwise: they wait for their providers most of the time, and what they hold has a limit
+// of its own.
+func SideBySide() int { return min(max(8, 4*runtime.GOMAXPROCS(0)), 32) }
 
 // App is a configuration, ready to run.
 type App struct {
@@ -63,7 +65,7 @@ func New(ctx context.Context, c *config.Config, log *slog.Logger, opt Options) (
 	if err != nil {
 		return nil, err
 	}
-	a := &App{Engine: engine.New(store, sink, log), Workspace: c.Workspace, slots: make(chan struct{}, cmp.Or(opt.SideBySide, defaultSideBySide)), room: engine.NewRoom(cmp.Or(opt.Memory, memoryForRuns(debug.SetMemoryLimit(-1))))}
+	a := &App{Engine: engine.New(store, sink, log), Workspace: c.Workspace, slots: make(chan struct{}, cmp.Or(opt.SideBySide, SideBySide())), room: engine.NewRoom(cmp.Or(opt.Memory, memoryForRuns(debug.SetMemoryLimit(-1))))}
 	a.Holder, a.Alive, a.Engine.Version = Holder(), Alive, Version()
 	a.prepare(c)
 	return a, nil
@@ -104,7 +106,7 @@ func (a *App) prepare(c *config.Config) {
 
 func (a *App) open(res *config.Resolved) *Connection {
 	conn := &Connection{Resolved: *res, ConnectorName: res.Connector.Name}
-	if conn.Prepared, conn.Err = NewStreams(res, a.Store, res.Streams()); conn.Err != nil {
+	if conn.Prepared, conn.Err = NewStreams(res, a.Store, a.Log, res.Streams()); conn.Err != nil {
 		conn.Err = fmt.Errorf("connection %s: %w", res.Name, conn.Err)
 	}
 	return conn

@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -111,15 +113,26 @@ func (a *App) collectStreams(ctx context.Context, c *Connection, deadline time.T
 	return slices.Concat(byStream...)
 }
 
-// Jobs run connections on their schedules, each run within budget; done hears of each
-// stream's.
+// stagger is how long after its tick a connection is collected: always as long, so that its
+// runs come at the pace of its schedule, and not as long as others, so that a hundred of
+// one schedule do not all call at the same second.
+func stagger(name string, s schedule.Schedule, now time.Time) time.Duration {
+	next := s.Next(now)
+	most := min(s.Next(next).Sub(next)/10, 30*time.Second)
+	sum := sha256.Sum256([]byte(name))
+	part := uint64(binary.BigEndian.Uint32(sum[:])) // of 2^32
+	return time.Duration(uint64(most.Milliseconds())*part>>32) * time.Millisecond
+}
+
+// Jobs run connections on their schedules, a little apart, each run within budget; done
+// hears of each stream's.
 func (a *App) Jobs(conns []*Connection, budget time.Duration, done func(rep *engine.Report)) (jobs []local.Job, err error) {
 	for _, c := range conns {
 		s, err := schedule.Parse(c.Schedule)
 		if err != nil {
 			return nil, fmt.Errorf("connection %s: %w", c.Name, err)
 		}
-		jobs = append(jobs, local.Job{Name: c.Name, Schedule: s, Run: func(ctx context.Context) {
+		jobs = append(jobs, local.Job{Name: c.Name, Schedule: s, After: stagger(c.Name, s, a.Clock.Now()), Run: func(ctx context.Context) {
 			for _, rep := range a.CollectOne(ctx, c, budget) {
 				done(&rep)
 			}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 
 	"github.com/sluice-connectors/sluice/handler/config"
@@ -11,8 +12,8 @@ import (
 )
 
 // NewStreams prepares streams of a connection, part by part: requests and rows.
-func NewStreams(res *config.Resolved, store engine.Store, list []*spec.Stream) (streams []*engine.Stream, err error) {
-	conn, err := OpenConnection(res, store)
+func NewStreams(res *config.Resolved, store engine.Store, log *slog.Logger, list []*spec.Stream) (streams []*engine.Stream, err error) {
+	conn, err := OpenConnection(res, store, log)
 	if err != nil {
 		return nil, err
 	}
@@ -31,8 +32,8 @@ func NewStreams(res *config.Resolved, store engine.Store, list []*spec.Stream) (
 
 // OpenConnection prepares what the streams of a connection share. A credential that
 // the provider replaces is kept in store.
-func OpenConnection(res *config.Resolved, store engine.Store) (*rest.Connection, error) {
-	return rest.Open(res.Connector, rest.Options{Name: res.Name, Transport: Providers, BaseURL: res.BaseURL, Settings: res.Settings, UserAgent: "Sluice/" + Version(), PrivateNetwork: res.Private,
+func OpenConnection(res *config.Resolved, store engine.Store, log *slog.Logger) (*rest.Connection, error) {
+	return rest.Open(res.Connector, rest.Options{Name: res.Name, Transport: Providers, BaseURL: res.BaseURL, Settings: res.Settings, UserAgent: "Sluice/" + Version(), PrivateNetwork: res.Private, Log: log,
 		Azure: AzureToken, Keep: &keeper{store, "credentials/" + res.Name}})
 }
 

@@ -56,7 +56,7 @@ connections:
 		var out, log bytes.Buffer
 		cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = folder, []string{"TOKEN=x", "HOME=" + folder}, &out, &log
 		ended := connectortest.Start(t, cmd)
-		peak = max(peak, watch(cmd))
+		peak = max(peak, memoryOf(cmd))
 		<-ended
 		var reps []engine.Report
 		if err := json.Unmarshal(out.Bytes(), &reps); err != nil || len(reps) == 0 || reps[0].Outcome == engine.Failed {
@@ -86,9 +86,9 @@ connections:
 	}
 }
 
-// watch returns the peak of a process's resident memory, once it has ended. The
+// memoryOf returns the peak of a process's resident memory, once it has ended. The
 // peak that is reported to its parent counts the parent's own memory too.
-func watch(cmd *exec.Cmd) (peak int64) {
+func memoryOf(cmd *exec.Cmd) (peak int64) {
 	for {
 		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
 		_, text, ok := bytes.Cut(data, []byte("VmHWM:"))

@@ -269,7 +269,7 @@ func argv(t *testing.T, config []byte) []byte {
 	if err := os.WriteFile(filepath.Join(folder, "sluice.yaml"), config, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), filepath.Join(unpack(t), "sluice"), "run", "--verbose")
+	cmd := exec.CommandContext(t.Context(), filepath.Join(unpack(t), "sluice"), "run", "--log-level=debug")
 	cmd.Dir, cmd.Env = folder, os.Environ()
 	ended := connectortest.Start(t, cmd)
 	defer func() { _ = cmd.Process.Kill(); <-ended }()
@@ -279,7 +279,7 @@ func argv(t *testing.T, config []byte) []byte {
 		line, err = os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", cmd.Process.Pid))
 		runtime.Gosched()
 	}
-	if err != nil || !bytes.Contains(line, []byte("--verbose")) {
+	if err != nil || !bytes.Contains(line, []byte("--log-level=debug")) {
 		t.Errorf("command line %q, %v", line, err)
 	}
 	return line

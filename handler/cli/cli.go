@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -97,23 +96,14 @@ Try it without any account:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError("%s; %s --help tells more", strings.Replace(err.Error(), "time: missing unit in duration", "a time has a unit, such as 90s, 5m or 2h:", 1), cmd.CommandPath())
 	})
-	root.PersistentFlags().Bool("verbose", false, "log more")
+	logFlags(root)
 	root.AddCommand(
 		upCommand(std), runCommand(std), pollCommand(std), serveCommand(std), validateCommand(std), schemaCommand(std),
 		connectorsCommand(std), statusCommand(std), workspaceCommand(std), transformCommand(std), quarantineCommand(std), stateCommand(std), backfillCommand(std), reconcileCommand(std),
 		newCommand(std), testCommand(std), recordCommand(std), loginCommand(std),
-		deployCommand(std), doctorCommand(std), verifyCommand(std),
+		deployCommand(std), doctorCommand(std), verifyCommand(std), versionCommand(std),
 	)
 	return root
-}
-
-// logger logs for people, to standard error.
-func logger(cmd *cobra.Command, w io.Writer) *slog.Logger {
-	level := slog.LevelInfo
-	if v, _ := cmd.Flags().GetBool("verbose"); v {
-		level = slog.LevelDebug
-	}
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 }
 
 // knownCommand is an error for a command that there is not: of one below another

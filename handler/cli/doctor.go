@@ -195,7 +195,7 @@ func (x *examination) configured(ctx context.Context, c *config.Config) {
 		x.add(x.net.Reach(ctx, "rows", at)...)
 	}
 	for _, res := range c.Connections {
-		conn, err := app.OpenConnection(&res, nil)
+		conn, err := app.OpenConnection(&res, nil, nil)
 		if err != nil {
 			x.add(failed("connection", res.Name, err))
 			continue

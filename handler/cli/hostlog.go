@@ -21,7 +21,7 @@ type hostLog struct {
 }
 
 func newHostLog(out, err io.Writer) *hostLog {
-	return &hostLog{json: slog.NewJSONHandler(out, nil), err: err, mu: &sync.Mutex{}}
+	return &hostLog{json: slog.NewJSONHandler(out, &slog.HandlerOptions{Level: hostLevel()}), err: err, mu: &sync.Mutex{}}
 }
 
 // Enabled implements slog.Handler.

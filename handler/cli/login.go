@@ -53,7 +53,7 @@ func login(ctx context.Context, a *app.App, std *streams, c *app.Connection, por
 	if g := c.Connector.Auth.Grant; g != "authorization_code" {
 		return usageError("%s needs no login: its credentials are settings", cmp.Or(c.Name, c.Connector.Name))
 	}
-	conn, err := app.OpenConnection(&c.Resolved, a.Store)
+	conn, err := app.OpenConnection(&c.Resolved, a.Store, a.Log)
 	if err != nil {
 		return err
 	}

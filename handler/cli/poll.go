@@ -108,7 +108,7 @@ func (p *poll) run(ctx context.Context, std *streams, log *slog.Logger) error {
 			list = append(list, s)
 		}
 	}
-	streams, err := app.NewStreams(res, store, list)
+	streams, err := app.NewStreams(res, store, log, list)
 	if err != nil {
 		return err
 	}

@@ -13,12 +13,12 @@ import (
 )
 
 // configured is the app of a command that reads the configuration at path.
-func configured(cmd *cobra.Command, std *streams, path string) (*app.App, error) {
+func configured(cmd *cobra.Command, std *streams, path string, opt ...app.Options) (*app.App, error) {
 	c, err := app.Load(app.ConfigPath(path), nil)
 	if err != nil {
 		return nil, err
 	}
-	return app.New(cmd.Context(), c, logger(cmd, std.err), app.Options{})
+	return app.New(cmd.Context(), c, logger(cmd, std.err), append(opt, app.Options{})[0])
 }
 
 // line says what a run did, for a person.

@@ -18,12 +18,15 @@ import (
 	"github.com/sluice-connectors/sluice/handler/config"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/local"
+	"github.com/sluice-connectors/sluice/handler/watch"
 )
 
 func runCommand(std *streams) *cobra.Command {
 	var path, name, output string
 	var budget, lease time.Duration
 	var schedule bool
+	var opt app.Options
+	var watched watching
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Collect once, until caught up, and exit",
@@ -35,6 +38,10 @@ stopped: for containers and services. Of several that share a store each stream 
 collected by one, so that another takes over where one dies. A signal ends it once what
 was read is committed, a second one at once.
 
+With --listen it can be watched: /healthz fails when a connection's runs no longer end,
+/readyz while a stream's last run failed, /metrics is for Prometheus. Off this machine
+nothing else is served there.
+
 As many streams are collected at a time as there is memory for: GOMEMLIMIT, else the
 container's limit, else 512 MiB for the process.
 
@@ -42,6 +49,7 @@ Exit code 0: caught up. 1: an error; position and data stay. 2: a wrong call.
 3: its time was up before it had caught up, or another run holds a stream.`,
 		Example: `  sluice run --config sluice.yaml
   sluice run --config sluice.yaml --connection contoso --budget 10m
+  sluice run --schedule --listen 127.0.0.1:9090           # curl http://127.0.0.1:9090/readyz
   sluice run --schedule --budget 10m -o json             # a line of JSON for each stream and run
   sluice run --config sluice.yaml -o json | jq '.[] | select(.outcome != "ok")'`,
 		Args: atMost(0),
@@ -54,7 +62,13 @@ Exit code 0: caught up. 1: an error; position and data stay. 2: a wrong call.
 					return usageError("--%s %s is too short: give 1s or more", flag, d)
 				}
 			}
-			a, err := configured(cmd, std, path)
+			if err := watched.check(schedule); err != nil {
+				return err
+			}
+			if opt.SideBySide < 1 {
+				return usageError("--side-by-side %d: want 1 or more", opt.SideBySide)
+			}
+			a, err := configured(cmd, std, path, opt)
 			if err != nil {
 				return err
 			}
@@ -66,7 +80,7 @@ Exit code 0: caught up. 1: an error; position and data stay. 2: a wrong call.
 			}
 			if schedule && slices.ContainsFunc(conns, func(c *app.Connection) bool { return c.Err == nil }) {
 				a.Reload = func() (*config.Config, error) { return app.Load(app.ConfigPath(path), nil) }
-				return stay(cmd.Context(), a, std, conns, budget, output)
+				return stay(cmd.Context(), a, std, conns, watched, budget, output)
 			}
 			return printReports(std, a.CollectAll(cmd.Context(), conns, budget), output)
 		},
@@ -74,7 +88,10 @@ Exit code 0: caught up. 1: an error; position and data stay. 2: a wrong call.
 	cmd.Flags().StringVar(&path, "config", "", "configuration file (default: sluice.yaml, else app settings)")
 	cmd.Flags().StringVar(&name, "connection", "", "only this connection")
 	cmd.Flags().DurationVar(&budget, "budget", time.Hour, "stop at a page after this time; the next run goes on")
+	cmd.Flags().IntVar(&opt.SideBySide, "side-by-side", app.SideBySide(), "connections that are collected at a time")
 	cmd.Flags().BoolVar(&schedule, "schedule", false, "stay, and collect on the connections' schedules")
+	cmd.Flags().StringVar(&watched.listen, "listen", "", "with --schedule: serve /healthz, /readyz and /metrics at HOST:PORT")
+	cmd.Flags().BoolVar(&watched.profile, "pprof", false, "with --listen on this machine: serve /debug/pprof too")
 	cmd.Flags().DurationVar(&lease, "lease", engine.DefaultLease, "after this time another run may take a stream over from one that hangs")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	return cmd
@@ -88,9 +105,11 @@ func sayStopping(ctx context.Context, std *streams) (stop func() bool) {
 }
 
 // stay collects on the schedules until ctx ends.
-func stay(ctx context.Context, a *app.App, std *streams, conns []*app.Connection, budget time.Duration, output string) error {
+func stay(ctx context.Context, a *app.App, std *streams, conns []*app.Connection, watched watching, budget time.Duration, output string) error {
 	var mu sync.Mutex
+	w := watch.New(a.Clock.Now, app.Version())
 	jobs, err := a.Jobs(conns, budget, func(rep *engine.Report) {
+		w.Report(rep)
 		mu.Lock()
 		defer mu.Unlock()
 		if output == "text" {
@@ -99,6 +118,9 @@ func stay(ctx context.Context, a *app.App, std *streams, conns []*app.Connection
 			fmt.Fprintf(std.out, "%s\n", b)
 		}
 	})
+	if err == nil {
+		jobs, err = watched.start(ctx, a, w, jobs, budget)
+	}
 	if err != nil {
 		return err
 	}

@@ -106,7 +106,10 @@ func (d *delivery) upload(ctx context.Context, f *flight, i, j int) error {
 func (d *delivery) post(ctx context.Context, f *flight, b Batch) error {
 	whole, cancel := d.e.until(context.WithoutCancel(ctx), d.deadline, uploadGrace)
 	defer cancel()
-	return d.e.retry(ctx, d.deadline, f.wait(d.e), func() error { return d.e.Sink.Upload(whole, b) })
+	began := d.e.Clock.Now()
+	err := d.e.retry(ctx, d.deadline, f.wait(d.e), func() error { return d.e.Sink.Upload(whole, b) })
+	d.e.Log.Debug("batch", "stream", d.s.Key(), "table", b.Table, "rows", b.Count, "bytes", len(b.Rows), "ms", d.e.Clock.Now().Sub(began).Milliseconds(), "taken", err == nil)
+	return err
 }
 
 // wait sleeps and lets the run renew its lease meanwhile.

@@ -355,6 +355,9 @@ func (r *run) fetch(ctx context.Context) (page *Page, err error) {
 		}
 		return err
 	})
+	if err == nil {
+		r.e.Log.Debug("page", "stream", r.s.Key(), "from", w.From, "to", w.To, "number", r.work.Pages+1, "bytes", len(page.Records), "more", page.Next != "")
+	}
 	return page, err
 }
 
@@ -395,6 +398,7 @@ func (r *run) save(ctx context.Context) error {
 		return err
 	}
 	r.gen, r.saved = gen, r.e.Clock.Now()
+	r.e.Log.Debug("commit", "stream", r.s.Key(), "generation", gen, "position", r.c.Position, "last_event", r.c.LastEvent)
 	return nil
 }
 

@@ -6,6 +6,7 @@ package local
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/schedule"
@@ -15,6 +16,7 @@ import (
 type Job struct {
 	Name     string
 	Schedule schedule.Schedule
+	After    time.Duration // how long after its tick it runs
 	Run      func(context.Context)
 }
 
@@ -28,7 +30,7 @@ func Run(ctx context.Context, clock engine.Clock, jobs []Job) {
 			for ctx.Err() == nil {
 				started := clock.Now()
 				j.Run(ctx)
-				if wait := j.Schedule.Next(started).Sub(clock.Now()); wait > 0 {
+				if wait := j.Schedule.Next(started.Add(-j.After)).Add(j.After).Sub(clock.Now()); wait > 0 {
 					if clock.Sleep(ctx, wait) != nil {
 						return
 					}

@@ -13,6 +13,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -37,6 +38,8 @@ type Options struct {
 	UserAgent string
 	// PrivateNetwork allows a base_url whose name leads to a private address.
 	PrivateNetwork bool
+	// Log has a line for each request at debug; nil: none.
+	Log *slog.Logger
 	// Azure gives tokens of Microsoft Entra ID for Sluice's own identity.
 	Azure AzureToken
 	// Keep stores a credential that the provider replaces, such as a refresh
@@ -113,6 +116,9 @@ func (r *Connection) openClient() error {
 	transport = &patient{transport, headPatience, idlePatience}
 	if r.opt.Through != nil {
 		transport = r.opt.Through(transport)
+	}
+	if r.opt.Log != nil {
+		transport = &traced{transport, r.opt.Log, r}
 	}
 	r.client = &http.Client{Timeout: callPatience, CheckRedirect: r.checkRedirect, Transport: transport}
 	r.tokens = &http.Client{Timeout: tokenPatience, CheckRedirect: netguard.NotSentOn, Transport: transport}

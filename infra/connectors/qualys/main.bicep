@@ -49,6 +49,9 @@ param privateLinkScopeId string = ''
 @description('Resource id of the workspace for the app\'s own logs (Application Insights), which it bills. Empty: none are kept.')
 param insightsWorkspaceId string = ''
 
+@description('What the app logs: debug has a line for each request, page, batch and commit.')
+param logLevel 'debug' | 'info' | 'warn' | 'error' = 'info'
+
 @description('Assign roles to the app\'s identity. It takes Owner, User Access Administrator or Role Based Access Control Administrator; without, the README lists what to assign.')
 param assignRoles bool = true
 
@@ -327,6 +330,7 @@ var settings appSetting[] = [
   { name: 'SLUICE_START', value: lookback }
   { name: 'SLUICE_WORKSPACE_ID', value: readBack ? workspace.properties.customerId : '' }
   { name: 'SLUICE_DOCTOR_SCHEDULE', value: '0 30 5 * * *' }
+  { name: 'SLUICE_LOG_LEVEL', value: logLevel == 'info' ? '' : logLevel }
   { name: 'SLUICE_PACKAGE_SHA256', value: packageSha256 }
   { name: 'SLUICE_RULES', value: string(health.outputs.rules) }
   { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: empty(insightsWorkspaceId) ? '' : monitoring!.outputs.address }

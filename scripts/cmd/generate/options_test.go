@@ -63,6 +63,8 @@ var optionChanges = []struct {
 		- Web/sites/extensions`},
 	{"schedule", "0 0 * * * *", `
 		~ Web/sites setting.OKTA_SCHEDULE`},
+	{"logLevel", "debug", `
+		~ Web/sites setting.SLUICE_LOG_LEVEL`},
 	{"lookback", "-7d", `
 		~ Web/sites setting.SLUICE_START`},
 	{"plan", "premium", `
