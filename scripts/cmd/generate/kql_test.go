@@ -30,9 +30,11 @@ func TestMicrosoftsParserReadsAllQueries(t *testing.T) {
 		}
 	}
 	n := map[string]int{}
-	for _, r := range slices.Concat(res.Resources, apart.Resources) {
+	for i, r := range slices.Concat(res.Resources, apart.Resources) {
 		for what, query := range queries(t, r) {
-			n[r.Type]++
+			if i < len(res.Resources) {
+				n[r.Type]++
+			}
 			answer := k.Check(t, kusto.Query{Text: query, Tables: tables})
 			for _, e := range answer.Errors {
 				// An older table need not be there: isfuzzy leaves it out.
