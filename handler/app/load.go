@@ -14,11 +14,11 @@ func Load(path string, local *config.Workspace) (*config.Config, error) {
 	if path != "" {
 		return config.Load(path, connectors.Find, os.LookupEnv, now, local)
 	}
-	all, err := connectors.All()
+	all, err := connectors.Outlines()
 	if err != nil {
 		return nil, err
 	}
-	return config.FromEnv(all, os.Environ(), now, local)
+	return config.FromEnv(all, connectors.Find, os.Environ(), now, local)
 }
 
 // ConfigPath is the flag, else sluice.yaml where there is one, else "".

@@ -27,7 +27,7 @@ func TestEachRuleHasItsEndpoint(t *testing.T) {
 	srv := httptest.NewServer(other.Handler())
 	defer srv.Close()
 	env := append(s.env(t.TempDir()), `OKTA_RULES={"OktaV2_CL": {"id": "`+rulesOf(other)["OktaV2_CL"].ID+`", "stream": "Custom-OktaV2_CL", "endpoint": "`+srv.URL+`"}}`)
-	c, err := config.FromEnv(allConnectors(t), env, time.Now(), nil)
+	c, err := config.FromEnv(allConnectors(t), connectors.Find, env, time.Now(), nil)
 	if err = errors.Join(err, c.Err()); err != nil {
 		t.Fatal(err)
 	}

@@ -121,7 +121,7 @@ func (s *server) config() (*config.Config, error) { return app.Load(app.ConfigPa
 
 // functions makes one function of each connector, and the doctor's.
 func (s *server) functions() (map[string]invoke.Func, error) {
-	all, err := connectors.All()
+	all, err := connectors.Outlines()
 	if err != nil {
 		return nil, err
 	}

@@ -186,7 +186,7 @@ func environ(pairs ...string) (list []string) {
 
 func all(t *testing.T) []*spec.Connector {
 	t.Helper()
-	all, err := connectors.All()
+	all, err := connectors.Outlines()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +200,7 @@ func settled(pairs ...string) []string {
 }
 
 func TestFromEnv(t *testing.T) {
-	c, err := FromEnv(all(t), settled("OKTA_API_TOKEN", "s3cret-value\r\n", "SLUICE_CREDENTIAL", "managed_identity\n"), now, nil)
+	c, err := FromEnv(all(t), connectors.Find, settled("OKTA_API_TOKEN", "s3cret-value\r\n", "SLUICE_CREDENTIAL", "managed_identity\n"), now, nil)
 	if err != nil || len(c.Connections) != 1 || len(c.Broken)+len(c.Warnings) > 0 {
 		t.Fatalf("%+v, %v", c, err)
 	}
@@ -246,7 +246,7 @@ func TestMistakesInAppSettingsNameTheSetting(t *testing.T) {
 		if name == "misspelt" {
 			pairs = append(pairs, "SLUICE_ENDPOINT", "")
 		}
-		got, err := FromEnv(all(t), settled(pairs...), now, nil)
+		got, err := FromEnv(all(t), connectors.Find, settled(pairs...), now, nil)
 		if err == nil {
 			err = got.Err()
 		}
@@ -261,14 +261,14 @@ func TestMistakesInAppSettingsNameTheSetting(t *testing.T) {
 
 // TestAMisspeltSettingIsNamed: beside the one that lacks for it.
 func TestAMisspeltSettingIsNamed(t *testing.T) {
-	c, err := FromEnv(all(t), settled("OKTA_DOMAIN", "", "OKTA_DOMIAN", "contoso.okta.com", "SLACK_SERVICE_HOST", "10.0.0.1", "OKTA_SERVICE_HOST", "10.0.0.1"), now, nil)
+	c, err := FromEnv(all(t), connectors.Find, settled("OKTA_DOMAIN", "", "OKTA_DOMIAN", "contoso.okta.com", "SLACK_SERVICE_HOST", "10.0.0.1", "OKTA_SERVICE_HOST", "10.0.0.1"), now, nil)
 	if err != nil || len(c.Broken) != 1 || !strings.Contains(c.Broken[0].Err.Error(), "app setting OKTA_DOMIAN: okta has no such setting (did you mean OKTA_DOMAIN?)") {
 		t.Errorf("%+v, %v", c, err)
 	}
 	if len(c.Warnings) != 1 || !strings.HasSuffix(c.Warnings[0], ": OKTA_SERVICE_HOST") {
 		t.Errorf("warnings %q", c.Warnings)
 	}
-	c, err = FromEnv(all(t), environ("GITHUB_ACTIONS", "true", "GITHUB_STATE", "/x", "GITHUB_ORGANIZATION", "contoso", "GITHUB_TOKEN", "x", "SLUICE_ENDPOINT", "https://x.example",
+	c, err = FromEnv(all(t), connectors.Find, environ("GITHUB_ACTIONS", "true", "GITHUB_STATE", "/x", "GITHUB_ORGANIZATION", "contoso", "GITHUB_TOKEN", "x", "SLUICE_ENDPOINT", "https://x.example",
 		"SLUICE_RULES", `{"GitHubAuditLogsV2_CL":{"id":"dcr-00000000000000000000000000000001","stream":"Custom-G_CL"}}`), now, nil)
 	if err != nil || c.Err() != nil || len(c.Warnings) > 0 {
 		t.Errorf("on a runner of GitHub's: %+v, %v", c, err)
@@ -296,12 +296,12 @@ func TestParseStart(t *testing.T) {
 func TestRulesHaveEndpoints(t *testing.T) {
 	const rule = `{"id":"dcr-00000000000000000000000000000001","stream":"Custom-s","endpoint":"https://%s"}`
 	one := func(table, at string) string { return `{"` + table + `":` + strings.Replace(rule, "%s", at, 1) + `}` }
-	c, err := FromEnv(all(t), environ("OKTA_DOMAIN", "contoso.okta.com", "OKTA_API_TOKEN", "x", "SLUICE_RULES", one("SluiceHealth_CL", "h.usgovvirginia-1.ingest.monitor.azure.us"),
+	c, err := FromEnv(all(t), connectors.Find, environ("OKTA_DOMAIN", "contoso.okta.com", "OKTA_API_TOKEN", "x", "SLUICE_RULES", one("SluiceHealth_CL", "h.usgovvirginia-1.ingest.monitor.azure.us"),
 		"OKTA_RULES", one("OktaV2_CL", "o.usgovvirginia-1.ingest.monitor.azure.us")), now, nil)
 	if err = errors.Join(err, c.Err()); err != nil || len(c.Workspace.Endpoints()) != 2 || c.Workspace.Cloud != "AzureUSGovernment" {
 		t.Errorf("%+v, %v", c, err)
 	}
-	c, err = FromEnv(all(t), environ("OKTA_DOMAIN", "contoso.okta.com", "SLACK_TOKEN", "x", "SLUICE_RULES", one("SlackAuditV2_CL", "x.example"), "OKTA_RULES", "x"), now, nil)
+	c, err = FromEnv(all(t), connectors.Find, environ("OKTA_DOMAIN", "contoso.okta.com", "SLACK_TOKEN", "x", "SLUICE_RULES", one("SlackAuditV2_CL", "x.example"), "OKTA_RULES", "x"), now, nil)
 	if err != nil || len(c.Connections) != 1 || len(c.Broken) != 1 || !strings.Contains(c.Broken[0].Err.Error(), "app setting OKTA_API_TOKEN") || !strings.Contains(c.Broken[0].Err.Error(), "app setting OKTA_RULES") {
 		t.Errorf("%+v, %v", c, err)
 	}

@@ -19,15 +19,16 @@ import (
 // FromEnv makes a configuration from app settings alone: OKTA_DOMAIN and
 // OKTA_API_TOKEN make a connection okta. Where rows go and what is kept where
 // stands in SLUICE_ENDPOINT, SLUICE_RULES (or OKTA_RULES for one connector) and
-// SLUICE_STORE. environ lists NAME=value, as os.Environ does.
-func FromEnv(all []*spec.Connector, environ []string, now time.Time, local *Workspace) (*Config, error) {
+// SLUICE_STORE. all are the connectors, of which the names and settings are enough; find
+// has the rest of those that are configured. environ lists NAME=value, as os.Environ does.
+func FromEnv(all []*spec.Connector, find func(name string) (*spec.Connector, error), environ []string, now time.Time, local *Workspace) (*Config, error) {
 	s := &settings{all: all, values: map[string]string{}, f: &File{}}
 	for _, pair := range environ {
 		if name, value, ok := strings.Cut(pair, "="); ok {
 			s.values[name] = value
 		}
 	}
-	s.r = &resolver{find: s.find, env: s.lookup, now: now, problem: s.problem, local: local, owner: shared}
+	s.r = &resolver{find: find, env: s.lookup, now: now, problem: s.problem, local: local, owner: shared}
 	s.workspace()
 	s.store()
 	s.connections()
@@ -63,15 +64,6 @@ func (s *settings) get(name string) string { return trim(s.values[name]) }
 func (s *settings) lookup(name string) (string, bool) {
 	v, ok := s.values[name]
 	return v, ok
-}
-
-func (s *settings) find(name string) (*spec.Connector, error) {
-	for _, c := range s.all {
-		if c.Name == name {
-			return c, nil
-		}
-	}
-	return nil, fmt.Errorf("there is no connector %q", name)
 }
 
 func (s *settings) workspace() {
@@ -305,7 +297,7 @@ func (s *settings) at(path string) string {
 		return path
 	}
 	i, _ := strconv.Atoi(m[1])
-	c, _ := s.find(s.f.Connections[i].Connector)
+	c := s.all[slices.IndexFunc(s.all, func(c *spec.Connector) bool { return c.Name == s.f.Connections[i].Connector })]
 	if m[2] == "" {
 		return strings.TrimSuffix(c.EnvName(""), "_") + "_…"
 	}

@@ -74,6 +74,11 @@ func generate(root string) (map[string]string, error) {
 	if err := renew(files, filepath.Join(root, "README.md"), connectorList(cs)); err != nil {
 		return nil, err
 	}
+	outlines, err := connectors.OutlinesOf(cs)
+	if err != nil {
+		return nil, err
+	}
+	files[filepath.Join(root, "connectors", "outlines.json")] = string(outlines)
 	doctor, err := functionJSON("scripts/cmd/generate", "SLUICE_DOCTOR_SCHEDULE")
 	if err != nil {
 		return nil, err

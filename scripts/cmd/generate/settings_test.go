@@ -90,7 +90,7 @@ func TestSettingsStartTheConnectors(t *testing.T) {
 		for name, value := range settings {
 			environ = append(environ, name+"="+standIn(value))
 		}
-		cfg, err := config.FromEnv(cs, environ, time.Now(), nil)
+		cfg, err := config.FromEnv(cs, connectors.Find, environ, time.Now(), nil)
 		if err == nil {
 			err = cfg.Err()
 		}
