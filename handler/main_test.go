@@ -70,6 +70,27 @@ var sdks = map[string][]string{
 	"golang.org/x/oauth2":            {"handler/rest"},
 }
 
+// TestNoFileIsTooLong: what is longer than this has more than one subject.
+func TestNoFileIsTooLong(t *testing.T) {
+	const most = 500
+	err := filepath.WalkDir("..", func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git") {
+			return filepath.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(path, ".go") {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if n := strings.Count(string(text), "\n"); n > most {
+			t.Errorf("%s has %d lines: at most %d", path, n, most)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 const module = "github.com/sluice-connectors/sluice/"
 
 func TestImportsPointOneWayAndPackagesSayWhatTheyAre(t *testing.T) {
