@@ -134,21 +134,24 @@ func TestTheExamplePipelineGivesWhatItsParameterFileReads(t *testing.T) {
 	}
 }
 
-// TestTheREADMEsCommandsAreTaken: each sluice command in a block of the README is one
-// that the program takes.
+// TestTheREADMEsCommandsAreTaken: each sluice command in a block of a README is one that
+// the program takes.
 func TestTheREADMEsCommandsAreTaken(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	n := 0
-	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
-		for line := range strings.Lines(block[1]) {
-			line, _, _ = strings.Cut(line, "#")
-			line, _, _ = strings.Cut(line, " > ")
-			if fields := strings.Fields(strings.TrimPrefix(line, "./")); len(fields) > 1 && fields[0] == "sluice" && !strings.Contains(line, "'") {
-				n++
-				accepted(t, "README", fields[1:])
+	for _, folder := range []string{".", "infra", "connectors", "handler", "handler/config", "handler/kql", "handler/spec"} {
+		path := filepath.Join("..", "..", filepath.FromSlash(folder), "README.md")
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+			for line := range strings.Lines(block[1]) {
+				line, _, _ = strings.Cut(line, "#")
+				line, _, _ = strings.Cut(line, " > ")
+				if fields := strings.Fields(strings.TrimPrefix(line, "./")); len(fields) > 1 && fields[0] == "sluice" && !strings.Contains(line, "'") {
+					n++
+					accepted(t, path, fields[1:])
+				}
 			}
 		}
 	}

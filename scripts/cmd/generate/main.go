@@ -252,10 +252,10 @@ const (
 	end   = "<!-- end of the generated part -->"
 )
 
-// connectorList is the table of all connectors.
+// connectorList is the table of all connectors; each one's page has its button.
 func connectorList(cs []*spec.Connector) string {
 	var b strings.Builder
-	b.WriteString("\n| Connector | Streams | Tables | |\n|---|---|---|---|\n")
+	b.WriteString("\n| Connector | Streams | Tables |\n|---|---|---|\n")
 	for _, c := range cs {
 		var streams, tables []string
 		for _, s := range c.Streams {
@@ -271,7 +271,7 @@ func connectorList(cs []*spec.Connector) string {
 		if len(tables) > 4 {
 			tables = append(tables[:3], fmt.Sprintf("%d more", len(tables)-3))
 		}
-		fmt.Fprintf(&b, "| [%s](connectors/%s/README.md) | %s | %s | [Deploy](%s) |\n", c.Title, c.Name, strings.Join(streams, ", "), strings.Join(tables, ", "), button(c.Name))
+		fmt.Fprintf(&b, "| [%s](connectors/%s/README.md) | %s | %s |\n", c.Title, c.Name, strings.Join(streams, ", "), strings.Join(tables, ", "))
 	}
 	return b.String()
 }
