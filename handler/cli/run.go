@@ -2,23 +2,17 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-connectors/sluice/handler/app"
-	"github.com/sluice-connectors/sluice/handler/config"
 	"github.com/sluice-connectors/sluice/handler/engine"
-	"github.com/sluice-connectors/sluice/handler/local"
-	"github.com/sluice-connectors/sluice/handler/watch"
 )
 
 func runCommand(std *streams) *cobra.Command {
@@ -37,6 +31,10 @@ With --schedule it stays, and collects each connection on its schedule until it 
 stopped: for containers and services. Of several that share a store each stream is
 collected by one, so that another takes over where one dies. A signal ends it once what
 was read is committed, a second one at once.
+
+When sluice.yaml changes, or at SIGHUP, it is read again: runs under way come to their
+next page, and what is new begins. One that is wrong is named in the log, and changes
+nothing.
 
 With --listen it can be watched: /healthz fails when a connection's runs no longer end,
 /readyz while a stream's last run failed, /metrics is for Prometheus. Off this machine
@@ -78,9 +76,16 @@ Exit code 0: caught up. 1: an error; position and data stay. 2: a wrong call.
 			if err != nil {
 				return err
 			}
-			if schedule && slices.ContainsFunc(conns, func(c *app.Connection) bool { return c.Err == nil }) {
-				a.Reload = func() (*config.Config, error) { return app.Load(app.ConfigPath(path), nil) }
-				return stay(cmd.Context(), a, std, conns, watched, budget, output)
+			if schedule && canRun(conns) {
+				again := func() (*app.App, error) {
+					next, err := configured(cmd, std, path, opt)
+					if err == nil {
+						next.LeaseTTL = lease
+					}
+					return next, err
+				}
+				s := &staying{std: std, path: app.ConfigPath(path), connection: name, budget: budget, output: output, watched: watched, open: again}
+				return s.run(cmd.Context(), a)
 			}
 			return printReports(std, a.CollectAll(cmd.Context(), conns, budget), output)
 		},
@@ -102,30 +107,6 @@ func sayStopping(ctx context.Context, std *streams) (stop func() bool) {
 	return context.AfterFunc(ctx, func() {
 		fmt.Fprintln(std.err, "sluice: stopping as soon as what was read is committed; a second signal ends it at once")
 	})
-}
-
-// stay collects on the schedules until ctx ends.
-func stay(ctx context.Context, a *app.App, std *streams, conns []*app.Connection, watched watching, budget time.Duration, output string) error {
-	var mu sync.Mutex
-	w := watch.New(a.Clock.Now, app.Version())
-	jobs, err := a.Jobs(conns, budget, func(rep *engine.Report) {
-		w.Report(rep)
-		mu.Lock()
-		defer mu.Unlock()
-		if output == "text" {
-			fmt.Fprintf(std.out, "%s  %s\n", a.Clock.Now().Format(time.RFC3339), line(rep))
-		} else if b, err := json.Marshal(rep); err == nil {
-			fmt.Fprintf(std.out, "%s\n", b)
-		}
-	})
-	if err == nil {
-		jobs, err = watched.start(ctx, a, w, jobs, budget)
-	}
-	if err != nil {
-		return err
-	}
-	local.Run(ctx, a.Clock, jobs)
-	return nil
 }
 
 func oneOf(flag, value string, allowed ...string) error {

@@ -39,7 +39,7 @@ func TestRunWithAScheduleStays(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	a.Clock = &impatient{waits: 3, stop: stop}
 	var out bytes.Buffer
-	if err := stay(ctx, a, &streams{out: &out}, a.Connections(), watching{}, time.Minute, "json"); err != nil {
+	if err := (&staying{std: &streams{out: &out}, budget: time.Minute, output: "json"}).run(ctx, a); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
@@ -110,7 +110,7 @@ func TestAProcessThatStaysCanBeWatched(t *testing.T) {
 				t.Errorf("%s: / %d", at, code)
 			}
 		}}
-		if err := stay(ctx, a, &streams{out: io.Discard}, a.Connections(), watching{listen: at, profile: local}, time.Minute, "json"); err != nil {
+		if err := (&staying{std: &streams{out: io.Discard}, watched: watching{listen: at, profile: local}, budget: time.Minute, output: "json"}).run(ctx, a); err != nil {
 			t.Fatal(err)
 		}
 	}

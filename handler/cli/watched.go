@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -9,7 +10,6 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
-	"github.com/sluice-connectors/sluice/handler/app"
 	"github.com/sluice-connectors/sluice/handler/local"
 	"github.com/sluice-connectors/sluice/handler/netguard"
 	"github.com/sluice-connectors/sluice/handler/watch"
@@ -38,34 +38,41 @@ func (o watching) check(stays bool) error {
 	return nil
 }
 
-// start serves what there is to watch of jobs until ctx ends. It returns the jobs as they
-// are watched. Off this machine nothing else is served, by whatever name it is asked.
-func (o watching) start(ctx context.Context, a *app.App, w *watch.Watch, jobs []local.Job, budget time.Duration) ([]local.Job, error) {
+// serve answers those who watch until ctx ends. Off this machine nothing else is served, by
+// whatever name it is asked.
+func (o watching) serve(ctx context.Context, log *slog.Logger, w *watch.Watch) error {
 	if o.listen == "" {
-		return jobs, nil
+		return nil
 	}
 	ln, err := net.Listen("tcp", o.listen)
 	if err != nil {
-		return nil, usageError("--listen %s: %v", o.listen, err)
+		return usageError("--listen %s: %v", o.listen, err)
 	}
+	srv := &http.Server{Handler: http.MaxBytesHandler(w.Handler(), 1<<16), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	if host, _, _ := net.SplitHostPort(o.listen); netguard.Loopback(host) {
+		srv = netguard.Server(o.local(w), log)
+	}
+	log.Info("to be watched", "address", "http://"+ln.Addr().String(), "pprof", o.profile)
+	go srv.Serve(ln)
+	context.AfterFunc(ctx, func() { srv.Close() })
+	return nil
+}
+
+// watchedJobs are jobs that tell w when a run has ended; w expects no others.
+func watchedJobs(w *watch.Watch, now time.Time, jobs []local.Job, budget time.Duration) []local.Job {
+	within := map[string]time.Duration{}
 	for i := range jobs {
 		j := &jobs[i]
-		next := j.Schedule.Next(a.Clock.Now())
-		w.Expect(j.Name, 2*j.Schedule.Next(next).Sub(next)+j.After+budget+time.Minute)
+		next := j.Schedule.Next(now)
+		within[j.Name] = 2*j.Schedule.Next(next).Sub(next) + j.After + budget + time.Minute
 		run := j.Run
 		j.Run = func(ctx context.Context) {
 			run(ctx)
 			w.Ended(j.Name)
 		}
 	}
-	srv := &http.Server{Handler: http.MaxBytesHandler(w.Handler(), 1<<16), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
-	if host, _, _ := net.SplitHostPort(o.listen); netguard.Loopback(host) {
-		srv = netguard.Server(o.local(w), a.Log)
-	}
-	a.Log.Info("to be watched", "address", "http://"+ln.Addr().String(), "pprof", o.profile)
-	go srv.Serve(ln)
-	context.AfterFunc(ctx, func() { srv.Close() })
-	return jobs, nil
+	w.Expect(within)
+	return jobs
 }
 
 // local is what is served on this machine.

@@ -6,6 +6,7 @@ package watch
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -47,11 +48,16 @@ func New(now func() time.Time, version string) *Watch {
 	return w
 }
 
-// Expect says that runs of a connection end at least so often.
-func (w *Watch) Expect(connection string, within time.Duration) {
+// Expect says which connections there are, and that runs of each end at least so often.
+// What was known of others is forgotten.
+func (w *Watch) Expect(within map[string]time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.jobs[connection] = &job{within, w.now()}
+	clear(w.jobs)
+	for connection, d := range within {
+		w.jobs[connection] = &job{d, w.now()}
+	}
+	maps.DeleteFunc(w.last, func(key stream, _ *engine.Report) bool { return w.jobs[key.connection] == nil })
 }
 
 // Ended says that a run of a connection has come to its end, however it went.

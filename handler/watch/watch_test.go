@@ -24,8 +24,7 @@ func get(t *testing.T, w *Watch, path string) (int, string) {
 func TestHealthAndReadiness(t *testing.T) {
 	now := time.Date(2026, 11, 26, 10, 0, 0, 0, time.UTC)
 	w := New(func() time.Time { return now }, "1.2.3")
-	w.Expect("a", 10*time.Minute)
-	w.Expect("b", time.Hour)
+	w.Expect(map[string]time.Duration{"a": 10 * time.Minute, "b": time.Hour})
 	ok := engine.Report{Connection: "a", Connector: "okta", Stream: "log", Outcome: engine.OK, Position: now}
 	failed := ok
 	failed.Outcome, failed.Reason, failed.Message = engine.Failed, "wrong_credentials", "the provider said: s3cret"
@@ -43,6 +42,7 @@ func TestHealthAndReadiness(t *testing.T) {
 		{func() { w.Report(&failed) }, "ok", "a/log: failed (wrong_credentials)\n"},
 		{func() { now = now.Add(10*time.Minute + time.Second) }, "a: no run has ended for 10m1s", "a/log: failed (wrong_credentials)\n"},
 		{func() { w.Ended("a"); w.Report(&ok) }, "ok", "ok\n"},
+		{func() { w.Report(&failed); w.Expect(map[string]time.Duration{"b": time.Hour, "c": time.Hour}) }, "ok", "c: has not run yet\n"},
 	} {
 		step.do()
 		code, health := get(t, w, "/healthz")
