@@ -103,6 +103,7 @@ Try it without any account:
 		newCommand(std), testCommand(std), recordCommand(std), loginCommand(std),
 		deployCommand(std), doctorCommand(std), verifyCommand(std), versionCommand(std),
 	)
+	completeNames(root)
 	return root
 }
 

@@ -93,12 +93,20 @@ func validateFile(path string) error {
 
 func schemaCommand(std *streams) *cobra.Command {
 	return &cobra.Command{
-		Use:     "schema",
-		Short:   "Print the JSON Schema of connector.yaml, for editors",
-		Example: "  sluice schema > connector.schema.json",
-		Args:    atMost(0),
-		RunE: func(*cobra.Command, []string) error {
-			return printJSON(std.out, spec.Schema())
+		Use:       "schema [connector|config]",
+		Short:     "Print the JSON Schema of connector.yaml, or of sluice.yaml, for editors",
+		Example:   "  sluice schema > connector.schema.json\n  sluice schema config > sluice.schema.json",
+		Args:      atMost(1),
+		ValidArgs: []string{"connector", "config"},
+		RunE: func(_ *cobra.Command, args []string) error {
+			switch of := append(args, "connector")[0]; of {
+			case "connector":
+				return printJSON(std.out, spec.Schema())
+			case "config":
+				return printJSON(std.out, config.Schema())
+			default:
+				return usageError("there is no schema of %q: want connector or config", of)
+			}
 		},
 	}
 }

@@ -6,10 +6,13 @@ import (
 )
 
 // Schema returns the JSON Schema (draft 2020-12) of connector.yaml, for editors.
-func Schema() map[string]any {
-	s := schemaOf(reflect.TypeFor[Connector]())
+func Schema() map[string]any { return SchemaOf("Sluice connector", reflect.TypeFor[Connector]()) }
+
+// SchemaOf returns the JSON Schema of a file whose keys a type has in its tags.
+func SchemaOf(title string, t reflect.Type) map[string]any {
+	s := schemaOf(t)
 	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-	s["title"] = "Sluice connector"
+	s["title"] = title
 	return s
 }
 
@@ -30,6 +33,9 @@ func schemaOf(t reflect.Type) map[string]any {
 		return map[string]any{"type": "array", "items": schemaOf(t.Elem())}
 	case reflect.Map:
 		value := map[string]any{"type": one}
+		if t.Elem().Kind() == reflect.Struct {
+			value = schemaOf(t.Elem())
+		}
 		if t.Elem() == reflect.TypeFor[Values]() {
 			value = map[string]any{"anyOf": []any{value, map[string]any{"type": "array", "items": value}}}
 		}
