@@ -582,7 +582,7 @@ module ciscoDuo 'connectors/cisco-duo/workspace.bicep' = if (ciscoDuoOn) {
     assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
-    tables: { DuoAuthentication_CL: tables.?DuoAuthentication_CL,  DuoSecurityAdministration_CL: tables.?DuoSecurityAdministration_CL,  DuoTelephony_CL: tables.?DuoTelephony_CL,  DuoActivity_CL: tables.?DuoActivity_CL,  DuoSecurityTrustMonitor_CL: tables.?DuoSecurityTrustMonitor_CL,  DuoSecurityOfflineEnrollment_CL: tables.?DuoSecurityOfflineEnrollment_CL }
+    tables: { DuoAuthentication_CL: tables.?DuoAuthentication_CL, DuoSecurityAdministration_CL: tables.?DuoSecurityAdministration_CL, DuoTelephony_CL: tables.?DuoTelephony_CL, DuoActivity_CL: tables.?DuoActivity_CL, DuoSecurityTrustMonitor_CL: tables.?DuoSecurityTrustMonitor_CL, DuoSecurityOfflineEnrollment_CL: tables.?DuoSecurityOfflineEnrollment_CL }
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -605,7 +605,7 @@ module cloudflare 'connectors/cloudflare/workspace.bicep' = if (cloudflareOn) {
     assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
-    tables: { CloudflareAudit_CL: tables.?CloudflareAudit_CL,  CloudflareV2_CL: tables.?CloudflareV2_CL }
+    tables: { CloudflareAudit_CL: tables.?CloudflareAudit_CL, CloudflareV2_CL: tables.?CloudflareV2_CL }
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -628,7 +628,7 @@ module crowdstrike 'connectors/crowdstrike/workspace.bicep' = if (crowdstrikeOn)
     assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
-    tables: { CrowdStrikeAlerts_CL: tables.?CrowdStrikeAlerts_CL,  CrowdStrikeDetections_CL: tables.?CrowdStrikeDetections_CL,  CrowdStrikeCases_CL: tables.?CrowdStrikeCases_CL,  CrowdStrikeHosts_CL: tables.?CrowdStrikeHosts_CL,  CrowdStrikeVulnerabilities_CL: tables.?CrowdStrikeVulnerabilities_CL }
+    tables: { CrowdStrikeAlerts_CL: tables.?CrowdStrikeAlerts_CL, CrowdStrikeDetections_CL: tables.?CrowdStrikeDetections_CL, CrowdStrikeCases_CL: tables.?CrowdStrikeCases_CL, CrowdStrikeHosts_CL: tables.?CrowdStrikeHosts_CL, CrowdStrikeVulnerabilities_CL: tables.?CrowdStrikeVulnerabilities_CL }
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -650,7 +650,7 @@ module entraId 'connectors/entra-id/workspace.bicep' = if (entraIdOn) {
     assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
-    tables: { EntraSignIns_CL: tables.?EntraSignIns_CL,  EntraAudit_CL: tables.?EntraAudit_CL,  EntraProvisioning_CL: tables.?EntraProvisioning_CL,  EntraRiskDetections_CL: tables.?EntraRiskDetections_CL,  EntraRiskyUsers_CL: tables.?EntraRiskyUsers_CL }
+    tables: { EntraSignIns_CL: tables.?EntraSignIns_CL, EntraAudit_CL: tables.?EntraAudit_CL, EntraProvisioning_CL: tables.?EntraProvisioning_CL, EntraRiskDetections_CL: tables.?EntraRiskDetections_CL, EntraRiskyUsers_CL: tables.?EntraRiskyUsers_CL }
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -717,7 +717,7 @@ module netskope 'connectors/netskope/workspace.bicep' = if (netskopeOn) {
     assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
-    tables: { NetskopeAlerts_CL: tables.?NetskopeAlerts_CL,  NetskopeEventsApplication_CL: tables.?NetskopeEventsApplication_CL,  NetskopeEventsAudit_CL: tables.?NetskopeEventsAudit_CL,  NetskopeEventsConnection_CL: tables.?NetskopeEventsConnection_CL,  NetskopeEventsEndpoint_CL: tables.?NetskopeEventsEndpoint_CL,  NetskopeEventsDLP_CL: tables.?NetskopeEventsDLP_CL,  NetskopeEventsInfrastructure_CL: tables.?NetskopeEventsInfrastructure_CL,  NetskopeEventsNetwork_CL: tables.?NetskopeEventsNetwork_CL,  NetskopeEventsPage_CL: tables.?NetskopeEventsPage_CL }
+    tables: { NetskopeAlerts_CL: tables.?NetskopeAlerts_CL, NetskopeEventsApplication_CL: tables.?NetskopeEventsApplication_CL, NetskopeEventsAudit_CL: tables.?NetskopeEventsAudit_CL, NetskopeEventsConnection_CL: tables.?NetskopeEventsConnection_CL, NetskopeEventsEndpoint_CL: tables.?NetskopeEventsEndpoint_CL, NetskopeEventsDLP_CL: tables.?NetskopeEventsDLP_CL, NetskopeEventsInfrastructure_CL: tables.?NetskopeEventsInfrastructure_CL, NetskopeEventsNetwork_CL: tables.?NetskopeEventsNetwork_CL, NetskopeEventsPage_CL: tables.?NetskopeEventsPage_CL }
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -784,7 +784,7 @@ module qualys 'connectors/qualys/workspace.bicep' = if (qualysOn) {
     assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
-    tables: { QualysHostDetectionV3_CL: tables.?QualysHostDetectionV3_CL,  QualysKnowledgeBase_CL: tables.?QualysKnowledgeBase_CL }
+    tables: { QualysHostDetectionV3_CL: tables.?QualysHostDetectionV3_CL, QualysKnowledgeBase_CL: tables.?QualysKnowledgeBase_CL }
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -807,7 +807,7 @@ module salesforce 'connectors/salesforce/workspace.bicep' = if (salesforceOn) {
     assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
-    tables: { SalesforceServiceCloudV3_CL: tables.?SalesforceServiceCloudV3_CL,  SalesforceAuditTrail_CL: tables.?SalesforceAuditTrail_CL,  SalesforceLoginHistory_CL: tables.?SalesforceLoginHistory_CL,  SalesForceRealTimeEventMonitoring_CL: tables.?SalesForceRealTimeEventMonitoring_CL }
+    tables: { SalesforceServiceCloudV3_CL: tables.?SalesforceServiceCloudV3_CL, SalesforceAuditTrail_CL: tables.?SalesforceAuditTrail_CL, SalesforceLoginHistory_CL: tables.?SalesforceLoginHistory_CL, SalesForceRealTimeEventMonitoring_CL: tables.?SalesForceRealTimeEventMonitoring_CL }
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -853,7 +853,7 @@ module snowflake 'connectors/snowflake/workspace.bicep' = if (snowflakeOn) {
     assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
-    tables: { SnowflakeLoginV2_CL: tables.?SnowflakeLoginV2_CL,  SnowflakeQueryV2_CL: tables.?SnowflakeQueryV2_CL,  SnowflakeLoadV2_CL: tables.?SnowflakeLoadV2_CL,  SnowflakeMaterializedViewV2_CL: tables.?SnowflakeMaterializedViewV2_CL,  SnowflakeRoleGrantV2_CL: tables.?SnowflakeRoleGrantV2_CL,  SnowflakeUserGrantV2_CL: tables.?SnowflakeUserGrantV2_CL,  SnowflakeRolesV2_CL: tables.?SnowflakeRolesV2_CL,  SnowflakeUsersV2_CL: tables.?SnowflakeUsersV2_CL,  SnowflakeTablesV2_CL: tables.?SnowflakeTablesV2_CL,  SnowflakeTableStorageMetricsV2_CL: tables.?SnowflakeTableStorageMetricsV2_CL }
+    tables: { SnowflakeLoginV2_CL: tables.?SnowflakeLoginV2_CL, SnowflakeQueryV2_CL: tables.?SnowflakeQueryV2_CL, SnowflakeLoadV2_CL: tables.?SnowflakeLoadV2_CL, SnowflakeMaterializedViewV2_CL: tables.?SnowflakeMaterializedViewV2_CL, SnowflakeRoleGrantV2_CL: tables.?SnowflakeRoleGrantV2_CL, SnowflakeUserGrantV2_CL: tables.?SnowflakeUserGrantV2_CL, SnowflakeRolesV2_CL: tables.?SnowflakeRolesV2_CL, SnowflakeUsersV2_CL: tables.?SnowflakeUsersV2_CL, SnowflakeTablesV2_CL: tables.?SnowflakeTablesV2_CL, SnowflakeTableStorageMetricsV2_CL: tables.?SnowflakeTableStorageMetricsV2_CL }
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -876,7 +876,7 @@ module tenableVm 'connectors/tenable-vm/workspace.bicep' = if (tenableVmOn) {
     assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
-    tables: { Tenable_VM_Vuln_CL: tables.?Tenable_VM_Vuln_CL,  Tenable_VM_Asset_CL: tables.?Tenable_VM_Asset_CL,  Tenable_VM_Compliance_CL: tables.?Tenable_VM_Compliance_CL,  Tenable_WAS_Vuln_CL: tables.?Tenable_WAS_Vuln_CL }
+    tables: { Tenable_VM_Vuln_CL: tables.?Tenable_VM_Vuln_CL, Tenable_VM_Asset_CL: tables.?Tenable_VM_Asset_CL, Tenable_VM_Compliance_CL: tables.?Tenable_VM_Compliance_CL, Tenable_WAS_Vuln_CL: tables.?Tenable_WAS_Vuln_CL }
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -898,7 +898,7 @@ module wiz 'connectors/wiz/workspace.bicep' = if (wizOn) {
     assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
-    tables: { WizIssuesV3_CL: tables.?WizIssuesV3_CL,  WizAuditLogsV3_CL: tables.?WizAuditLogsV3_CL,  WizVulnerabilitiesV2_CL: tables.?WizVulnerabilitiesV2_CL,  WizDetectionsV3_CL: tables.?WizDetectionsV3_CL }
+    tables: { WizIssuesV3_CL: tables.?WizIssuesV3_CL, WizAuditLogsV3_CL: tables.?WizAuditLogsV3_CL, WizVulnerabilitiesV2_CL: tables.?WizVulnerabilitiesV2_CL, WizDetectionsV3_CL: tables.?WizDetectionsV3_CL }
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent

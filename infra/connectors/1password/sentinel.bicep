@@ -27,9 +27,9 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       descriptionMarkdown: 'Collects sign-in attempts, item usages and audit events from the 1Password Events API. Rows have the columns of 1Password\'s own solution (table OnePasswordEventLogs_CL).\n\nSupport: community, https://github.com/sluice-connectors/sluice/issues${empty(apart) ? '' : '\n\n**${join(apart, ', ')}** has the plan Basic or Auxiliary: analytics rules, functions and queries with a second table do not read it. Query it by itself, with the time range of the query window.'}'
       graphQueries: [
         {
-          metricName: (tables.?OnePasswordEventLogs_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'OnePasswordEventLogs_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'OnePasswordEventLogs_CL'
-          baseQuery: (tables.?OnePasswordEventLogs_CL.?plan ?? 'Analytics') == 'Analytics' ? 'OnePasswordEventLogs_CL' : 'SluiceHealth_CL\n| where Connector == "1password" and Stream in ("signin_attempts", "item_usages", "audit_events") and Acknowledged > 0'
+          baseQuery: contains(apart, 'OnePasswordEventLogs_CL') ? 'SluiceHealth_CL\n| where Connector == "1password" and Stream in ("signin_attempts", "item_usages", "audit_events") and Acknowledged > 0' : 'OnePasswordEventLogs_CL'
         }
       ]
       #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
@@ -42,7 +42,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       dataTypes: [
         {
           name: 'OnePasswordEventLogs_CL'
-          lastDataReceivedQuery: (tables.?OnePasswordEventLogs_CL.?plan ?? 'Analytics') == 'Analytics' ? 'OnePasswordEventLogs_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "1password" and Stream in ("signin_attempts", "item_usages", "audit_events") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'OnePasswordEventLogs_CL') ? 'SluiceHealth_CL\n| where Connector == "1password" and Stream in ("signin_attempts", "item_usages", "audit_events") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'OnePasswordEventLogs_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
       ]
       connectivityCriteria: [
@@ -80,7 +80,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_OnePasswordEventLogs_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?OnePasswordEventLogs_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_OnePasswordEventLogs_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'OnePasswordEventLogs_CL')) {
   parent: sentinel
   name: 'sluice-onepasswordeventlogs_events'
   etag: '*'

@@ -30,9 +30,9 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       descriptionMarkdown: 'Collects the logs of an Auth0 tenant: sign-ins, sign-ups, failures, attacks and changes that administrators make. Rows have the columns of Microsoft\'s own connector (table Auth0Logs_CL).\n\nSupport: community, https://github.com/sluice-connectors/sluice/issues${empty(apart) ? '' : '\n\n**${join(apart, ', ')}** has the plan Basic or Auxiliary: analytics rules, functions and queries with a second table do not read it. Query it by itself, with the time range of the query window.'}'
       graphQueries: [
         {
-          metricName: (tables.?Auth0Logs_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'Auth0Logs_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'Auth0Logs_CL'
-          baseQuery: (tables.?Auth0Logs_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Auth0Logs_CL' : 'SluiceHealth_CL\n| where Connector == "auth0" and Stream in ("logs") and Acknowledged > 0'
+          baseQuery: contains(apart, 'Auth0Logs_CL') ? 'SluiceHealth_CL\n| where Connector == "auth0" and Stream in ("logs") and Acknowledged > 0' : 'Auth0Logs_CL'
         }
       ]
       #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
@@ -49,7 +49,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       dataTypes: [
         {
           name: 'Auth0Logs_CL'
-          lastDataReceivedQuery: (tables.?Auth0Logs_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Auth0Logs_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "auth0" and Stream in ("logs") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'Auth0Logs_CL') ? 'SluiceHealth_CL\n| where Connector == "auth0" and Stream in ("logs") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'Auth0Logs_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
       ]
       connectivityCriteria: [
@@ -87,7 +87,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_Auth0Logs_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?Auth0Logs_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_Auth0Logs_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'Auth0Logs_CL')) {
   parent: sentinel
   name: 'sluice-auth0logs_events'
   etag: '*'
@@ -100,7 +100,7 @@ resource f_Auth0Logs_Events 'Microsoft.OperationalInsights/workspaces/savedSearc
   }
 }
 
-resource f_Auth0AM_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && (tables.?Auth0Logs_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_Auth0AM_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && !contains(apart, 'Auth0Logs_CL')) {
   parent: sentinel
   name: 'sluice-auth0am_cl'
   etag: '*'

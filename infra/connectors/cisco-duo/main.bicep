@@ -306,7 +306,7 @@ module ciscoDuo '../../connectors/cisco-duo/workspace.bicep' = {
     assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
-    tables: { DuoAuthentication_CL: tables.?DuoAuthentication_CL,  DuoSecurityAdministration_CL: tables.?DuoSecurityAdministration_CL,  DuoTelephony_CL: tables.?DuoTelephony_CL,  DuoActivity_CL: tables.?DuoActivity_CL,  DuoSecurityTrustMonitor_CL: tables.?DuoSecurityTrustMonitor_CL,  DuoSecurityOfflineEnrollment_CL: tables.?DuoSecurityOfflineEnrollment_CL }
+    tables: { DuoAuthentication_CL: tables.?DuoAuthentication_CL, DuoSecurityAdministration_CL: tables.?DuoSecurityAdministration_CL, DuoTelephony_CL: tables.?DuoTelephony_CL, DuoActivity_CL: tables.?DuoActivity_CL, DuoSecurityTrustMonitor_CL: tables.?DuoSecurityTrustMonitor_CL, DuoSecurityOfflineEnrollment_CL: tables.?DuoSecurityOfflineEnrollment_CL }
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent

@@ -30,34 +30,34 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       descriptionMarkdown: 'Collects authentications, administrators\' actions, activity, telephony, Trust Monitor events and offline enrollments from the Duo Admin API.\n\nSupport: community, https://github.com/sluice-connectors/sluice/issues${empty(apart) ? '' : '\n\n**${join(apart, ', ')}** has the plan Basic or Auxiliary: analytics rules, functions and queries with a second table do not read it. Query it by itself, with the time range of the query window.'}'
       graphQueries: [
         {
-          metricName: (tables.?DuoAuthentication_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'DuoAuthentication_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'DuoAuthentication_CL'
-          baseQuery: (tables.?DuoAuthentication_CL.?plan ?? 'Analytics') == 'Analytics' ? 'DuoAuthentication_CL' : 'SluiceHealth_CL\n| where Connector == "cisco-duo" and Stream in ("authentication") and Acknowledged > 0'
+          baseQuery: contains(apart, 'DuoAuthentication_CL') ? 'SluiceHealth_CL\n| where Connector == "cisco-duo" and Stream in ("authentication") and Acknowledged > 0' : 'DuoAuthentication_CL'
         }
         {
-          metricName: (tables.?DuoSecurityAdministration_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'DuoSecurityAdministration_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'DuoSecurityAdministration_CL'
-          baseQuery: (tables.?DuoSecurityAdministration_CL.?plan ?? 'Analytics') == 'Analytics' ? 'DuoSecurityAdministration_CL' : 'SluiceHealth_CL\n| where Connector == "cisco-duo" and Stream in ("administrator") and Acknowledged > 0'
+          baseQuery: contains(apart, 'DuoSecurityAdministration_CL') ? 'SluiceHealth_CL\n| where Connector == "cisco-duo" and Stream in ("administrator") and Acknowledged > 0' : 'DuoSecurityAdministration_CL'
         }
         {
-          metricName: (tables.?DuoTelephony_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'DuoTelephony_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'DuoTelephony_CL'
-          baseQuery: (tables.?DuoTelephony_CL.?plan ?? 'Analytics') == 'Analytics' ? 'DuoTelephony_CL' : 'SluiceHealth_CL\n| where Connector == "cisco-duo" and Stream in ("telephony") and Acknowledged > 0'
+          baseQuery: contains(apart, 'DuoTelephony_CL') ? 'SluiceHealth_CL\n| where Connector == "cisco-duo" and Stream in ("telephony") and Acknowledged > 0' : 'DuoTelephony_CL'
         }
         {
-          metricName: (tables.?DuoActivity_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'DuoActivity_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'DuoActivity_CL'
-          baseQuery: (tables.?DuoActivity_CL.?plan ?? 'Analytics') == 'Analytics' ? 'DuoActivity_CL' : 'SluiceHealth_CL\n| where Connector == "cisco-duo" and Stream in ("activity") and Acknowledged > 0'
+          baseQuery: contains(apart, 'DuoActivity_CL') ? 'SluiceHealth_CL\n| where Connector == "cisco-duo" and Stream in ("activity") and Acknowledged > 0' : 'DuoActivity_CL'
         }
         {
-          metricName: (tables.?DuoSecurityTrustMonitor_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'DuoSecurityTrustMonitor_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'DuoSecurityTrustMonitor_CL'
-          baseQuery: (tables.?DuoSecurityTrustMonitor_CL.?plan ?? 'Analytics') == 'Analytics' ? 'DuoSecurityTrustMonitor_CL' : 'SluiceHealth_CL\n| where Connector == "cisco-duo" and Stream in ("trust_monitor") and Acknowledged > 0'
+          baseQuery: contains(apart, 'DuoSecurityTrustMonitor_CL') ? 'SluiceHealth_CL\n| where Connector == "cisco-duo" and Stream in ("trust_monitor") and Acknowledged > 0' : 'DuoSecurityTrustMonitor_CL'
         }
         {
-          metricName: (tables.?DuoSecurityOfflineEnrollment_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'DuoSecurityOfflineEnrollment_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'DuoSecurityOfflineEnrollment_CL'
-          baseQuery: (tables.?DuoSecurityOfflineEnrollment_CL.?plan ?? 'Analytics') == 'Analytics' ? 'DuoSecurityOfflineEnrollment_CL' : 'SluiceHealth_CL\n| where Connector == "cisco-duo" and Stream in ("offline_enrollment") and Acknowledged > 0'
+          baseQuery: contains(apart, 'DuoSecurityOfflineEnrollment_CL') ? 'SluiceHealth_CL\n| where Connector == "cisco-duo" and Stream in ("offline_enrollment") and Acknowledged > 0' : 'DuoSecurityOfflineEnrollment_CL'
         }
       ]
       #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
@@ -74,27 +74,27 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       dataTypes: [
         {
           name: 'DuoAuthentication_CL'
-          lastDataReceivedQuery: (tables.?DuoAuthentication_CL.?plan ?? 'Analytics') == 'Analytics' ? 'DuoAuthentication_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "cisco-duo" and Stream in ("authentication") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'DuoAuthentication_CL') ? 'SluiceHealth_CL\n| where Connector == "cisco-duo" and Stream in ("authentication") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'DuoAuthentication_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'DuoSecurityAdministration_CL'
-          lastDataReceivedQuery: (tables.?DuoSecurityAdministration_CL.?plan ?? 'Analytics') == 'Analytics' ? 'DuoSecurityAdministration_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "cisco-duo" and Stream in ("administrator") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'DuoSecurityAdministration_CL') ? 'SluiceHealth_CL\n| where Connector == "cisco-duo" and Stream in ("administrator") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'DuoSecurityAdministration_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'DuoTelephony_CL'
-          lastDataReceivedQuery: (tables.?DuoTelephony_CL.?plan ?? 'Analytics') == 'Analytics' ? 'DuoTelephony_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "cisco-duo" and Stream in ("telephony") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'DuoTelephony_CL') ? 'SluiceHealth_CL\n| where Connector == "cisco-duo" and Stream in ("telephony") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'DuoTelephony_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'DuoActivity_CL'
-          lastDataReceivedQuery: (tables.?DuoActivity_CL.?plan ?? 'Analytics') == 'Analytics' ? 'DuoActivity_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "cisco-duo" and Stream in ("activity") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'DuoActivity_CL') ? 'SluiceHealth_CL\n| where Connector == "cisco-duo" and Stream in ("activity") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'DuoActivity_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'DuoSecurityTrustMonitor_CL'
-          lastDataReceivedQuery: (tables.?DuoSecurityTrustMonitor_CL.?plan ?? 'Analytics') == 'Analytics' ? 'DuoSecurityTrustMonitor_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "cisco-duo" and Stream in ("trust_monitor") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'DuoSecurityTrustMonitor_CL') ? 'SluiceHealth_CL\n| where Connector == "cisco-duo" and Stream in ("trust_monitor") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'DuoSecurityTrustMonitor_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'DuoSecurityOfflineEnrollment_CL'
-          lastDataReceivedQuery: (tables.?DuoSecurityOfflineEnrollment_CL.?plan ?? 'Analytics') == 'Analytics' ? 'DuoSecurityOfflineEnrollment_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "cisco-duo" and Stream in ("offline_enrollment") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'DuoSecurityOfflineEnrollment_CL') ? 'SluiceHealth_CL\n| where Connector == "cisco-duo" and Stream in ("offline_enrollment") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'DuoSecurityOfflineEnrollment_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
       ]
       connectivityCriteria: [
@@ -132,7 +132,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_DuoAuthentication_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?DuoAuthentication_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_DuoAuthentication_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'DuoAuthentication_CL')) {
   parent: sentinel
   name: 'sluice-duoauthentication_events'
   etag: '*'
@@ -145,7 +145,7 @@ resource f_DuoAuthentication_Events 'Microsoft.OperationalInsights/workspaces/sa
   }
 }
 
-resource f_DuoSecurityAdministration_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?DuoSecurityAdministration_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_DuoSecurityAdministration_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'DuoSecurityAdministration_CL')) {
   parent: sentinel
   name: 'sluice-duosecurityadministration_events'
   etag: '*'
@@ -158,7 +158,7 @@ resource f_DuoSecurityAdministration_Events 'Microsoft.OperationalInsights/works
   }
 }
 
-resource f_DuoTelephony_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?DuoTelephony_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_DuoTelephony_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'DuoTelephony_CL')) {
   parent: sentinel
   name: 'sluice-duotelephony_events'
   etag: '*'
@@ -171,7 +171,7 @@ resource f_DuoTelephony_Events 'Microsoft.OperationalInsights/workspaces/savedSe
   }
 }
 
-resource f_DuoActivity_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?DuoActivity_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_DuoActivity_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'DuoActivity_CL')) {
   parent: sentinel
   name: 'sluice-duoactivity_events'
   etag: '*'
@@ -184,7 +184,7 @@ resource f_DuoActivity_Events 'Microsoft.OperationalInsights/workspaces/savedSea
   }
 }
 
-resource f_DuoSecurityTrustMonitor_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?DuoSecurityTrustMonitor_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_DuoSecurityTrustMonitor_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'DuoSecurityTrustMonitor_CL')) {
   parent: sentinel
   name: 'sluice-duosecuritytrustmonitor_events'
   etag: '*'
@@ -197,7 +197,7 @@ resource f_DuoSecurityTrustMonitor_Events 'Microsoft.OperationalInsights/workspa
   }
 }
 
-resource f_DuoSecurityOfflineEnrollment_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?DuoSecurityOfflineEnrollment_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_DuoSecurityOfflineEnrollment_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'DuoSecurityOfflineEnrollment_CL')) {
   parent: sentinel
   name: 'sluice-duosecurityofflineenrollment_events'
   etag: '*'
@@ -210,7 +210,7 @@ resource f_DuoSecurityOfflineEnrollment_Events 'Microsoft.OperationalInsights/wo
   }
 }
 
-resource f_DuoSecurityAuthentication_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && (tables.?DuoAuthentication_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_DuoSecurityAuthentication_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && !contains(apart, 'DuoAuthentication_CL')) {
   parent: sentinel
   name: 'sluice-duosecurityauthentication_cl'
   etag: '*'
@@ -223,7 +223,7 @@ resource f_DuoSecurityAuthentication_CL 'Microsoft.OperationalInsights/workspace
   }
 }
 
-resource f_DuoSecurityTelephony_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && (tables.?DuoTelephony_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_DuoSecurityTelephony_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && !contains(apart, 'DuoTelephony_CL')) {
   parent: sentinel
   name: 'sluice-duosecuritytelephony_cl'
   etag: '*'

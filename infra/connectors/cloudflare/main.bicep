@@ -302,7 +302,7 @@ module cloudflare '../../connectors/cloudflare/workspace.bicep' = {
     assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
-    tables: { CloudflareAudit_CL: tables.?CloudflareAudit_CL,  CloudflareV2_CL: tables.?CloudflareV2_CL }
+    tables: { CloudflareAudit_CL: tables.?CloudflareAudit_CL, CloudflareV2_CL: tables.?CloudflareV2_CL }
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent

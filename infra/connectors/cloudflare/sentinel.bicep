@@ -30,14 +30,14 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       descriptionMarkdown: 'Collects the audit log of a Cloudflare account and, with an Enterprise plan, the HTTP requests of a zone. Requests have the columns of Microsoft\'s own connector (table CloudflareV2_CL).\n\nSupport: community, https://github.com/sluice-connectors/sluice/issues${empty(apart) ? '' : '\n\n**${join(apart, ', ')}** has the plan Basic or Auxiliary: analytics rules, functions and queries with a second table do not read it. Query it by itself, with the time range of the query window.'}'
       graphQueries: [
         {
-          metricName: (tables.?CloudflareAudit_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'CloudflareAudit_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'CloudflareAudit_CL'
-          baseQuery: (tables.?CloudflareAudit_CL.?plan ?? 'Analytics') == 'Analytics' ? 'CloudflareAudit_CL' : 'SluiceHealth_CL\n| where Connector == "cloudflare" and Stream in ("audit") and Acknowledged > 0'
+          baseQuery: contains(apart, 'CloudflareAudit_CL') ? 'SluiceHealth_CL\n| where Connector == "cloudflare" and Stream in ("audit") and Acknowledged > 0' : 'CloudflareAudit_CL'
         }
         {
-          metricName: (tables.?CloudflareV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'CloudflareV2_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'CloudflareV2_CL'
-          baseQuery: (tables.?CloudflareV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'CloudflareV2_CL' : 'SluiceHealth_CL\n| where Connector == "cloudflare" and Stream in ("logpull") and Acknowledged > 0'
+          baseQuery: contains(apart, 'CloudflareV2_CL') ? 'SluiceHealth_CL\n| where Connector == "cloudflare" and Stream in ("logpull") and Acknowledged > 0' : 'CloudflareV2_CL'
         }
       ]
       #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
@@ -54,11 +54,11 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       dataTypes: [
         {
           name: 'CloudflareAudit_CL'
-          lastDataReceivedQuery: (tables.?CloudflareAudit_CL.?plan ?? 'Analytics') == 'Analytics' ? 'CloudflareAudit_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "cloudflare" and Stream in ("audit") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'CloudflareAudit_CL') ? 'SluiceHealth_CL\n| where Connector == "cloudflare" and Stream in ("audit") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'CloudflareAudit_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'CloudflareV2_CL'
-          lastDataReceivedQuery: (tables.?CloudflareV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'CloudflareV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "cloudflare" and Stream in ("logpull") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'CloudflareV2_CL') ? 'SluiceHealth_CL\n| where Connector == "cloudflare" and Stream in ("logpull") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'CloudflareV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
       ]
       connectivityCriteria: [
@@ -99,7 +99,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_CloudflareAudit_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?CloudflareAudit_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_CloudflareAudit_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'CloudflareAudit_CL')) {
   parent: sentinel
   name: 'sluice-cloudflareaudit_events'
   etag: '*'
@@ -112,7 +112,7 @@ resource f_CloudflareAudit_Events 'Microsoft.OperationalInsights/workspaces/save
   }
 }
 
-resource f_CloudflareV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?CloudflareV2_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_CloudflareV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'CloudflareV2_CL')) {
   parent: sentinel
   name: 'sluice-cloudflarev2_events'
   etag: '*'
@@ -125,7 +125,7 @@ resource f_CloudflareV2_Events 'Microsoft.OperationalInsights/workspaces/savedSe
   }
 }
 
-resource f_Cloudflare_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && (tables.?CloudflareV2_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_Cloudflare_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && !contains(apart, 'CloudflareV2_CL')) {
   parent: sentinel
   name: 'sluice-cloudflare_cl'
   etag: '*'

@@ -302,7 +302,7 @@ module crowdstrike '../../connectors/crowdstrike/workspace.bicep' = {
     assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
-    tables: { CrowdStrikeAlerts_CL: tables.?CrowdStrikeAlerts_CL,  CrowdStrikeDetections_CL: tables.?CrowdStrikeDetections_CL,  CrowdStrikeCases_CL: tables.?CrowdStrikeCases_CL,  CrowdStrikeHosts_CL: tables.?CrowdStrikeHosts_CL,  CrowdStrikeVulnerabilities_CL: tables.?CrowdStrikeVulnerabilities_CL }
+    tables: { CrowdStrikeAlerts_CL: tables.?CrowdStrikeAlerts_CL, CrowdStrikeDetections_CL: tables.?CrowdStrikeDetections_CL, CrowdStrikeCases_CL: tables.?CrowdStrikeCases_CL, CrowdStrikeHosts_CL: tables.?CrowdStrikeHosts_CL, CrowdStrikeVulnerabilities_CL: tables.?CrowdStrikeVulnerabilities_CL }
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent

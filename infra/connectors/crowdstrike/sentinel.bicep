@@ -27,29 +27,29 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       descriptionMarkdown: 'Collects alerts, endpoint detections, cases, hosts and vulnerabilities from the CrowdStrike Falcon API. Rows have the columns of Microsoft\'s own connector.\n\nSupport: community, https://github.com/sluice-connectors/sluice/issues${empty(apart) ? '' : '\n\n**${join(apart, ', ')}** has the plan Basic or Auxiliary: analytics rules, functions and queries with a second table do not read it. Query it by itself, with the time range of the query window.'}'
       graphQueries: [
         {
-          metricName: (tables.?CrowdStrikeAlerts_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'CrowdStrikeAlerts_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'CrowdStrikeAlerts_CL'
-          baseQuery: (tables.?CrowdStrikeAlerts_CL.?plan ?? 'Analytics') == 'Analytics' ? 'CrowdStrikeAlerts_CL' : 'SluiceHealth_CL\n| where Connector == "crowdstrike" and Stream in ("alerts") and Acknowledged > 0'
+          baseQuery: contains(apart, 'CrowdStrikeAlerts_CL') ? 'SluiceHealth_CL\n| where Connector == "crowdstrike" and Stream in ("alerts") and Acknowledged > 0' : 'CrowdStrikeAlerts_CL'
         }
         {
-          metricName: (tables.?CrowdStrikeDetections_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'CrowdStrikeDetections_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'CrowdStrikeDetections_CL'
-          baseQuery: (tables.?CrowdStrikeDetections_CL.?plan ?? 'Analytics') == 'Analytics' ? 'CrowdStrikeDetections_CL' : 'SluiceHealth_CL\n| where Connector == "crowdstrike" and Stream in ("detections") and Acknowledged > 0'
+          baseQuery: contains(apart, 'CrowdStrikeDetections_CL') ? 'SluiceHealth_CL\n| where Connector == "crowdstrike" and Stream in ("detections") and Acknowledged > 0' : 'CrowdStrikeDetections_CL'
         }
         {
-          metricName: (tables.?CrowdStrikeCases_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'CrowdStrikeCases_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'CrowdStrikeCases_CL'
-          baseQuery: (tables.?CrowdStrikeCases_CL.?plan ?? 'Analytics') == 'Analytics' ? 'CrowdStrikeCases_CL' : 'SluiceHealth_CL\n| where Connector == "crowdstrike" and Stream in ("cases") and Acknowledged > 0'
+          baseQuery: contains(apart, 'CrowdStrikeCases_CL') ? 'SluiceHealth_CL\n| where Connector == "crowdstrike" and Stream in ("cases") and Acknowledged > 0' : 'CrowdStrikeCases_CL'
         }
         {
-          metricName: (tables.?CrowdStrikeHosts_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'CrowdStrikeHosts_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'CrowdStrikeHosts_CL'
-          baseQuery: (tables.?CrowdStrikeHosts_CL.?plan ?? 'Analytics') == 'Analytics' ? 'CrowdStrikeHosts_CL' : 'SluiceHealth_CL\n| where Connector == "crowdstrike" and Stream in ("hosts") and Acknowledged > 0'
+          baseQuery: contains(apart, 'CrowdStrikeHosts_CL') ? 'SluiceHealth_CL\n| where Connector == "crowdstrike" and Stream in ("hosts") and Acknowledged > 0' : 'CrowdStrikeHosts_CL'
         }
         {
-          metricName: (tables.?CrowdStrikeVulnerabilities_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'CrowdStrikeVulnerabilities_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'CrowdStrikeVulnerabilities_CL'
-          baseQuery: (tables.?CrowdStrikeVulnerabilities_CL.?plan ?? 'Analytics') == 'Analytics' ? 'CrowdStrikeVulnerabilities_CL' : 'SluiceHealth_CL\n| where Connector == "crowdstrike" and Stream in ("vulnerabilities") and Acknowledged > 0'
+          baseQuery: contains(apart, 'CrowdStrikeVulnerabilities_CL') ? 'SluiceHealth_CL\n| where Connector == "crowdstrike" and Stream in ("vulnerabilities") and Acknowledged > 0' : 'CrowdStrikeVulnerabilities_CL'
         }
       ]
       #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
@@ -63,23 +63,23 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       dataTypes: [
         {
           name: 'CrowdStrikeAlerts_CL'
-          lastDataReceivedQuery: (tables.?CrowdStrikeAlerts_CL.?plan ?? 'Analytics') == 'Analytics' ? 'CrowdStrikeAlerts_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "crowdstrike" and Stream in ("alerts") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'CrowdStrikeAlerts_CL') ? 'SluiceHealth_CL\n| where Connector == "crowdstrike" and Stream in ("alerts") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'CrowdStrikeAlerts_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'CrowdStrikeDetections_CL'
-          lastDataReceivedQuery: (tables.?CrowdStrikeDetections_CL.?plan ?? 'Analytics') == 'Analytics' ? 'CrowdStrikeDetections_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "crowdstrike" and Stream in ("detections") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'CrowdStrikeDetections_CL') ? 'SluiceHealth_CL\n| where Connector == "crowdstrike" and Stream in ("detections") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'CrowdStrikeDetections_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'CrowdStrikeCases_CL'
-          lastDataReceivedQuery: (tables.?CrowdStrikeCases_CL.?plan ?? 'Analytics') == 'Analytics' ? 'CrowdStrikeCases_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "crowdstrike" and Stream in ("cases") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'CrowdStrikeCases_CL') ? 'SluiceHealth_CL\n| where Connector == "crowdstrike" and Stream in ("cases") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'CrowdStrikeCases_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'CrowdStrikeHosts_CL'
-          lastDataReceivedQuery: (tables.?CrowdStrikeHosts_CL.?plan ?? 'Analytics') == 'Analytics' ? 'CrowdStrikeHosts_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "crowdstrike" and Stream in ("hosts") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'CrowdStrikeHosts_CL') ? 'SluiceHealth_CL\n| where Connector == "crowdstrike" and Stream in ("hosts") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'CrowdStrikeHosts_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'CrowdStrikeVulnerabilities_CL'
-          lastDataReceivedQuery: (tables.?CrowdStrikeVulnerabilities_CL.?plan ?? 'Analytics') == 'Analytics' ? 'CrowdStrikeVulnerabilities_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "crowdstrike" and Stream in ("vulnerabilities") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'CrowdStrikeVulnerabilities_CL') ? 'SluiceHealth_CL\n| where Connector == "crowdstrike" and Stream in ("vulnerabilities") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'CrowdStrikeVulnerabilities_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
       ]
       connectivityCriteria: [
@@ -117,7 +117,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_CrowdStrikeAlerts_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?CrowdStrikeAlerts_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_CrowdStrikeAlerts_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'CrowdStrikeAlerts_CL')) {
   parent: sentinel
   name: 'sluice-crowdstrikealerts_events'
   etag: '*'
@@ -130,7 +130,7 @@ resource f_CrowdStrikeAlerts_Events 'Microsoft.OperationalInsights/workspaces/sa
   }
 }
 
-resource f_CrowdStrikeDetections_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?CrowdStrikeDetections_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_CrowdStrikeDetections_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'CrowdStrikeDetections_CL')) {
   parent: sentinel
   name: 'sluice-crowdstrikedetections_events'
   etag: '*'
@@ -143,7 +143,7 @@ resource f_CrowdStrikeDetections_Events 'Microsoft.OperationalInsights/workspace
   }
 }
 
-resource f_CrowdStrikeCases_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?CrowdStrikeCases_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_CrowdStrikeCases_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'CrowdStrikeCases_CL')) {
   parent: sentinel
   name: 'sluice-crowdstrikecases_events'
   etag: '*'
@@ -156,7 +156,7 @@ resource f_CrowdStrikeCases_Events 'Microsoft.OperationalInsights/workspaces/sav
   }
 }
 
-resource f_CrowdStrikeHosts_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?CrowdStrikeHosts_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_CrowdStrikeHosts_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'CrowdStrikeHosts_CL')) {
   parent: sentinel
   name: 'sluice-crowdstrikehosts_events'
   etag: '*'
@@ -169,7 +169,7 @@ resource f_CrowdStrikeHosts_Events 'Microsoft.OperationalInsights/workspaces/sav
   }
 }
 
-resource f_CrowdStrikeVulnerabilities_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?CrowdStrikeVulnerabilities_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_CrowdStrikeVulnerabilities_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'CrowdStrikeVulnerabilities_CL')) {
   parent: sentinel
   name: 'sluice-crowdstrikevulnerabilities_events'
   etag: '*'

@@ -305,7 +305,7 @@ module entraId '../../connectors/entra-id/workspace.bicep' = {
     assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
-    tables: { EntraSignIns_CL: tables.?EntraSignIns_CL,  EntraAudit_CL: tables.?EntraAudit_CL,  EntraProvisioning_CL: tables.?EntraProvisioning_CL,  EntraRiskDetections_CL: tables.?EntraRiskDetections_CL,  EntraRiskyUsers_CL: tables.?EntraRiskyUsers_CL }
+    tables: { EntraSignIns_CL: tables.?EntraSignIns_CL, EntraAudit_CL: tables.?EntraAudit_CL, EntraProvisioning_CL: tables.?EntraProvisioning_CL, EntraRiskDetections_CL: tables.?EntraRiskDetections_CL, EntraRiskyUsers_CL: tables.?EntraRiskyUsers_CL }
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent

@@ -27,29 +27,29 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       descriptionMarkdown: 'Collects sign-ins, audit logs, provisioning, risk detections and risky users of a Microsoft Entra tenant from Microsoft Graph. For the tenant that the workspace belongs to, diagnostic settings into Microsoft\'s own tables are the better way; this is for other tenants, and for columns of one\'s own choosing.\n\nSupport: community, https://github.com/sluice-connectors/sluice/issues${empty(apart) ? '' : '\n\n**${join(apart, ', ')}** has the plan Basic or Auxiliary: analytics rules, functions and queries with a second table do not read it. Query it by itself, with the time range of the query window.'}'
       graphQueries: [
         {
-          metricName: (tables.?EntraSignIns_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'EntraSignIns_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'EntraSignIns_CL'
-          baseQuery: (tables.?EntraSignIns_CL.?plan ?? 'Analytics') == 'Analytics' ? 'EntraSignIns_CL' : 'SluiceHealth_CL\n| where Connector == "entra-id" and Stream in ("signins") and Acknowledged > 0'
+          baseQuery: contains(apart, 'EntraSignIns_CL') ? 'SluiceHealth_CL\n| where Connector == "entra-id" and Stream in ("signins") and Acknowledged > 0' : 'EntraSignIns_CL'
         }
         {
-          metricName: (tables.?EntraAudit_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'EntraAudit_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'EntraAudit_CL'
-          baseQuery: (tables.?EntraAudit_CL.?plan ?? 'Analytics') == 'Analytics' ? 'EntraAudit_CL' : 'SluiceHealth_CL\n| where Connector == "entra-id" and Stream in ("directory_audits") and Acknowledged > 0'
+          baseQuery: contains(apart, 'EntraAudit_CL') ? 'SluiceHealth_CL\n| where Connector == "entra-id" and Stream in ("directory_audits") and Acknowledged > 0' : 'EntraAudit_CL'
         }
         {
-          metricName: (tables.?EntraProvisioning_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'EntraProvisioning_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'EntraProvisioning_CL'
-          baseQuery: (tables.?EntraProvisioning_CL.?plan ?? 'Analytics') == 'Analytics' ? 'EntraProvisioning_CL' : 'SluiceHealth_CL\n| where Connector == "entra-id" and Stream in ("provisioning") and Acknowledged > 0'
+          baseQuery: contains(apart, 'EntraProvisioning_CL') ? 'SluiceHealth_CL\n| where Connector == "entra-id" and Stream in ("provisioning") and Acknowledged > 0' : 'EntraProvisioning_CL'
         }
         {
-          metricName: (tables.?EntraRiskDetections_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'EntraRiskDetections_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'EntraRiskDetections_CL'
-          baseQuery: (tables.?EntraRiskDetections_CL.?plan ?? 'Analytics') == 'Analytics' ? 'EntraRiskDetections_CL' : 'SluiceHealth_CL\n| where Connector == "entra-id" and Stream in ("risk_detections") and Acknowledged > 0'
+          baseQuery: contains(apart, 'EntraRiskDetections_CL') ? 'SluiceHealth_CL\n| where Connector == "entra-id" and Stream in ("risk_detections") and Acknowledged > 0' : 'EntraRiskDetections_CL'
         }
         {
-          metricName: (tables.?EntraRiskyUsers_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'EntraRiskyUsers_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'EntraRiskyUsers_CL'
-          baseQuery: (tables.?EntraRiskyUsers_CL.?plan ?? 'Analytics') == 'Analytics' ? 'EntraRiskyUsers_CL' : 'SluiceHealth_CL\n| where Connector == "entra-id" and Stream in ("risky_users") and Acknowledged > 0'
+          baseQuery: contains(apart, 'EntraRiskyUsers_CL') ? 'SluiceHealth_CL\n| where Connector == "entra-id" and Stream in ("risky_users") and Acknowledged > 0' : 'EntraRiskyUsers_CL'
         }
       ]
       #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
@@ -66,23 +66,23 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       dataTypes: [
         {
           name: 'EntraSignIns_CL'
-          lastDataReceivedQuery: (tables.?EntraSignIns_CL.?plan ?? 'Analytics') == 'Analytics' ? 'EntraSignIns_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "entra-id" and Stream in ("signins") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'EntraSignIns_CL') ? 'SluiceHealth_CL\n| where Connector == "entra-id" and Stream in ("signins") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'EntraSignIns_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'EntraAudit_CL'
-          lastDataReceivedQuery: (tables.?EntraAudit_CL.?plan ?? 'Analytics') == 'Analytics' ? 'EntraAudit_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "entra-id" and Stream in ("directory_audits") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'EntraAudit_CL') ? 'SluiceHealth_CL\n| where Connector == "entra-id" and Stream in ("directory_audits") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'EntraAudit_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'EntraProvisioning_CL'
-          lastDataReceivedQuery: (tables.?EntraProvisioning_CL.?plan ?? 'Analytics') == 'Analytics' ? 'EntraProvisioning_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "entra-id" and Stream in ("provisioning") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'EntraProvisioning_CL') ? 'SluiceHealth_CL\n| where Connector == "entra-id" and Stream in ("provisioning") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'EntraProvisioning_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'EntraRiskDetections_CL'
-          lastDataReceivedQuery: (tables.?EntraRiskDetections_CL.?plan ?? 'Analytics') == 'Analytics' ? 'EntraRiskDetections_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "entra-id" and Stream in ("risk_detections") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'EntraRiskDetections_CL') ? 'SluiceHealth_CL\n| where Connector == "entra-id" and Stream in ("risk_detections") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'EntraRiskDetections_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'EntraRiskyUsers_CL'
-          lastDataReceivedQuery: (tables.?EntraRiskyUsers_CL.?plan ?? 'Analytics') == 'Analytics' ? 'EntraRiskyUsers_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "entra-id" and Stream in ("risky_users") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'EntraRiskyUsers_CL') ? 'SluiceHealth_CL\n| where Connector == "entra-id" and Stream in ("risky_users") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'EntraRiskyUsers_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
       ]
       connectivityCriteria: [
@@ -124,7 +124,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_EntraSignIns_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?EntraSignIns_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_EntraSignIns_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'EntraSignIns_CL')) {
   parent: sentinel
   name: 'sluice-entrasignins_events'
   etag: '*'
@@ -137,7 +137,7 @@ resource f_EntraSignIns_Events 'Microsoft.OperationalInsights/workspaces/savedSe
   }
 }
 
-resource f_EntraAudit_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?EntraAudit_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_EntraAudit_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'EntraAudit_CL')) {
   parent: sentinel
   name: 'sluice-entraaudit_events'
   etag: '*'
@@ -150,7 +150,7 @@ resource f_EntraAudit_Events 'Microsoft.OperationalInsights/workspaces/savedSear
   }
 }
 
-resource f_EntraProvisioning_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?EntraProvisioning_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_EntraProvisioning_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'EntraProvisioning_CL')) {
   parent: sentinel
   name: 'sluice-entraprovisioning_events'
   etag: '*'
@@ -163,7 +163,7 @@ resource f_EntraProvisioning_Events 'Microsoft.OperationalInsights/workspaces/sa
   }
 }
 
-resource f_EntraRiskDetections_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?EntraRiskDetections_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_EntraRiskDetections_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'EntraRiskDetections_CL')) {
   parent: sentinel
   name: 'sluice-entrariskdetections_events'
   etag: '*'
@@ -176,7 +176,7 @@ resource f_EntraRiskDetections_Events 'Microsoft.OperationalInsights/workspaces/
   }
 }
 
-resource f_EntraRiskyUsers_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?EntraRiskyUsers_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_EntraRiskyUsers_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'EntraRiskyUsers_CL')) {
   parent: sentinel
   name: 'sluice-entrariskyusers_events'
   etag: '*'

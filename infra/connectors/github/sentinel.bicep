@@ -30,9 +30,9 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       descriptionMarkdown: 'Collects the audit log of GitHub enterprises and organizations: who changed repositories, members, secrets, policies and tokens, and how people signed in. Rows have the columns of Microsoft\'s own connector (table GitHubAuditLogsV2_CL).\n\nSupport: community, https://github.com/sluice-connectors/sluice/issues${empty(apart) ? '' : '\n\n**${join(apart, ', ')}** has the plan Basic or Auxiliary: analytics rules, functions and queries with a second table do not read it. Query it by itself, with the time range of the query window.'}'
       graphQueries: [
         {
-          metricName: (tables.?GitHubAuditLogsV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'GitHubAuditLogsV2_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'GitHubAuditLogsV2_CL'
-          baseQuery: (tables.?GitHubAuditLogsV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'GitHubAuditLogsV2_CL' : 'SluiceHealth_CL\n| where Connector == "github" and Stream in ("audit_enterprise", "audit_org") and Acknowledged > 0'
+          baseQuery: contains(apart, 'GitHubAuditLogsV2_CL') ? 'SluiceHealth_CL\n| where Connector == "github" and Stream in ("audit_enterprise", "audit_org") and Acknowledged > 0' : 'GitHubAuditLogsV2_CL'
         }
       ]
       #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
@@ -49,7 +49,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       dataTypes: [
         {
           name: 'GitHubAuditLogsV2_CL'
-          lastDataReceivedQuery: (tables.?GitHubAuditLogsV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'GitHubAuditLogsV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "github" and Stream in ("audit_enterprise", "audit_org") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'GitHubAuditLogsV2_CL') ? 'SluiceHealth_CL\n| where Connector == "github" and Stream in ("audit_enterprise", "audit_org") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'GitHubAuditLogsV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
       ]
       connectivityCriteria: [
@@ -90,7 +90,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_GitHubAuditLogsV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?GitHubAuditLogsV2_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_GitHubAuditLogsV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'GitHubAuditLogsV2_CL')) {
   parent: sentinel
   name: 'sluice-githubauditlogsv2_events'
   etag: '*'
@@ -103,7 +103,7 @@ resource f_GitHubAuditLogsV2_Events 'Microsoft.OperationalInsights/workspaces/sa
   }
 }
 
-resource f_GitHubAuditLogPolling_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && (tables.?GitHubAuditLogsV2_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_GitHubAuditLogPolling_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && !contains(apart, 'GitHubAuditLogsV2_CL')) {
   parent: sentinel
   name: 'sluice-githubauditlogpolling_cl'
   etag: '*'

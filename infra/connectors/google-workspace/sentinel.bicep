@@ -27,9 +27,9 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       descriptionMarkdown: 'Collects the activities of a Google Workspace organization (sign-ins, Drive, Gmail tokens, administrators, devices and eighteen other applications) from the Reports API, a row for each event.\n\nSupport: community, https://github.com/sluice-connectors/sluice/issues${empty(apart) ? '' : '\n\n**${join(apart, ', ')}** has the plan Basic or Auxiliary: analytics rules, functions and queries with a second table do not read it. Query it by itself, with the time range of the query window.'}'
       graphQueries: [
         {
-          metricName: (tables.?GoogleWorkspaceActivities_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'GoogleWorkspaceActivities_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'GoogleWorkspaceActivities_CL'
-          baseQuery: (tables.?GoogleWorkspaceActivities_CL.?plan ?? 'Analytics') == 'Analytics' ? 'GoogleWorkspaceActivities_CL' : 'SluiceHealth_CL\n| where Connector == "google-workspace" and Stream in ("activities") and Acknowledged > 0'
+          baseQuery: contains(apart, 'GoogleWorkspaceActivities_CL') ? 'SluiceHealth_CL\n| where Connector == "google-workspace" and Stream in ("activities") and Acknowledged > 0' : 'GoogleWorkspaceActivities_CL'
         }
       ]
       #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
@@ -46,7 +46,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       dataTypes: [
         {
           name: 'GoogleWorkspaceActivities_CL'
-          lastDataReceivedQuery: (tables.?GoogleWorkspaceActivities_CL.?plan ?? 'Analytics') == 'Analytics' ? 'GoogleWorkspaceActivities_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "google-workspace" and Stream in ("activities") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'GoogleWorkspaceActivities_CL') ? 'SluiceHealth_CL\n| where Connector == "google-workspace" and Stream in ("activities") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'GoogleWorkspaceActivities_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
       ]
       connectivityCriteria: [
@@ -87,7 +87,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_GoogleWorkspaceActivities_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?GoogleWorkspaceActivities_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_GoogleWorkspaceActivities_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'GoogleWorkspaceActivities_CL')) {
   parent: sentinel
   name: 'sluice-googleworkspaceactivities_events'
   etag: '*'

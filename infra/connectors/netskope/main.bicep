@@ -309,7 +309,7 @@ module netskope '../../connectors/netskope/workspace.bicep' = {
     assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
-    tables: { NetskopeAlerts_CL: tables.?NetskopeAlerts_CL,  NetskopeEventsApplication_CL: tables.?NetskopeEventsApplication_CL,  NetskopeEventsAudit_CL: tables.?NetskopeEventsAudit_CL,  NetskopeEventsConnection_CL: tables.?NetskopeEventsConnection_CL,  NetskopeEventsEndpoint_CL: tables.?NetskopeEventsEndpoint_CL,  NetskopeEventsDLP_CL: tables.?NetskopeEventsDLP_CL,  NetskopeEventsInfrastructure_CL: tables.?NetskopeEventsInfrastructure_CL,  NetskopeEventsNetwork_CL: tables.?NetskopeEventsNetwork_CL,  NetskopeEventsPage_CL: tables.?NetskopeEventsPage_CL }
+    tables: { NetskopeAlerts_CL: tables.?NetskopeAlerts_CL, NetskopeEventsApplication_CL: tables.?NetskopeEventsApplication_CL, NetskopeEventsAudit_CL: tables.?NetskopeEventsAudit_CL, NetskopeEventsConnection_CL: tables.?NetskopeEventsConnection_CL, NetskopeEventsEndpoint_CL: tables.?NetskopeEventsEndpoint_CL, NetskopeEventsDLP_CL: tables.?NetskopeEventsDLP_CL, NetskopeEventsInfrastructure_CL: tables.?NetskopeEventsInfrastructure_CL, NetskopeEventsNetwork_CL: tables.?NetskopeEventsNetwork_CL, NetskopeEventsPage_CL: tables.?NetskopeEventsPage_CL }
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent

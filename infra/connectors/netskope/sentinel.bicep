@@ -27,49 +27,49 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       descriptionMarkdown: 'Collects alerts of all kinds and eight kinds of events from the Netskope data export API. Rows have the columns of Microsoft\'s own connector (tables NetskopeAlerts_CL and NetskopeEvents…_CL).\n\nSupport: community, https://github.com/sluice-connectors/sluice/issues${empty(apart) ? '' : '\n\n**${join(apart, ', ')}** has the plan Basic or Auxiliary: analytics rules, functions and queries with a second table do not read it. Query it by itself, with the time range of the query window.'}'
       graphQueries: [
         {
-          metricName: (tables.?NetskopeAlerts_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'NetskopeAlerts_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'NetskopeAlerts_CL'
-          baseQuery: (tables.?NetskopeAlerts_CL.?plan ?? 'Analytics') == 'Analytics' ? 'NetskopeAlerts_CL' : 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("alerts") and Acknowledged > 0'
+          baseQuery: contains(apart, 'NetskopeAlerts_CL') ? 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("alerts") and Acknowledged > 0' : 'NetskopeAlerts_CL'
         }
         {
-          metricName: (tables.?NetskopeEventsApplication_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'NetskopeEventsApplication_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'NetskopeEventsApplication_CL'
-          baseQuery: (tables.?NetskopeEventsApplication_CL.?plan ?? 'Analytics') == 'Analytics' ? 'NetskopeEventsApplication_CL' : 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_application") and Acknowledged > 0'
+          baseQuery: contains(apart, 'NetskopeEventsApplication_CL') ? 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_application") and Acknowledged > 0' : 'NetskopeEventsApplication_CL'
         }
         {
-          metricName: (tables.?NetskopeEventsAudit_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'NetskopeEventsAudit_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'NetskopeEventsAudit_CL'
-          baseQuery: (tables.?NetskopeEventsAudit_CL.?plan ?? 'Analytics') == 'Analytics' ? 'NetskopeEventsAudit_CL' : 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_audit") and Acknowledged > 0'
+          baseQuery: contains(apart, 'NetskopeEventsAudit_CL') ? 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_audit") and Acknowledged > 0' : 'NetskopeEventsAudit_CL'
         }
         {
-          metricName: (tables.?NetskopeEventsConnection_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'NetskopeEventsConnection_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'NetskopeEventsConnection_CL'
-          baseQuery: (tables.?NetskopeEventsConnection_CL.?plan ?? 'Analytics') == 'Analytics' ? 'NetskopeEventsConnection_CL' : 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_connection") and Acknowledged > 0'
+          baseQuery: contains(apart, 'NetskopeEventsConnection_CL') ? 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_connection") and Acknowledged > 0' : 'NetskopeEventsConnection_CL'
         }
         {
-          metricName: (tables.?NetskopeEventsEndpoint_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'NetskopeEventsEndpoint_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'NetskopeEventsEndpoint_CL'
-          baseQuery: (tables.?NetskopeEventsEndpoint_CL.?plan ?? 'Analytics') == 'Analytics' ? 'NetskopeEventsEndpoint_CL' : 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_endpoint") and Acknowledged > 0'
+          baseQuery: contains(apart, 'NetskopeEventsEndpoint_CL') ? 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_endpoint") and Acknowledged > 0' : 'NetskopeEventsEndpoint_CL'
         }
         {
-          metricName: (tables.?NetskopeEventsDLP_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'NetskopeEventsDLP_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'NetskopeEventsDLP_CL'
-          baseQuery: (tables.?NetskopeEventsDLP_CL.?plan ?? 'Analytics') == 'Analytics' ? 'NetskopeEventsDLP_CL' : 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_incident") and Acknowledged > 0'
+          baseQuery: contains(apart, 'NetskopeEventsDLP_CL') ? 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_incident") and Acknowledged > 0' : 'NetskopeEventsDLP_CL'
         }
         {
-          metricName: (tables.?NetskopeEventsInfrastructure_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'NetskopeEventsInfrastructure_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'NetskopeEventsInfrastructure_CL'
-          baseQuery: (tables.?NetskopeEventsInfrastructure_CL.?plan ?? 'Analytics') == 'Analytics' ? 'NetskopeEventsInfrastructure_CL' : 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_infrastructure") and Acknowledged > 0'
+          baseQuery: contains(apart, 'NetskopeEventsInfrastructure_CL') ? 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_infrastructure") and Acknowledged > 0' : 'NetskopeEventsInfrastructure_CL'
         }
         {
-          metricName: (tables.?NetskopeEventsNetwork_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'NetskopeEventsNetwork_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'NetskopeEventsNetwork_CL'
-          baseQuery: (tables.?NetskopeEventsNetwork_CL.?plan ?? 'Analytics') == 'Analytics' ? 'NetskopeEventsNetwork_CL' : 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_network") and Acknowledged > 0'
+          baseQuery: contains(apart, 'NetskopeEventsNetwork_CL') ? 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_network") and Acknowledged > 0' : 'NetskopeEventsNetwork_CL'
         }
         {
-          metricName: (tables.?NetskopeEventsPage_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'NetskopeEventsPage_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'NetskopeEventsPage_CL'
-          baseQuery: (tables.?NetskopeEventsPage_CL.?plan ?? 'Analytics') == 'Analytics' ? 'NetskopeEventsPage_CL' : 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_page") and Acknowledged > 0'
+          baseQuery: contains(apart, 'NetskopeEventsPage_CL') ? 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_page") and Acknowledged > 0' : 'NetskopeEventsPage_CL'
         }
       ]
       #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
@@ -83,39 +83,39 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       dataTypes: [
         {
           name: 'NetskopeAlerts_CL'
-          lastDataReceivedQuery: (tables.?NetskopeAlerts_CL.?plan ?? 'Analytics') == 'Analytics' ? 'NetskopeAlerts_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("alerts") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'NetskopeAlerts_CL') ? 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("alerts") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'NetskopeAlerts_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'NetskopeEventsApplication_CL'
-          lastDataReceivedQuery: (tables.?NetskopeEventsApplication_CL.?plan ?? 'Analytics') == 'Analytics' ? 'NetskopeEventsApplication_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_application") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'NetskopeEventsApplication_CL') ? 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_application") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'NetskopeEventsApplication_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'NetskopeEventsAudit_CL'
-          lastDataReceivedQuery: (tables.?NetskopeEventsAudit_CL.?plan ?? 'Analytics') == 'Analytics' ? 'NetskopeEventsAudit_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_audit") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'NetskopeEventsAudit_CL') ? 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_audit") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'NetskopeEventsAudit_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'NetskopeEventsConnection_CL'
-          lastDataReceivedQuery: (tables.?NetskopeEventsConnection_CL.?plan ?? 'Analytics') == 'Analytics' ? 'NetskopeEventsConnection_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_connection") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'NetskopeEventsConnection_CL') ? 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_connection") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'NetskopeEventsConnection_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'NetskopeEventsEndpoint_CL'
-          lastDataReceivedQuery: (tables.?NetskopeEventsEndpoint_CL.?plan ?? 'Analytics') == 'Analytics' ? 'NetskopeEventsEndpoint_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_endpoint") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'NetskopeEventsEndpoint_CL') ? 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_endpoint") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'NetskopeEventsEndpoint_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'NetskopeEventsDLP_CL'
-          lastDataReceivedQuery: (tables.?NetskopeEventsDLP_CL.?plan ?? 'Analytics') == 'Analytics' ? 'NetskopeEventsDLP_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_incident") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'NetskopeEventsDLP_CL') ? 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_incident") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'NetskopeEventsDLP_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'NetskopeEventsInfrastructure_CL'
-          lastDataReceivedQuery: (tables.?NetskopeEventsInfrastructure_CL.?plan ?? 'Analytics') == 'Analytics' ? 'NetskopeEventsInfrastructure_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_infrastructure") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'NetskopeEventsInfrastructure_CL') ? 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_infrastructure") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'NetskopeEventsInfrastructure_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'NetskopeEventsNetwork_CL'
-          lastDataReceivedQuery: (tables.?NetskopeEventsNetwork_CL.?plan ?? 'Analytics') == 'Analytics' ? 'NetskopeEventsNetwork_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_network") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'NetskopeEventsNetwork_CL') ? 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_network") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'NetskopeEventsNetwork_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'NetskopeEventsPage_CL'
-          lastDataReceivedQuery: (tables.?NetskopeEventsPage_CL.?plan ?? 'Analytics') == 'Analytics' ? 'NetskopeEventsPage_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_page") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'NetskopeEventsPage_CL') ? 'SluiceHealth_CL\n| where Connector == "netskope" and Stream in ("events_page") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'NetskopeEventsPage_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
       ]
       connectivityCriteria: [
@@ -153,7 +153,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_NetskopeAlerts_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?NetskopeAlerts_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_NetskopeAlerts_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'NetskopeAlerts_CL')) {
   parent: sentinel
   name: 'sluice-netskopealerts_events'
   etag: '*'
@@ -166,7 +166,7 @@ resource f_NetskopeAlerts_Events 'Microsoft.OperationalInsights/workspaces/saved
   }
 }
 
-resource f_NetskopeEventsApplication_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?NetskopeEventsApplication_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_NetskopeEventsApplication_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'NetskopeEventsApplication_CL')) {
   parent: sentinel
   name: 'sluice-netskopeeventsapplication_events'
   etag: '*'
@@ -179,7 +179,7 @@ resource f_NetskopeEventsApplication_Events 'Microsoft.OperationalInsights/works
   }
 }
 
-resource f_NetskopeEventsAudit_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?NetskopeEventsAudit_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_NetskopeEventsAudit_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'NetskopeEventsAudit_CL')) {
   parent: sentinel
   name: 'sluice-netskopeeventsaudit_events'
   etag: '*'
@@ -192,7 +192,7 @@ resource f_NetskopeEventsAudit_Events 'Microsoft.OperationalInsights/workspaces/
   }
 }
 
-resource f_NetskopeEventsConnection_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?NetskopeEventsConnection_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_NetskopeEventsConnection_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'NetskopeEventsConnection_CL')) {
   parent: sentinel
   name: 'sluice-netskopeeventsconnection_events'
   etag: '*'
@@ -205,7 +205,7 @@ resource f_NetskopeEventsConnection_Events 'Microsoft.OperationalInsights/worksp
   }
 }
 
-resource f_NetskopeEventsEndpoint_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?NetskopeEventsEndpoint_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_NetskopeEventsEndpoint_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'NetskopeEventsEndpoint_CL')) {
   parent: sentinel
   name: 'sluice-netskopeeventsendpoint_events'
   etag: '*'
@@ -218,7 +218,7 @@ resource f_NetskopeEventsEndpoint_Events 'Microsoft.OperationalInsights/workspac
   }
 }
 
-resource f_NetskopeEventsDLP_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?NetskopeEventsDLP_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_NetskopeEventsDLP_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'NetskopeEventsDLP_CL')) {
   parent: sentinel
   name: 'sluice-netskopeeventsdlp_events'
   etag: '*'
@@ -231,7 +231,7 @@ resource f_NetskopeEventsDLP_Events 'Microsoft.OperationalInsights/workspaces/sa
   }
 }
 
-resource f_NetskopeEventsInfrastructure_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?NetskopeEventsInfrastructure_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_NetskopeEventsInfrastructure_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'NetskopeEventsInfrastructure_CL')) {
   parent: sentinel
   name: 'sluice-netskopeeventsinfrastructure_events'
   etag: '*'
@@ -244,7 +244,7 @@ resource f_NetskopeEventsInfrastructure_Events 'Microsoft.OperationalInsights/wo
   }
 }
 
-resource f_NetskopeEventsNetwork_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?NetskopeEventsNetwork_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_NetskopeEventsNetwork_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'NetskopeEventsNetwork_CL')) {
   parent: sentinel
   name: 'sluice-netskopeeventsnetwork_events'
   etag: '*'
@@ -257,7 +257,7 @@ resource f_NetskopeEventsNetwork_Events 'Microsoft.OperationalInsights/workspace
   }
 }
 
-resource f_NetskopeEventsPage_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?NetskopeEventsPage_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_NetskopeEventsPage_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'NetskopeEventsPage_CL')) {
   parent: sentinel
   name: 'sluice-netskopeeventspage_events'
   etag: '*'

@@ -27,9 +27,9 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       descriptionMarkdown: 'Collects the unified audit log of Microsoft 365 (Entra ID, Exchange, SharePoint and OneDrive, all other workloads, DLP) from the Office 365 Management Activity API. Rows have the columns of Microsoft\'s own connector (table M365AuditGeneral_CL).\n\nSupport: community, https://github.com/sluice-connectors/sluice/issues${empty(apart) ? '' : '\n\n**${join(apart, ', ')}** has the plan Basic or Auxiliary: analytics rules, functions and queries with a second table do not read it. Query it by itself, with the time range of the query window.'}'
       graphQueries: [
         {
-          metricName: (tables.?M365AuditGeneral_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'M365AuditGeneral_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'M365AuditGeneral_CL'
-          baseQuery: (tables.?M365AuditGeneral_CL.?plan ?? 'Analytics') == 'Analytics' ? 'M365AuditGeneral_CL' : 'SluiceHealth_CL\n| where Connector == "office365" and Stream in ("audit") and Acknowledged > 0'
+          baseQuery: contains(apart, 'M365AuditGeneral_CL') ? 'SluiceHealth_CL\n| where Connector == "office365" and Stream in ("audit") and Acknowledged > 0' : 'M365AuditGeneral_CL'
         }
       ]
       #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
@@ -46,7 +46,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       dataTypes: [
         {
           name: 'M365AuditGeneral_CL'
-          lastDataReceivedQuery: (tables.?M365AuditGeneral_CL.?plan ?? 'Analytics') == 'Analytics' ? 'M365AuditGeneral_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "office365" and Stream in ("audit") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'M365AuditGeneral_CL') ? 'SluiceHealth_CL\n| where Connector == "office365" and Stream in ("audit") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'M365AuditGeneral_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
       ]
       connectivityCriteria: [
@@ -87,7 +87,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_M365AuditGeneral_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?M365AuditGeneral_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_M365AuditGeneral_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'M365AuditGeneral_CL')) {
   parent: sentinel
   name: 'sluice-m365auditgeneral_events'
   etag: '*'

@@ -30,9 +30,9 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       descriptionMarkdown: 'Collects the Okta System Log: sign-ins, MFA, policy decisions, changes to users, groups and applications. Rows have the columns of Microsoft\'s own Okta connector (table OktaV2_CL), so that its analytics rules, workbooks and ASIM parsers work on them.\n\nSupport: community, https://github.com/sluice-connectors/sluice/issues${empty(apart) ? '' : '\n\n**${join(apart, ', ')}** has the plan Basic or Auxiliary: analytics rules, functions and queries with a second table do not read it. Query it by itself, with the time range of the query window.'}'
       graphQueries: [
         {
-          metricName: (tables.?OktaV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'OktaV2_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'OktaV2_CL'
-          baseQuery: (tables.?OktaV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'OktaV2_CL' : 'SluiceHealth_CL\n| where Connector == "okta" and Stream in ("system_log") and Acknowledged > 0'
+          baseQuery: contains(apart, 'OktaV2_CL') ? 'SluiceHealth_CL\n| where Connector == "okta" and Stream in ("system_log") and Acknowledged > 0' : 'OktaV2_CL'
         }
       ]
       #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
@@ -49,7 +49,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       dataTypes: [
         {
           name: 'OktaV2_CL'
-          lastDataReceivedQuery: (tables.?OktaV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'OktaV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "okta" and Stream in ("system_log") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'OktaV2_CL') ? 'SluiceHealth_CL\n| where Connector == "okta" and Stream in ("system_log") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'OktaV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
       ]
       connectivityCriteria: [
@@ -90,7 +90,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_OktaV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?OktaV2_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_OktaV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'OktaV2_CL')) {
   parent: sentinel
   name: 'sluice-oktav2_events'
   etag: '*'
@@ -103,7 +103,7 @@ resource f_OktaV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches
   }
 }
 
-resource f_Okta_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && (tables.?OktaV2_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_Okta_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && !contains(apart, 'OktaV2_CL')) {
   parent: sentinel
   name: 'sluice-okta_cl'
   etag: '*'

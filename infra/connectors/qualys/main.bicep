@@ -302,7 +302,7 @@ module qualys '../../connectors/qualys/workspace.bicep' = {
     assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
-    tables: { QualysHostDetectionV3_CL: tables.?QualysHostDetectionV3_CL,  QualysKnowledgeBase_CL: tables.?QualysKnowledgeBase_CL }
+    tables: { QualysHostDetectionV3_CL: tables.?QualysHostDetectionV3_CL, QualysKnowledgeBase_CL: tables.?QualysKnowledgeBase_CL }
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent

@@ -30,14 +30,14 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       descriptionMarkdown: 'Collects the vulnerabilities that Qualys VM finds on hosts, and its knowledge base. Rows have the columns of Microsoft\'s own connector (tables QualysHostDetectionV3_CL and QualysKnowledgeBase).\n\nSupport: community, https://github.com/sluice-connectors/sluice/issues${empty(apart) ? '' : '\n\n**${join(apart, ', ')}** has the plan Basic or Auxiliary: analytics rules, functions and queries with a second table do not read it. Query it by itself, with the time range of the query window.'}'
       graphQueries: [
         {
-          metricName: (tables.?QualysHostDetectionV3_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'QualysHostDetectionV3_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'QualysHostDetectionV3_CL'
-          baseQuery: (tables.?QualysHostDetectionV3_CL.?plan ?? 'Analytics') == 'Analytics' ? 'QualysHostDetectionV3_CL' : 'SluiceHealth_CL\n| where Connector == "qualys" and Stream in ("host_detections") and Acknowledged > 0'
+          baseQuery: contains(apart, 'QualysHostDetectionV3_CL') ? 'SluiceHealth_CL\n| where Connector == "qualys" and Stream in ("host_detections") and Acknowledged > 0' : 'QualysHostDetectionV3_CL'
         }
         {
-          metricName: (tables.?QualysKnowledgeBase_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'QualysKnowledgeBase_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'QualysKnowledgeBase_CL'
-          baseQuery: (tables.?QualysKnowledgeBase_CL.?plan ?? 'Analytics') == 'Analytics' ? 'QualysKnowledgeBase_CL' : 'SluiceHealth_CL\n| where Connector == "qualys" and Stream in ("knowledge_base") and Acknowledged > 0'
+          baseQuery: contains(apart, 'QualysKnowledgeBase_CL') ? 'SluiceHealth_CL\n| where Connector == "qualys" and Stream in ("knowledge_base") and Acknowledged > 0' : 'QualysKnowledgeBase_CL'
         }
       ]
       #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
@@ -54,11 +54,11 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       dataTypes: [
         {
           name: 'QualysHostDetectionV3_CL'
-          lastDataReceivedQuery: (tables.?QualysHostDetectionV3_CL.?plan ?? 'Analytics') == 'Analytics' ? 'QualysHostDetectionV3_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "qualys" and Stream in ("host_detections") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'QualysHostDetectionV3_CL') ? 'SluiceHealth_CL\n| where Connector == "qualys" and Stream in ("host_detections") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'QualysHostDetectionV3_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'QualysKnowledgeBase_CL'
-          lastDataReceivedQuery: (tables.?QualysKnowledgeBase_CL.?plan ?? 'Analytics') == 'Analytics' ? 'QualysKnowledgeBase_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "qualys" and Stream in ("knowledge_base") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'QualysKnowledgeBase_CL') ? 'SluiceHealth_CL\n| where Connector == "qualys" and Stream in ("knowledge_base") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'QualysKnowledgeBase_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
       ]
       connectivityCriteria: [
@@ -99,7 +99,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_QualysHostDetectionV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?QualysHostDetectionV3_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_QualysHostDetectionV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'QualysHostDetectionV3_CL')) {
   parent: sentinel
   name: 'sluice-qualyshostdetectionv3_events'
   etag: '*'
@@ -112,7 +112,7 @@ resource f_QualysHostDetectionV3_Events 'Microsoft.OperationalInsights/workspace
   }
 }
 
-resource f_QualysKnowledgeBase_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?QualysKnowledgeBase_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_QualysKnowledgeBase_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'QualysKnowledgeBase_CL')) {
   parent: sentinel
   name: 'sluice-qualysknowledgebase_events'
   etag: '*'
@@ -125,7 +125,7 @@ resource f_QualysKnowledgeBase_Events 'Microsoft.OperationalInsights/workspaces/
   }
 }
 
-resource f_QualysHostDetectionV2_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && (tables.?QualysHostDetectionV3_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_QualysHostDetectionV2_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && !contains(apart, 'QualysHostDetectionV3_CL')) {
   parent: sentinel
   name: 'sluice-qualyshostdetectionv2_cl'
   etag: '*'

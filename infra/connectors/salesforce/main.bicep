@@ -310,7 +310,7 @@ module salesforce '../../connectors/salesforce/workspace.bicep' = {
     assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
-    tables: { SalesforceServiceCloudV3_CL: tables.?SalesforceServiceCloudV3_CL,  SalesforceAuditTrail_CL: tables.?SalesforceAuditTrail_CL,  SalesforceLoginHistory_CL: tables.?SalesforceLoginHistory_CL,  SalesForceRealTimeEventMonitoring_CL: tables.?SalesForceRealTimeEventMonitoring_CL }
+    tables: { SalesforceServiceCloudV3_CL: tables.?SalesforceServiceCloudV3_CL, SalesforceAuditTrail_CL: tables.?SalesforceAuditTrail_CL, SalesforceLoginHistory_CL: tables.?SalesforceLoginHistory_CL, SalesForceRealTimeEventMonitoring_CL: tables.?SalesForceRealTimeEventMonitoring_CL }
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent

@@ -30,24 +30,24 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       descriptionMarkdown: 'Collects event log files, the setup audit trail, the login history and real-time events of a Salesforce organization. Event log files have the columns of Microsoft\'s own connector (table SalesforceServiceCloudV3_CL).\n\nSupport: community, https://github.com/sluice-connectors/sluice/issues${empty(apart) ? '' : '\n\n**${join(apart, ', ')}** has the plan Basic or Auxiliary: analytics rules, functions and queries with a second table do not read it. Query it by itself, with the time range of the query window.'}'
       graphQueries: [
         {
-          metricName: (tables.?SalesforceServiceCloudV3_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'SalesforceServiceCloudV3_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'SalesforceServiceCloudV3_CL'
-          baseQuery: (tables.?SalesforceServiceCloudV3_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SalesforceServiceCloudV3_CL' : 'SluiceHealth_CL\n| where Connector == "salesforce" and Stream in ("event_log_files") and Acknowledged > 0'
+          baseQuery: contains(apart, 'SalesforceServiceCloudV3_CL') ? 'SluiceHealth_CL\n| where Connector == "salesforce" and Stream in ("event_log_files") and Acknowledged > 0' : 'SalesforceServiceCloudV3_CL'
         }
         {
-          metricName: (tables.?SalesforceAuditTrail_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'SalesforceAuditTrail_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'SalesforceAuditTrail_CL'
-          baseQuery: (tables.?SalesforceAuditTrail_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SalesforceAuditTrail_CL' : 'SluiceHealth_CL\n| where Connector == "salesforce" and Stream in ("setup_audit_trail") and Acknowledged > 0'
+          baseQuery: contains(apart, 'SalesforceAuditTrail_CL') ? 'SluiceHealth_CL\n| where Connector == "salesforce" and Stream in ("setup_audit_trail") and Acknowledged > 0' : 'SalesforceAuditTrail_CL'
         }
         {
-          metricName: (tables.?SalesforceLoginHistory_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'SalesforceLoginHistory_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'SalesforceLoginHistory_CL'
-          baseQuery: (tables.?SalesforceLoginHistory_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SalesforceLoginHistory_CL' : 'SluiceHealth_CL\n| where Connector == "salesforce" and Stream in ("login_history") and Acknowledged > 0'
+          baseQuery: contains(apart, 'SalesforceLoginHistory_CL') ? 'SluiceHealth_CL\n| where Connector == "salesforce" and Stream in ("login_history") and Acknowledged > 0' : 'SalesforceLoginHistory_CL'
         }
         {
-          metricName: (tables.?SalesForceRealTimeEventMonitoring_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'SalesForceRealTimeEventMonitoring_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'SalesForceRealTimeEventMonitoring_CL'
-          baseQuery: (tables.?SalesForceRealTimeEventMonitoring_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SalesForceRealTimeEventMonitoring_CL' : 'SluiceHealth_CL\n| where Connector == "salesforce" and Stream in ("real_time_events") and Acknowledged > 0'
+          baseQuery: contains(apart, 'SalesForceRealTimeEventMonitoring_CL') ? 'SluiceHealth_CL\n| where Connector == "salesforce" and Stream in ("real_time_events") and Acknowledged > 0' : 'SalesForceRealTimeEventMonitoring_CL'
         }
       ]
       #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
@@ -61,19 +61,19 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       dataTypes: [
         {
           name: 'SalesforceServiceCloudV3_CL'
-          lastDataReceivedQuery: (tables.?SalesforceServiceCloudV3_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SalesforceServiceCloudV3_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "salesforce" and Stream in ("event_log_files") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'SalesforceServiceCloudV3_CL') ? 'SluiceHealth_CL\n| where Connector == "salesforce" and Stream in ("event_log_files") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SalesforceServiceCloudV3_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'SalesforceAuditTrail_CL'
-          lastDataReceivedQuery: (tables.?SalesforceAuditTrail_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SalesforceAuditTrail_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "salesforce" and Stream in ("setup_audit_trail") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'SalesforceAuditTrail_CL') ? 'SluiceHealth_CL\n| where Connector == "salesforce" and Stream in ("setup_audit_trail") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SalesforceAuditTrail_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'SalesforceLoginHistory_CL'
-          lastDataReceivedQuery: (tables.?SalesforceLoginHistory_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SalesforceLoginHistory_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "salesforce" and Stream in ("login_history") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'SalesforceLoginHistory_CL') ? 'SluiceHealth_CL\n| where Connector == "salesforce" and Stream in ("login_history") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SalesforceLoginHistory_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'SalesForceRealTimeEventMonitoring_CL'
-          lastDataReceivedQuery: (tables.?SalesForceRealTimeEventMonitoring_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SalesForceRealTimeEventMonitoring_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "salesforce" and Stream in ("real_time_events") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'SalesForceRealTimeEventMonitoring_CL') ? 'SluiceHealth_CL\n| where Connector == "salesforce" and Stream in ("real_time_events") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SalesForceRealTimeEventMonitoring_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
       ]
       connectivityCriteria: [
@@ -117,7 +117,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_SalesforceServiceCloudV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?SalesforceServiceCloudV3_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_SalesforceServiceCloudV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SalesforceServiceCloudV3_CL')) {
   parent: sentinel
   name: 'sluice-salesforceservicecloudv3_events'
   etag: '*'
@@ -130,7 +130,7 @@ resource f_SalesforceServiceCloudV3_Events 'Microsoft.OperationalInsights/worksp
   }
 }
 
-resource f_SalesforceAuditTrail_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?SalesforceAuditTrail_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_SalesforceAuditTrail_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SalesforceAuditTrail_CL')) {
   parent: sentinel
   name: 'sluice-salesforceaudittrail_events'
   etag: '*'
@@ -143,7 +143,7 @@ resource f_SalesforceAuditTrail_Events 'Microsoft.OperationalInsights/workspaces
   }
 }
 
-resource f_SalesforceLoginHistory_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?SalesforceLoginHistory_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_SalesforceLoginHistory_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SalesforceLoginHistory_CL')) {
   parent: sentinel
   name: 'sluice-salesforceloginhistory_events'
   etag: '*'
@@ -156,7 +156,7 @@ resource f_SalesforceLoginHistory_Events 'Microsoft.OperationalInsights/workspac
   }
 }
 
-resource f_SalesForceRealTimeEventMonitoring_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?SalesForceRealTimeEventMonitoring_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_SalesForceRealTimeEventMonitoring_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SalesForceRealTimeEventMonitoring_CL')) {
   parent: sentinel
   name: 'sluice-salesforcerealtimeeventmonitoring_events'
   etag: '*'
@@ -169,7 +169,7 @@ resource f_SalesForceRealTimeEventMonitoring_Events 'Microsoft.OperationalInsigh
   }
 }
 
-resource f_SalesforceServiceCloudV2_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && (tables.?SalesforceServiceCloudV3_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_SalesforceServiceCloudV2_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && !contains(apart, 'SalesforceServiceCloudV3_CL')) {
   parent: sentinel
   name: 'sluice-salesforceservicecloudv2_cl'
   etag: '*'
@@ -182,7 +182,7 @@ resource f_SalesforceServiceCloudV2_CL 'Microsoft.OperationalInsights/workspaces
   }
 }
 
-resource f_SalesforceServiceCloud_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && (tables.?SalesforceServiceCloudV3_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_SalesforceServiceCloud_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && !contains(apart, 'SalesforceServiceCloudV3_CL')) {
   parent: sentinel
   name: 'sluice-salesforceservicecloud_cl'
   etag: '*'

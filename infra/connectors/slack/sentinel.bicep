@@ -30,9 +30,9 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       descriptionMarkdown: 'Collects the audit log of a Slack Enterprise organization: sign-ins, files, channels, apps and changes to users and settings. Rows have the columns of Microsoft\'s own connector (table SlackAuditV2_CL).\n\nSupport: community, https://github.com/sluice-connectors/sluice/issues${empty(apart) ? '' : '\n\n**${join(apart, ', ')}** has the plan Basic or Auxiliary: analytics rules, functions and queries with a second table do not read it. Query it by itself, with the time range of the query window.'}'
       graphQueries: [
         {
-          metricName: (tables.?SlackAuditV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'SlackAuditV2_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'SlackAuditV2_CL'
-          baseQuery: (tables.?SlackAuditV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SlackAuditV2_CL' : 'SluiceHealth_CL\n| where Connector == "slack" and Stream in ("audit") and Acknowledged > 0'
+          baseQuery: contains(apart, 'SlackAuditV2_CL') ? 'SluiceHealth_CL\n| where Connector == "slack" and Stream in ("audit") and Acknowledged > 0' : 'SlackAuditV2_CL'
         }
       ]
       #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
@@ -49,7 +49,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       dataTypes: [
         {
           name: 'SlackAuditV2_CL'
-          lastDataReceivedQuery: (tables.?SlackAuditV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SlackAuditV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "slack" and Stream in ("audit") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'SlackAuditV2_CL') ? 'SluiceHealth_CL\n| where Connector == "slack" and Stream in ("audit") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SlackAuditV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
       ]
       connectivityCriteria: [
@@ -90,7 +90,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_SlackAuditV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?SlackAuditV2_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_SlackAuditV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SlackAuditV2_CL')) {
   parent: sentinel
   name: 'sluice-slackauditv2_events'
   etag: '*'
@@ -103,7 +103,7 @@ resource f_SlackAuditV2_Events 'Microsoft.OperationalInsights/workspaces/savedSe
   }
 }
 
-resource f_SlackAudit_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && (tables.?SlackAuditV2_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_SlackAudit_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && !contains(apart, 'SlackAuditV2_CL')) {
   parent: sentinel
   name: 'sluice-slackaudit_cl'
   etag: '*'

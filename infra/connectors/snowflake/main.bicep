@@ -313,7 +313,7 @@ module snowflake '../../connectors/snowflake/workspace.bicep' = {
     assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
-    tables: { SnowflakeLoginV2_CL: tables.?SnowflakeLoginV2_CL,  SnowflakeQueryV2_CL: tables.?SnowflakeQueryV2_CL,  SnowflakeLoadV2_CL: tables.?SnowflakeLoadV2_CL,  SnowflakeMaterializedViewV2_CL: tables.?SnowflakeMaterializedViewV2_CL,  SnowflakeRoleGrantV2_CL: tables.?SnowflakeRoleGrantV2_CL,  SnowflakeUserGrantV2_CL: tables.?SnowflakeUserGrantV2_CL,  SnowflakeRolesV2_CL: tables.?SnowflakeRolesV2_CL,  SnowflakeUsersV2_CL: tables.?SnowflakeUsersV2_CL,  SnowflakeTablesV2_CL: tables.?SnowflakeTablesV2_CL,  SnowflakeTableStorageMetricsV2_CL: tables.?SnowflakeTableStorageMetricsV2_CL }
+    tables: { SnowflakeLoginV2_CL: tables.?SnowflakeLoginV2_CL, SnowflakeQueryV2_CL: tables.?SnowflakeQueryV2_CL, SnowflakeLoadV2_CL: tables.?SnowflakeLoadV2_CL, SnowflakeMaterializedViewV2_CL: tables.?SnowflakeMaterializedViewV2_CL, SnowflakeRoleGrantV2_CL: tables.?SnowflakeRoleGrantV2_CL, SnowflakeUserGrantV2_CL: tables.?SnowflakeUserGrantV2_CL, SnowflakeRolesV2_CL: tables.?SnowflakeRolesV2_CL, SnowflakeUsersV2_CL: tables.?SnowflakeUsersV2_CL, SnowflakeTablesV2_CL: tables.?SnowflakeTablesV2_CL, SnowflakeTableStorageMetricsV2_CL: tables.?SnowflakeTableStorageMetricsV2_CL }
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent

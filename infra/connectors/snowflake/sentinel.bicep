@@ -30,54 +30,54 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       descriptionMarkdown: 'Collects sign-ins, queries, loads, grants, roles, users and tables of a Snowflake account from its ACCOUNT_USAGE views. Rows have the columns of Microsoft\'s own connector (tables Snowflake…V2_CL).\n\nSupport: community, https://github.com/sluice-connectors/sluice/issues${empty(apart) ? '' : '\n\n**${join(apart, ', ')}** has the plan Basic or Auxiliary: analytics rules, functions and queries with a second table do not read it. Query it by itself, with the time range of the query window.'}'
       graphQueries: [
         {
-          metricName: (tables.?SnowflakeLoginV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'SnowflakeLoginV2_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'SnowflakeLoginV2_CL'
-          baseQuery: (tables.?SnowflakeLoginV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SnowflakeLoginV2_CL' : 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("login_history") and Acknowledged > 0'
+          baseQuery: contains(apart, 'SnowflakeLoginV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("login_history") and Acknowledged > 0' : 'SnowflakeLoginV2_CL'
         }
         {
-          metricName: (tables.?SnowflakeQueryV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'SnowflakeQueryV2_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'SnowflakeQueryV2_CL'
-          baseQuery: (tables.?SnowflakeQueryV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SnowflakeQueryV2_CL' : 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("query_history") and Acknowledged > 0'
+          baseQuery: contains(apart, 'SnowflakeQueryV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("query_history") and Acknowledged > 0' : 'SnowflakeQueryV2_CL'
         }
         {
-          metricName: (tables.?SnowflakeLoadV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'SnowflakeLoadV2_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'SnowflakeLoadV2_CL'
-          baseQuery: (tables.?SnowflakeLoadV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SnowflakeLoadV2_CL' : 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("load_history") and Acknowledged > 0'
+          baseQuery: contains(apart, 'SnowflakeLoadV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("load_history") and Acknowledged > 0' : 'SnowflakeLoadV2_CL'
         }
         {
-          metricName: (tables.?SnowflakeMaterializedViewV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'SnowflakeMaterializedViewV2_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'SnowflakeMaterializedViewV2_CL'
-          baseQuery: (tables.?SnowflakeMaterializedViewV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SnowflakeMaterializedViewV2_CL' : 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("materialized_view_refresh_history") and Acknowledged > 0'
+          baseQuery: contains(apart, 'SnowflakeMaterializedViewV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("materialized_view_refresh_history") and Acknowledged > 0' : 'SnowflakeMaterializedViewV2_CL'
         }
         {
-          metricName: (tables.?SnowflakeRoleGrantV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'SnowflakeRoleGrantV2_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'SnowflakeRoleGrantV2_CL'
-          baseQuery: (tables.?SnowflakeRoleGrantV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SnowflakeRoleGrantV2_CL' : 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("grants_to_roles") and Acknowledged > 0'
+          baseQuery: contains(apart, 'SnowflakeRoleGrantV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("grants_to_roles") and Acknowledged > 0' : 'SnowflakeRoleGrantV2_CL'
         }
         {
-          metricName: (tables.?SnowflakeUserGrantV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'SnowflakeUserGrantV2_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'SnowflakeUserGrantV2_CL'
-          baseQuery: (tables.?SnowflakeUserGrantV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SnowflakeUserGrantV2_CL' : 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("grants_to_users") and Acknowledged > 0'
+          baseQuery: contains(apart, 'SnowflakeUserGrantV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("grants_to_users") and Acknowledged > 0' : 'SnowflakeUserGrantV2_CL'
         }
         {
-          metricName: (tables.?SnowflakeRolesV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'SnowflakeRolesV2_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'SnowflakeRolesV2_CL'
-          baseQuery: (tables.?SnowflakeRolesV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SnowflakeRolesV2_CL' : 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("roles") and Acknowledged > 0'
+          baseQuery: contains(apart, 'SnowflakeRolesV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("roles") and Acknowledged > 0' : 'SnowflakeRolesV2_CL'
         }
         {
-          metricName: (tables.?SnowflakeUsersV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'SnowflakeUsersV2_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'SnowflakeUsersV2_CL'
-          baseQuery: (tables.?SnowflakeUsersV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SnowflakeUsersV2_CL' : 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("users") and Acknowledged > 0'
+          baseQuery: contains(apart, 'SnowflakeUsersV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("users") and Acknowledged > 0' : 'SnowflakeUsersV2_CL'
         }
         {
-          metricName: (tables.?SnowflakeTablesV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'SnowflakeTablesV2_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'SnowflakeTablesV2_CL'
-          baseQuery: (tables.?SnowflakeTablesV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SnowflakeTablesV2_CL' : 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("tables") and Acknowledged > 0'
+          baseQuery: contains(apart, 'SnowflakeTablesV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("tables") and Acknowledged > 0' : 'SnowflakeTablesV2_CL'
         }
         {
-          metricName: (tables.?SnowflakeTableStorageMetricsV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'SnowflakeTableStorageMetricsV2_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'SnowflakeTableStorageMetricsV2_CL'
-          baseQuery: (tables.?SnowflakeTableStorageMetricsV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SnowflakeTableStorageMetricsV2_CL' : 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("table_storage_metrics") and Acknowledged > 0'
+          baseQuery: contains(apart, 'SnowflakeTableStorageMetricsV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("table_storage_metrics") and Acknowledged > 0' : 'SnowflakeTableStorageMetricsV2_CL'
         }
       ]
       #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
@@ -94,43 +94,43 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       dataTypes: [
         {
           name: 'SnowflakeLoginV2_CL'
-          lastDataReceivedQuery: (tables.?SnowflakeLoginV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SnowflakeLoginV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("login_history") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'SnowflakeLoginV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("login_history") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeLoginV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'SnowflakeQueryV2_CL'
-          lastDataReceivedQuery: (tables.?SnowflakeQueryV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SnowflakeQueryV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("query_history") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'SnowflakeQueryV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("query_history") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeQueryV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'SnowflakeLoadV2_CL'
-          lastDataReceivedQuery: (tables.?SnowflakeLoadV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SnowflakeLoadV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("load_history") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'SnowflakeLoadV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("load_history") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeLoadV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'SnowflakeMaterializedViewV2_CL'
-          lastDataReceivedQuery: (tables.?SnowflakeMaterializedViewV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SnowflakeMaterializedViewV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("materialized_view_refresh_history") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'SnowflakeMaterializedViewV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("materialized_view_refresh_history") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeMaterializedViewV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'SnowflakeRoleGrantV2_CL'
-          lastDataReceivedQuery: (tables.?SnowflakeRoleGrantV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SnowflakeRoleGrantV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("grants_to_roles") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'SnowflakeRoleGrantV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("grants_to_roles") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeRoleGrantV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'SnowflakeUserGrantV2_CL'
-          lastDataReceivedQuery: (tables.?SnowflakeUserGrantV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SnowflakeUserGrantV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("grants_to_users") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'SnowflakeUserGrantV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("grants_to_users") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeUserGrantV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'SnowflakeRolesV2_CL'
-          lastDataReceivedQuery: (tables.?SnowflakeRolesV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SnowflakeRolesV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("roles") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'SnowflakeRolesV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("roles") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeRolesV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'SnowflakeUsersV2_CL'
-          lastDataReceivedQuery: (tables.?SnowflakeUsersV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SnowflakeUsersV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("users") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'SnowflakeUsersV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("users") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeUsersV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'SnowflakeTablesV2_CL'
-          lastDataReceivedQuery: (tables.?SnowflakeTablesV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SnowflakeTablesV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("tables") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'SnowflakeTablesV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("tables") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeTablesV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'SnowflakeTableStorageMetricsV2_CL'
-          lastDataReceivedQuery: (tables.?SnowflakeTableStorageMetricsV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'SnowflakeTableStorageMetricsV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("table_storage_metrics") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'SnowflakeTableStorageMetricsV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("table_storage_metrics") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeTableStorageMetricsV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
       ]
       connectivityCriteria: [
@@ -171,7 +171,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_SnowflakeLoginV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?SnowflakeLoginV2_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_SnowflakeLoginV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeLoginV2_CL')) {
   parent: sentinel
   name: 'sluice-snowflakeloginv2_events'
   etag: '*'
@@ -184,7 +184,7 @@ resource f_SnowflakeLoginV2_Events 'Microsoft.OperationalInsights/workspaces/sav
   }
 }
 
-resource f_SnowflakeQueryV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?SnowflakeQueryV2_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_SnowflakeQueryV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeQueryV2_CL')) {
   parent: sentinel
   name: 'sluice-snowflakequeryv2_events'
   etag: '*'
@@ -197,7 +197,7 @@ resource f_SnowflakeQueryV2_Events 'Microsoft.OperationalInsights/workspaces/sav
   }
 }
 
-resource f_SnowflakeLoadV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?SnowflakeLoadV2_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_SnowflakeLoadV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeLoadV2_CL')) {
   parent: sentinel
   name: 'sluice-snowflakeloadv2_events'
   etag: '*'
@@ -210,7 +210,7 @@ resource f_SnowflakeLoadV2_Events 'Microsoft.OperationalInsights/workspaces/save
   }
 }
 
-resource f_SnowflakeMaterializedViewV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?SnowflakeMaterializedViewV2_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_SnowflakeMaterializedViewV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeMaterializedViewV2_CL')) {
   parent: sentinel
   name: 'sluice-snowflakematerializedviewv2_events'
   etag: '*'
@@ -223,7 +223,7 @@ resource f_SnowflakeMaterializedViewV2_Events 'Microsoft.OperationalInsights/wor
   }
 }
 
-resource f_SnowflakeRoleGrantV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?SnowflakeRoleGrantV2_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_SnowflakeRoleGrantV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeRoleGrantV2_CL')) {
   parent: sentinel
   name: 'sluice-snowflakerolegrantv2_events'
   etag: '*'
@@ -236,7 +236,7 @@ resource f_SnowflakeRoleGrantV2_Events 'Microsoft.OperationalInsights/workspaces
   }
 }
 
-resource f_SnowflakeUserGrantV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?SnowflakeUserGrantV2_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_SnowflakeUserGrantV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeUserGrantV2_CL')) {
   parent: sentinel
   name: 'sluice-snowflakeusergrantv2_events'
   etag: '*'
@@ -249,7 +249,7 @@ resource f_SnowflakeUserGrantV2_Events 'Microsoft.OperationalInsights/workspaces
   }
 }
 
-resource f_SnowflakeRolesV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?SnowflakeRolesV2_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_SnowflakeRolesV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeRolesV2_CL')) {
   parent: sentinel
   name: 'sluice-snowflakerolesv2_events'
   etag: '*'
@@ -262,7 +262,7 @@ resource f_SnowflakeRolesV2_Events 'Microsoft.OperationalInsights/workspaces/sav
   }
 }
 
-resource f_SnowflakeUsersV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?SnowflakeUsersV2_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_SnowflakeUsersV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeUsersV2_CL')) {
   parent: sentinel
   name: 'sluice-snowflakeusersv2_events'
   etag: '*'
@@ -275,7 +275,7 @@ resource f_SnowflakeUsersV2_Events 'Microsoft.OperationalInsights/workspaces/sav
   }
 }
 
-resource f_SnowflakeTablesV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?SnowflakeTablesV2_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_SnowflakeTablesV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeTablesV2_CL')) {
   parent: sentinel
   name: 'sluice-snowflaketablesv2_events'
   etag: '*'
@@ -288,7 +288,7 @@ resource f_SnowflakeTablesV2_Events 'Microsoft.OperationalInsights/workspaces/sa
   }
 }
 
-resource f_SnowflakeTableStorageMetricsV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?SnowflakeTableStorageMetricsV2_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_SnowflakeTableStorageMetricsV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeTableStorageMetricsV2_CL')) {
   parent: sentinel
   name: 'sluice-snowflaketablestoragemetricsv2_events'
   etag: '*'
@@ -301,7 +301,7 @@ resource f_SnowflakeTableStorageMetricsV2_Events 'Microsoft.OperationalInsights/
   }
 }
 
-resource f_Snowflake_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && (tables.?SnowflakeLoginV2_CL.?plan ?? 'Analytics') == 'Analytics' && (tables.?SnowflakeQueryV2_CL.?plan ?? 'Analytics') == 'Analytics' && (tables.?SnowflakeLoadV2_CL.?plan ?? 'Analytics') == 'Analytics' && (tables.?SnowflakeMaterializedViewV2_CL.?plan ?? 'Analytics') == 'Analytics' && (tables.?SnowflakeRoleGrantV2_CL.?plan ?? 'Analytics') == 'Analytics' && (tables.?SnowflakeUserGrantV2_CL.?plan ?? 'Analytics') == 'Analytics' && (tables.?SnowflakeRolesV2_CL.?plan ?? 'Analytics') == 'Analytics' && (tables.?SnowflakeUsersV2_CL.?plan ?? 'Analytics') == 'Analytics' && (tables.?SnowflakeTablesV2_CL.?plan ?? 'Analytics') == 'Analytics' && (tables.?SnowflakeTableStorageMetricsV2_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_Snowflake_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && !contains(apart, 'SnowflakeLoginV2_CL') && !contains(apart, 'SnowflakeQueryV2_CL') && !contains(apart, 'SnowflakeLoadV2_CL') && !contains(apart, 'SnowflakeMaterializedViewV2_CL') && !contains(apart, 'SnowflakeRoleGrantV2_CL') && !contains(apart, 'SnowflakeUserGrantV2_CL') && !contains(apart, 'SnowflakeRolesV2_CL') && !contains(apart, 'SnowflakeUsersV2_CL') && !contains(apart, 'SnowflakeTablesV2_CL') && !contains(apart, 'SnowflakeTableStorageMetricsV2_CL')) {
   parent: sentinel
   name: 'sluice-snowflake_cl'
   etag: '*'

@@ -299,7 +299,7 @@ module tenableVm '../../connectors/tenable-vm/workspace.bicep' = {
     assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
-    tables: { Tenable_VM_Vuln_CL: tables.?Tenable_VM_Vuln_CL,  Tenable_VM_Asset_CL: tables.?Tenable_VM_Asset_CL,  Tenable_VM_Compliance_CL: tables.?Tenable_VM_Compliance_CL,  Tenable_WAS_Vuln_CL: tables.?Tenable_WAS_Vuln_CL }
+    tables: { Tenable_VM_Vuln_CL: tables.?Tenable_VM_Vuln_CL, Tenable_VM_Asset_CL: tables.?Tenable_VM_Asset_CL, Tenable_VM_Compliance_CL: tables.?Tenable_VM_Compliance_CL, Tenable_WAS_Vuln_CL: tables.?Tenable_WAS_Vuln_CL }
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent

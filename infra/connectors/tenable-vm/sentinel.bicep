@@ -27,24 +27,24 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       descriptionMarkdown: 'Collects vulnerabilities, assets, compliance findings and web application findings from Tenable Vulnerability Management. Rows have the columns of Tenable\'s own solution (tables Tenable_VM_…_CL and Tenable_WAS_Vuln_CL).\n\nSupport: community, https://github.com/sluice-connectors/sluice/issues${empty(apart) ? '' : '\n\n**${join(apart, ', ')}** has the plan Basic or Auxiliary: analytics rules, functions and queries with a second table do not read it. Query it by itself, with the time range of the query window.'}'
       graphQueries: [
         {
-          metricName: (tables.?Tenable_VM_Vuln_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'Tenable_VM_Vuln_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'Tenable_VM_Vuln_CL'
-          baseQuery: (tables.?Tenable_VM_Vuln_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Tenable_VM_Vuln_CL' : 'SluiceHealth_CL\n| where Connector == "tenable-vm" and Stream in ("vulnerabilities") and Acknowledged > 0'
+          baseQuery: contains(apart, 'Tenable_VM_Vuln_CL') ? 'SluiceHealth_CL\n| where Connector == "tenable-vm" and Stream in ("vulnerabilities") and Acknowledged > 0' : 'Tenable_VM_Vuln_CL'
         }
         {
-          metricName: (tables.?Tenable_VM_Asset_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'Tenable_VM_Asset_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'Tenable_VM_Asset_CL'
-          baseQuery: (tables.?Tenable_VM_Asset_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Tenable_VM_Asset_CL' : 'SluiceHealth_CL\n| where Connector == "tenable-vm" and Stream in ("assets") and Acknowledged > 0'
+          baseQuery: contains(apart, 'Tenable_VM_Asset_CL') ? 'SluiceHealth_CL\n| where Connector == "tenable-vm" and Stream in ("assets") and Acknowledged > 0' : 'Tenable_VM_Asset_CL'
         }
         {
-          metricName: (tables.?Tenable_VM_Compliance_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'Tenable_VM_Compliance_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'Tenable_VM_Compliance_CL'
-          baseQuery: (tables.?Tenable_VM_Compliance_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Tenable_VM_Compliance_CL' : 'SluiceHealth_CL\n| where Connector == "tenable-vm" and Stream in ("compliance") and Acknowledged > 0'
+          baseQuery: contains(apart, 'Tenable_VM_Compliance_CL') ? 'SluiceHealth_CL\n| where Connector == "tenable-vm" and Stream in ("compliance") and Acknowledged > 0' : 'Tenable_VM_Compliance_CL'
         }
         {
-          metricName: (tables.?Tenable_WAS_Vuln_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'Tenable_WAS_Vuln_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'Tenable_WAS_Vuln_CL'
-          baseQuery: (tables.?Tenable_WAS_Vuln_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Tenable_WAS_Vuln_CL' : 'SluiceHealth_CL\n| where Connector == "tenable-vm" and Stream in ("was_vulnerabilities") and Acknowledged > 0'
+          baseQuery: contains(apart, 'Tenable_WAS_Vuln_CL') ? 'SluiceHealth_CL\n| where Connector == "tenable-vm" and Stream in ("was_vulnerabilities") and Acknowledged > 0' : 'Tenable_WAS_Vuln_CL'
         }
       ]
       #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
@@ -58,19 +58,19 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       dataTypes: [
         {
           name: 'Tenable_VM_Vuln_CL'
-          lastDataReceivedQuery: (tables.?Tenable_VM_Vuln_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Tenable_VM_Vuln_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "tenable-vm" and Stream in ("vulnerabilities") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'Tenable_VM_Vuln_CL') ? 'SluiceHealth_CL\n| where Connector == "tenable-vm" and Stream in ("vulnerabilities") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'Tenable_VM_Vuln_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'Tenable_VM_Asset_CL'
-          lastDataReceivedQuery: (tables.?Tenable_VM_Asset_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Tenable_VM_Asset_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "tenable-vm" and Stream in ("assets") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'Tenable_VM_Asset_CL') ? 'SluiceHealth_CL\n| where Connector == "tenable-vm" and Stream in ("assets") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'Tenable_VM_Asset_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'Tenable_VM_Compliance_CL'
-          lastDataReceivedQuery: (tables.?Tenable_VM_Compliance_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Tenable_VM_Compliance_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "tenable-vm" and Stream in ("compliance") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'Tenable_VM_Compliance_CL') ? 'SluiceHealth_CL\n| where Connector == "tenable-vm" and Stream in ("compliance") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'Tenable_VM_Compliance_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'Tenable_WAS_Vuln_CL'
-          lastDataReceivedQuery: (tables.?Tenable_WAS_Vuln_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Tenable_WAS_Vuln_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "tenable-vm" and Stream in ("was_vulnerabilities") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'Tenable_WAS_Vuln_CL') ? 'SluiceHealth_CL\n| where Connector == "tenable-vm" and Stream in ("was_vulnerabilities") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'Tenable_WAS_Vuln_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
       ]
       connectivityCriteria: [
@@ -111,7 +111,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_Tenable_VM_Vuln_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?Tenable_VM_Vuln_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_Tenable_VM_Vuln_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'Tenable_VM_Vuln_CL')) {
   parent: sentinel
   name: 'sluice-tenable_vm_vuln_events'
   etag: '*'
@@ -124,7 +124,7 @@ resource f_Tenable_VM_Vuln_Events 'Microsoft.OperationalInsights/workspaces/save
   }
 }
 
-resource f_Tenable_VM_Asset_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?Tenable_VM_Asset_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_Tenable_VM_Asset_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'Tenable_VM_Asset_CL')) {
   parent: sentinel
   name: 'sluice-tenable_vm_asset_events'
   etag: '*'
@@ -137,7 +137,7 @@ resource f_Tenable_VM_Asset_Events 'Microsoft.OperationalInsights/workspaces/sav
   }
 }
 
-resource f_Tenable_VM_Compliance_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?Tenable_VM_Compliance_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_Tenable_VM_Compliance_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'Tenable_VM_Compliance_CL')) {
   parent: sentinel
   name: 'sluice-tenable_vm_compliance_events'
   etag: '*'
@@ -150,7 +150,7 @@ resource f_Tenable_VM_Compliance_Events 'Microsoft.OperationalInsights/workspace
   }
 }
 
-resource f_Tenable_WAS_Vuln_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?Tenable_WAS_Vuln_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_Tenable_WAS_Vuln_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'Tenable_WAS_Vuln_CL')) {
   parent: sentinel
   name: 'sluice-tenable_was_vuln_events'
   etag: '*'

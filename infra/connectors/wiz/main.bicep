@@ -307,7 +307,7 @@ module wiz '../../connectors/wiz/workspace.bicep' = {
     assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
-    tables: { WizIssuesV3_CL: tables.?WizIssuesV3_CL,  WizAuditLogsV3_CL: tables.?WizAuditLogsV3_CL,  WizVulnerabilitiesV2_CL: tables.?WizVulnerabilitiesV2_CL,  WizDetectionsV3_CL: tables.?WizDetectionsV3_CL }
+    tables: { WizIssuesV3_CL: tables.?WizIssuesV3_CL, WizAuditLogsV3_CL: tables.?WizAuditLogsV3_CL, WizVulnerabilitiesV2_CL: tables.?WizVulnerabilitiesV2_CL, WizDetectionsV3_CL: tables.?WizDetectionsV3_CL }
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent

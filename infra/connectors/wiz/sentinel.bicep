@@ -30,24 +30,24 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       descriptionMarkdown: 'Collects issues, the audit log, vulnerability findings and detections of a Wiz tenant. Rows have the columns of Wiz\'s own solution; everything else that an answer has is in AdditionalFields.\n\nSupport: community, https://github.com/sluice-connectors/sluice/issues${empty(apart) ? '' : '\n\n**${join(apart, ', ')}** has the plan Basic or Auxiliary: analytics rules, functions and queries with a second table do not read it. Query it by itself, with the time range of the query window.'}'
       graphQueries: [
         {
-          metricName: (tables.?WizIssuesV3_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'WizIssuesV3_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'WizIssuesV3_CL'
-          baseQuery: (tables.?WizIssuesV3_CL.?plan ?? 'Analytics') == 'Analytics' ? 'WizIssuesV3_CL' : 'SluiceHealth_CL\n| where Connector == "wiz" and Stream in ("issues") and Acknowledged > 0'
+          baseQuery: contains(apart, 'WizIssuesV3_CL') ? 'SluiceHealth_CL\n| where Connector == "wiz" and Stream in ("issues") and Acknowledged > 0' : 'WizIssuesV3_CL'
         }
         {
-          metricName: (tables.?WizAuditLogsV3_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'WizAuditLogsV3_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'WizAuditLogsV3_CL'
-          baseQuery: (tables.?WizAuditLogsV3_CL.?plan ?? 'Analytics') == 'Analytics' ? 'WizAuditLogsV3_CL' : 'SluiceHealth_CL\n| where Connector == "wiz" and Stream in ("audit") and Acknowledged > 0'
+          baseQuery: contains(apart, 'WizAuditLogsV3_CL') ? 'SluiceHealth_CL\n| where Connector == "wiz" and Stream in ("audit") and Acknowledged > 0' : 'WizAuditLogsV3_CL'
         }
         {
-          metricName: (tables.?WizVulnerabilitiesV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'WizVulnerabilitiesV2_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'WizVulnerabilitiesV2_CL'
-          baseQuery: (tables.?WizVulnerabilitiesV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'WizVulnerabilitiesV2_CL' : 'SluiceHealth_CL\n| where Connector == "wiz" and Stream in ("vulnerabilities") and Acknowledged > 0'
+          baseQuery: contains(apart, 'WizVulnerabilitiesV2_CL') ? 'SluiceHealth_CL\n| where Connector == "wiz" and Stream in ("vulnerabilities") and Acknowledged > 0' : 'WizVulnerabilitiesV2_CL'
         }
         {
-          metricName: (tables.?WizDetectionsV3_CL.?plan ?? 'Analytics') == 'Analytics' ? 'Rows received' : 'Runs that sent rows'
+          metricName: contains(apart, 'WizDetectionsV3_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'WizDetectionsV3_CL'
-          baseQuery: (tables.?WizDetectionsV3_CL.?plan ?? 'Analytics') == 'Analytics' ? 'WizDetectionsV3_CL' : 'SluiceHealth_CL\n| where Connector == "wiz" and Stream in ("detections") and Acknowledged > 0'
+          baseQuery: contains(apart, 'WizDetectionsV3_CL') ? 'SluiceHealth_CL\n| where Connector == "wiz" and Stream in ("detections") and Acknowledged > 0' : 'WizDetectionsV3_CL'
         }
       ]
       #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
@@ -61,19 +61,19 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       dataTypes: [
         {
           name: 'WizIssuesV3_CL'
-          lastDataReceivedQuery: (tables.?WizIssuesV3_CL.?plan ?? 'Analytics') == 'Analytics' ? 'WizIssuesV3_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "wiz" and Stream in ("issues") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'WizIssuesV3_CL') ? 'SluiceHealth_CL\n| where Connector == "wiz" and Stream in ("issues") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'WizIssuesV3_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'WizAuditLogsV3_CL'
-          lastDataReceivedQuery: (tables.?WizAuditLogsV3_CL.?plan ?? 'Analytics') == 'Analytics' ? 'WizAuditLogsV3_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "wiz" and Stream in ("audit") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'WizAuditLogsV3_CL') ? 'SluiceHealth_CL\n| where Connector == "wiz" and Stream in ("audit") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'WizAuditLogsV3_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'WizVulnerabilitiesV2_CL'
-          lastDataReceivedQuery: (tables.?WizVulnerabilitiesV2_CL.?plan ?? 'Analytics') == 'Analytics' ? 'WizVulnerabilitiesV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "wiz" and Stream in ("vulnerabilities") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'WizVulnerabilitiesV2_CL') ? 'SluiceHealth_CL\n| where Connector == "wiz" and Stream in ("vulnerabilities") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'WizVulnerabilitiesV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'WizDetectionsV3_CL'
-          lastDataReceivedQuery: (tables.?WizDetectionsV3_CL.?plan ?? 'Analytics') == 'Analytics' ? 'WizDetectionsV3_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SluiceHealth_CL\n| where Connector == "wiz" and Stream in ("detections") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          lastDataReceivedQuery: contains(apart, 'WizDetectionsV3_CL') ? 'SluiceHealth_CL\n| where Connector == "wiz" and Stream in ("detections") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'WizDetectionsV3_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
       ]
       connectivityCriteria: [
@@ -111,7 +111,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_WizIssuesV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?WizIssuesV3_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_WizIssuesV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'WizIssuesV3_CL')) {
   parent: sentinel
   name: 'sluice-wizissuesv3_events'
   etag: '*'
@@ -124,7 +124,7 @@ resource f_WizIssuesV3_Events 'Microsoft.OperationalInsights/workspaces/savedSea
   }
 }
 
-resource f_WizAuditLogsV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?WizAuditLogsV3_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_WizAuditLogsV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'WizAuditLogsV3_CL')) {
   parent: sentinel
   name: 'sluice-wizauditlogsv3_events'
   etag: '*'
@@ -137,7 +137,7 @@ resource f_WizAuditLogsV3_Events 'Microsoft.OperationalInsights/workspaces/saved
   }
 }
 
-resource f_WizVulnerabilitiesV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?WizVulnerabilitiesV2_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_WizVulnerabilitiesV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'WizVulnerabilitiesV2_CL')) {
   parent: sentinel
   name: 'sluice-wizvulnerabilitiesv2_events'
   etag: '*'
@@ -150,7 +150,7 @@ resource f_WizVulnerabilitiesV2_Events 'Microsoft.OperationalInsights/workspaces
   }
 }
 
-resource f_WizDetectionsV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if ((tables.?WizDetectionsV3_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_WizDetectionsV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'WizDetectionsV3_CL')) {
   parent: sentinel
   name: 'sluice-wizdetectionsv3_events'
   etag: '*'
@@ -163,7 +163,7 @@ resource f_WizDetectionsV3_Events 'Microsoft.OperationalInsights/workspaces/save
   }
 }
 
-resource f_WizAuditLogsV2_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && (tables.?WizAuditLogsV3_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_WizAuditLogsV2_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && !contains(apart, 'WizAuditLogsV3_CL')) {
   parent: sentinel
   name: 'sluice-wizauditlogsv2_cl'
   etag: '*'
@@ -176,7 +176,7 @@ resource f_WizAuditLogsV2_CL 'Microsoft.OperationalInsights/workspaces/savedSear
   }
 }
 
-resource f_WizIssuesV2_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && (tables.?WizIssuesV3_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_WizIssuesV2_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && !contains(apart, 'WizIssuesV3_CL')) {
   parent: sentinel
   name: 'sluice-wizissuesv2_cl'
   etag: '*'
@@ -189,7 +189,7 @@ resource f_WizIssuesV2_CL 'Microsoft.OperationalInsights/workspaces/savedSearche
   }
 }
 
-resource f_WizVulnerabilities_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && (tables.?WizVulnerabilitiesV2_CL.?plan ?? 'Analytics') == 'Analytics') {
+resource f_WizVulnerabilities_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && !contains(apart, 'WizVulnerabilitiesV2_CL')) {
   parent: sentinel
   name: 'sluice-wizvulnerabilities_cl'
   etag: '*'

@@ -39,19 +39,22 @@ func sentinelBicep(c *spec.Connector) string {
 	for i := range c.Tables {
 		cond := ""
 		if t := &c.Tables[i]; s.planned(t) {
-			cond = analytics(t.Name)
+			cond = together(t.Name)
 		}
 		f.function(eventsFunction(c.Tables[i].Name), onceQuery(c.Tables[i].Name), cond)
 	}
 	for _, name := range slices.Sorted(maps.Keys(old)) {
 		cond := "legacyNames"
 		for _, table := range old[name] {
-			cond += " && " + analytics(table)
+			cond += " && " + together(table)
 		}
 		f.function(name, unionQuery(name, old[name]), cond)
 	}
 	return f.String()
 }
+
+// together is the condition that a table is not apart.
+func together(table string) string { return "!contains(apart, " + literal(table) + ")" }
 
 // apartText is what a card says of tables whose plan is not Analytics
 // (learn.microsoft.com, "Query data in a Basic and Auxiliary table in Azure Monitor Logs").
@@ -79,7 +82,7 @@ func readOrSent(t *spec.Table, own, sent string) any {
 	if !custom(t) {
 		return own
 	}
-	return code(analytics(t.Name) + " ? " + literal(own) + " : " + literal(sent))
+	return code("contains(apart, " + literal(t.Name) + ") ? " + literal(sent) + " : " + literal(own))
 }
 
 // function is a saved function of the workspace. The etag lets a later
