@@ -71,8 +71,8 @@ func New(ctx context.Context, c *config.Config, log *slog.Logger, opt Options) (
 	return a, nil
 }
 
-// Table reads back what a workspace has.
-func (a *App) Table() (*logsquery.Client, error) { return OpenQuery(a.Workspace) }
+// ReadBack reads back what a workspace has.
+func (a *App) ReadBack() (*logsquery.Client, error) { return OpenQuery(a.Workspace) }
 
 // Connection is a configured connection with its streams, or with the reason why
 // it cannot run.

@@ -31,7 +31,7 @@ func (p *pastFlags) add(cmd *cobra.Command) {
 	f.StringVar(&p.to, "to", "", "until when, likewise")
 }
 
-func backfillCommand(std *streams) *cobra.Command {
+func backfillCommand(std *stdio) *cobra.Command {
 	var b backfill
 	cmd := &cobra.Command{
 		Use:   "backfill CONNECTION --from TIME --to TIME",
@@ -61,7 +61,7 @@ was up before all was there.`,
 	return cmd
 }
 
-func (b *backfill) run(cmd *cobra.Command, std *streams, name string) error {
+func (b *backfill) run(cmd *cobra.Command, std *stdio, name string) error {
 	from, to, err := b.times(time.Now())
 	if err != nil {
 		return err

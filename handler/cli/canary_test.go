@@ -140,7 +140,7 @@ func canary(t *testing.T, c *spec.Connector) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	std := &streams{out: &out, err: &out}
+	std := &stdio{out: &out, err: &out}
 	for now = range echoes {
 		cfg.Store.Dir = filepath.Join(folder, strconv.Itoa(now)) // each time there is all to be listed
 		a, err := app.New(t.Context(), cfg, slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})), app.Options{})

@@ -41,7 +41,7 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
 
-	root := newRoot(&streams{stdin, stdout, stderr})
+	root := newRoot(&stdio{stdin, stdout, stderr})
 	if len(args) == 0 && os.Getenv("FUNCTIONS_CUSTOMHANDLER_PORT") != "" {
 		args = []string{"serve"}
 	}
@@ -69,13 +69,13 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return ce.code
 }
 
-// streams are what a command reads from and writes to.
-type streams struct {
+// stdio is what a command reads from and writes to.
+type stdio struct {
 	in       io.Reader
 	out, err io.Writer
 }
 
-func newRoot(std *streams) *cobra.Command {
+func newRoot(std *stdio) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sluice",
 		Short: "Bring security data into Microsoft Sentinel",

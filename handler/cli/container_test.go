@@ -20,7 +20,7 @@ import (
 // accepted reports whether the program takes a command line.
 func accepted(t *testing.T, where string, args []string) {
 	t.Helper()
-	cmd, rest, err := newRoot(&streams{nil, io.Discard, io.Discard}).Find(args)
+	cmd, rest, err := newRoot(&stdio{nil, io.Discard, io.Discard}).Find(args)
 	if err == nil {
 		err = cmd.ParseFlags(rest)
 	}

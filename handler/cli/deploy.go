@@ -25,7 +25,7 @@ import (
 	"github.com/sluice-connectors/sluice/infra"
 )
 
-func deployCommand(std *streams) *cobra.Command {
+func deployCommand(std *stdio) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "deploy",
 		Short: "Put Sluice into Azure with the az CLI",
@@ -56,7 +56,7 @@ retention of tables, names of your own, and what exists already.`,
 
 // deployment is a call of deploy plan or deploy apply.
 type deployment struct {
-	std        *streams
+	std        *stdio
 	group      string
 	workspace  string
 	name       string
@@ -68,7 +68,7 @@ type deployment struct {
 	output     string
 }
 
-func deployAction(std *streams, action string) *cobra.Command {
+func deployAction(std *stdio, action string) *cobra.Command {
 	d := &deployment{std: std}
 	cmd := &cobra.Command{Use: action, Args: atMost(0)}
 	if action == "plan" {

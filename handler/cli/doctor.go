@@ -31,7 +31,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
-func doctorCommand(std *streams) *cobra.Command {
+func doctorCommand(std *stdio) *cobra.Command {
 	var path, output string
 	cmd := &cobra.Command{
 		Use:   "doctor",
@@ -63,13 +63,13 @@ Exit code 0: all is well. 1: something has to be done.`,
 
 // examination is a call of doctor.
 type examination struct {
-	std    *streams
+	std    *stdio
 	live   bool // print each check when it is made
 	checks []doctor.Check
 	net    *doctor.Network
 }
 
-func examine(ctx context.Context, std *streams, path, output string) error {
+func examine(ctx context.Context, std *stdio, path, output string) error {
 	x := &examination{std: std, live: output == "text", net: doctor.System()}
 	x.run(ctx, func() (*config.Config, error) { return app.Load(app.ConfigPath(path), nil) })
 	if output == "json" {
@@ -330,7 +330,7 @@ func (x *examination) rules(ctx context.Context, a *app.App, rules map[string]co
 
 // tables compares the columns of each table with those of the connectors.
 func (x *examination) tables(ctx context.Context, a *app.App, c *config.Config) {
-	q, err := a.Table()
+	q, err := a.ReadBack()
 	if err != nil {
 		x.add(doctor.Check{What: "table", Subject: "all", Status: doctor.Skipped, Found: "columns were not compared: " + err.Error()})
 		return

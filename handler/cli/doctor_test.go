@@ -25,7 +25,7 @@ func checkup(t *testing.T, yaml string) ([]doctor.Check, error) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	verdict := examine(t.Context(), &streams{out: &out}, path, "json")
+	verdict := examine(t.Context(), &stdio{out: &out}, path, "json")
 	var checks []doctor.Check
 	if err := json.Unmarshal(out.Bytes(), &checks); err != nil {
 		t.Fatalf("%v: %s", err, &out)

@@ -15,7 +15,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/app"
 )
 
-func loginCommand(std *streams) *cobra.Command {
+func loginCommand(std *stdio) *cobra.Command {
 	var path string
 	var port int
 	cmd := &cobra.Command{
@@ -49,7 +49,7 @@ In the provider's app, allow the redirect address http://127.0.0.1:PORT/.`,
 // loginTime is how long a person has to agree.
 const loginTime = 10 * time.Minute
 
-func login(ctx context.Context, a *app.App, std *streams, c *app.Connection, port int) error {
+func login(ctx context.Context, a *app.App, std *stdio, c *app.Connection, port int) error {
 	if g := c.Connector.Auth.Grant; g != "authorization_code" {
 		return usageError("%s needs no login: its credentials are settings", cmp.Or(c.Name, c.Connector.Name))
 	}

@@ -78,7 +78,7 @@ connections: [{connector: %q, base_url: %q, settings: {client_secret: "${env:CLI
 	a = appOf(t, text)
 	out := &lines{}
 	done := make(chan error, 1)
-	go func() { done <- login(t.Context(), a, &streams{out: out, err: out}, a.Connections()[0], 0) }()
+	go func() { done <- login(t.Context(), a, &stdio{out: out, err: out}, a.Connections()[0], 0) }()
 	page, err := url.Parse(out.wait(t, `https://id\S+`))
 	if err != nil {
 		t.Fatal(err)

@@ -32,7 +32,7 @@ type draft struct {
 	params               []string
 }
 
-func newCommand(std *streams) *cobra.Command {
+func newCommand(std *stdio) *cobra.Command {
 	var d draft
 	cmd := &cobra.Command{
 		Use:   "new NAME",
@@ -83,7 +83,7 @@ credential, give an answer in a file: --sample answer.json.`,
 
 var newName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 
-func (d *draft) run(ctx context.Context, std *streams) error {
+func (d *draft) run(ctx context.Context, std *stdio) error {
 	if !newName.MatchString(d.Name) {
 		return usageError("the name %q has to be lower-case letters, digits and hyphens, and begin with a letter", d.Name)
 	}
@@ -128,7 +128,7 @@ func (d *draft) run(ctx context.Context, std *streams) error {
 }
 
 // ask asks for what no flag says, where there is somebody to ask.
-func (d *draft) ask(std *streams) error {
+func (d *draft) ask(std *stdio) error {
 	in := bufio.NewReader(std.in)
 	question := func(to *string, text, otherwise, flag string) error {
 		if *to != "" {
@@ -199,7 +199,7 @@ func (d *draft) ask(std *streams) error {
 }
 
 // answer is an answer of the API: the sample, or that of one call.
-func (d *draft) answer(ctx context.Context, std *streams, from time.Time) ([]byte, http.Header, error) {
+func (d *draft) answer(ctx context.Context, std *stdio, from time.Time) ([]byte, http.Header, error) {
 	if d.sample != "" {
 		body, err := os.ReadFile(d.sample)
 		return body, http.Header{}, err

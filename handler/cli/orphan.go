@@ -15,7 +15,7 @@ const orphanAfter = time.Second
 // withHost is ctx until the host that started this process is gone: it ends without a
 // word to its handler. A run then commits what it has. Output that nobody reads any more
 // is one sign of it, and does not end the process by itself.
-func withHost(ctx context.Context, std *streams) (context.Context, *streams) {
+func withHost(ctx context.Context, std *stdio) (context.Context, *stdio) {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, gone := context.WithCancel(ctx)
 	parent := os.Getppid()
@@ -31,16 +31,16 @@ func withHost(ctx context.Context, std *streams) (context.Context, *streams) {
 		}
 		gone()
 	}()
-	return ctx, &streams{in: std.in, out: &read{std.out, gone}, err: &read{std.err, gone}}
+	return ctx, &stdio{in: std.in, out: &heard{std.out, gone}, err: &heard{std.err, gone}}
 }
 
-// read is an output that somebody reads, or else is gone.
-type read struct {
+// heard is an output that somebody reads; when nobody does, gone is called.
+type heard struct {
 	io.Writer
 	gone func()
 }
 
-func (w *read) Write(p []byte) (int, error) {
+func (w *heard) Write(p []byte) (int, error) {
 	n, err := w.Writer.Write(p)
 	if err != nil {
 		w.gone()

@@ -21,7 +21,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
-func pollCommand(std *streams) *cobra.Command {
+func pollCommand(std *stdio) *cobra.Command {
 	var p poll
 	cmd := &cobra.Command{
 		Use:   "poll CONNECTOR",
@@ -77,7 +77,7 @@ type poll struct {
 	limit                                     int
 }
 
-func (p *poll) run(ctx context.Context, std *streams, log *slog.Logger) error {
+func (p *poll) run(ctx context.Context, std *stdio, log *slog.Logger) error {
 	now := time.Now()
 	if p.limit < 0 {
 		return usageError("--limit is %d, want a number of rows; 0 means all", p.limit)

@@ -14,7 +14,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/engine"
 )
 
-func quarantineCommand(std *streams) *cobra.Command {
+func quarantineCommand(std *stdio) *cobra.Command {
 	var f storeFlags
 	cmd := &cobra.Command{
 		Use:   "quarantine",
@@ -31,7 +31,7 @@ others go on. When the cause is mended, replay maps it anew and sends it.`,
 	return cmd
 }
 
-func quarantineList(std *streams, f *storeFlags) *cobra.Command {
+func quarantineList(std *stdio, f *storeFlags) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use: "list [CONNECTION[/STREAM]]", Short: "List what is kept", Args: atMost(1),
@@ -64,7 +64,7 @@ func quarantineList(std *streams, f *storeFlags) *cobra.Command {
 	return cmd
 }
 
-func quarantineShow(std *streams, f *storeFlags) *cobra.Command {
+func quarantineShow(std *stdio, f *storeFlags) *cobra.Command {
 	return &cobra.Command{
 		Use: "show ID", Short: "Print a record as the provider sent it", Args: exactlyOne("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -93,7 +93,7 @@ func unknownID(id string, err error) error {
 	return err
 }
 
-func quarantineReplay(std *streams, f *storeFlags) *cobra.Command {
+func quarantineReplay(std *stdio, f *storeFlags) *cobra.Command {
 	return &cobra.Command{
 		Use: "replay [ID]", Short: "Map kept records anew and send them; delivered ones leave the quarantine", Args: atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -160,7 +160,7 @@ func streamOf(a *app.App, connection, name string) *engine.Stream {
 	return nil
 }
 
-func quarantinePurge(std *streams, f *storeFlags) *cobra.Command {
+func quarantinePurge(std *stdio, f *storeFlags) *cobra.Command {
 	return &cobra.Command{
 		Use: "purge ID", Short: "Delete a kept record for good", Args: exactlyOne("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {

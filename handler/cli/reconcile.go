@@ -9,7 +9,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/engine"
 )
 
-func reconcileCommand(std *streams) *cobra.Command {
+func reconcileCommand(std *stdio) *cobra.Command {
 	var p pastFlags
 	var output string
 	cmd := &cobra.Command{
@@ -39,7 +39,7 @@ Exit code 0: they agree. 1: an error. 2: a wrong call. 3: something is missing o
 	return cmd
 }
 
-func reconcile(cmd *cobra.Command, std *streams, p *pastFlags, name, output string) error {
+func reconcile(cmd *cobra.Command, std *stdio, p *pastFlags, name, output string) error {
 	from, to, err := p.times(time.Now())
 	if err != nil {
 		return err
@@ -56,7 +56,7 @@ func reconcile(cmd *cobra.Command, std *streams, p *pastFlags, name, output stri
 	if err != nil {
 		return err
 	}
-	table, err := a.Table()
+	table, err := a.ReadBack()
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func reconcile(cmd *cobra.Command, std *streams, p *pastFlags, name, output stri
 }
 
 // printReconciliation prints the counts and the first of what is off.
-func printReconciliation(std *streams, r *engine.Reconciliation) {
+func printReconciliation(std *stdio, r *engine.Reconciliation) {
 	const most = 20
 	span := r.From.Format(time.RFC3339) + " to " + r.To.Format(time.RFC3339)
 	fmt.Fprintf(std.out, "%s/%s, %s: %s at the provider; %d in %s, %d filtered, %d in quarantine, %d missing, %d surplus\n",

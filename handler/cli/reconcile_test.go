@@ -54,7 +54,7 @@ func TestReconcileFindsWhatTheServiceDropped(t *testing.T) {
 	if rep.Outcome != engine.OK || len(dropped) == 0 {
 		t.Fatalf("report %+v, %d rows dropped", rep, len(dropped))
 	}
-	table, err := a.Table()
+	table, err := a.ReadBack()
 	if err != nil {
 		t.Fatal(err)
 	}

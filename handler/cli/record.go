@@ -29,7 +29,7 @@ type recording struct {
 	pages             int
 }
 
-func recordCommand(std *streams) *cobra.Command {
+func recordCommand(std *stdio) *cobra.Command {
 	var r recording
 	cmd := &cobra.Command{
 		Use:   "record CONNECTOR --stream STREAM",
@@ -63,7 +63,7 @@ not be in a repository, such as names of people, before you commit them.`,
 	return cmd
 }
 
-func (r *recording) run(ctx context.Context, std *streams, log *slog.Logger) error {
+func (r *recording) run(ctx context.Context, std *stdio, log *slog.Logger) error {
 	dir, err := connectorFolder(r.connector)
 	if err != nil {
 		return err

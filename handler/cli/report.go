@@ -13,7 +13,7 @@ import (
 )
 
 // configured is the app of a command that reads the configuration at path.
-func configured(cmd *cobra.Command, std *streams, path string, opt ...app.Options) (*app.App, error) {
+func configured(cmd *cobra.Command, std *stdio, path string, opt ...app.Options) (*app.App, error) {
 	c, err := app.Load(app.ConfigPath(path), nil)
 	if err != nil {
 		return nil, err

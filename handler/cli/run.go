@@ -15,7 +15,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/engine"
 )
 
-func runCommand(std *streams) *cobra.Command {
+func runCommand(std *stdio) *cobra.Command {
 	var path, name, output string
 	var budget, lease time.Duration
 	var schedule bool
@@ -103,7 +103,7 @@ Exit code 0: caught up. 1: an error; position and data stay. 2: a wrong call.
 }
 
 // sayStopping tells who stops the program that it takes a moment.
-func sayStopping(ctx context.Context, std *streams) (stop func() bool) {
+func sayStopping(ctx context.Context, std *stdio) (stop func() bool) {
 	return context.AfterFunc(ctx, func() {
 		fmt.Fprintln(std.err, "sluice: stopping as soon as what was read is committed; a second signal ends it at once")
 	})
@@ -119,7 +119,7 @@ func oneOf(flag, value string, allowed ...string) error {
 }
 
 // printReports prints what runs did, and turns the worst of them into an error.
-func printReports(std *streams, reps []engine.Report, output string) error {
+func printReports(std *stdio, reps []engine.Report, output string) error {
 	if output == "json" {
 		if err := printJSON(std.out, reps); err != nil {
 			return err

@@ -39,7 +39,7 @@ func TestRunWithAScheduleStays(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	a.Clock = &impatient{waits: 3, stop: stop}
 	var out bytes.Buffer
-	if err := (&staying{std: &streams{out: &out}, budget: time.Minute, output: "json"}).run(ctx, a); err != nil {
+	if err := (&staying{std: &stdio{out: &out}, budget: time.Minute, output: "json"}).run(ctx, a); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
@@ -110,7 +110,7 @@ func TestAProcessThatStaysCanBeWatched(t *testing.T) {
 				t.Errorf("%s: / %d", at, code)
 			}
 		}}
-		if err := (&staying{std: &streams{out: io.Discard}, watched: watching{listen: at, profile: local}, budget: time.Minute, output: "json"}).run(ctx, a); err != nil {
+		if err := (&staying{std: &stdio{out: io.Discard}, watched: watching{listen: at, profile: local}, budget: time.Minute, output: "json"}).run(ctx, a); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -120,13 +120,13 @@ func TestAProcessThatStaysCanBeWatched(t *testing.T) {
 func TestWhoStopsARunIsToldThatItTakesAMoment(t *testing.T) {
 	said := &connectortest.Log{}
 	ctx, cancel := context.WithCancel(t.Context())
-	stop := sayStopping(ctx, &streams{err: said})
+	stop := sayStopping(ctx, &stdio{err: said})
 	stop()
 	cancel()
 	if said.String() != "" {
 		t.Errorf("a run that has ended is stopped: %s", said)
 	}
-	sayStopping(ctx, &streams{err: said})
+	sayStopping(ctx, &stdio{err: said})
 	for !strings.Contains(said.String(), "a second signal ends it at once\n") {
 		<-time.After(time.Millisecond)
 	}

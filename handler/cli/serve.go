@@ -20,7 +20,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/invoke"
 )
 
-func serveCommand(std *streams) *cobra.Command {
+func serveCommand(std *stdio) *cobra.Command {
 	var port string
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -51,7 +51,7 @@ reason in the invocation's exception, and a line for each failure as an error.`,
 }
 
 // serve answers the host until ctx ends.
-func serve(ctx context.Context, std *streams, ln net.Listener) error {
+func serve(ctx context.Context, std *stdio, ln net.Listener) error {
 	if os.Getenv("FUNCTIONS_CUSTOMHANDLER_PORT") != "" {
 		ctx, std = withHost(ctx, std)
 	}

@@ -21,7 +21,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
-func validateCommand(std *streams) *cobra.Command {
+func validateCommand(std *stdio) *cobra.Command {
 	return &cobra.Command{
 		Use:   "validate [FILE…]",
 		Short: "Check connector.yaml and sluice.yaml files",
@@ -91,7 +91,7 @@ func validateFile(path string) error {
 	return c.Err()
 }
 
-func schemaCommand(std *streams) *cobra.Command {
+func schemaCommand(std *stdio) *cobra.Command {
 	return &cobra.Command{
 		Use:       "schema [connector|config]",
 		Short:     "Print the JSON Schema of connector.yaml, or of sluice.yaml, for editors",
@@ -111,7 +111,7 @@ func schemaCommand(std *streams) *cobra.Command {
 	}
 }
 
-func connectorsCommand(std *streams) *cobra.Command {
+func connectorsCommand(std *stdio) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:     "connectors",
@@ -230,7 +230,7 @@ func uphere() bool {
 	return err == nil
 }
 
-func statusCommand(std *streams) *cobra.Command {
+func statusCommand(std *stdio) *cobra.Command {
 	var f storeFlags
 	var output string
 	cmd := &cobra.Command{
@@ -264,7 +264,7 @@ type streamStatus struct {
 	Status     engine.Status `json:"status"`
 }
 
-func printStatus(ctx context.Context, std *streams, e *engine.Engine, broken []config.Broken, output string) error {
+func printStatus(ctx context.Context, std *stdio, e *engine.Engine, broken []config.Broken, output string) error {
 	list := []streamStatus{}
 	for name, err := range e.Store.List(ctx, "health/") {
 		if err != nil {
@@ -306,7 +306,7 @@ func printStatus(ctx context.Context, std *streams, e *engine.Engine, broken []c
 	return nil
 }
 
-func statusTable(std *streams, list []streamStatus) error {
+func statusTable(std *stdio, list []streamStatus) error {
 	if len(list) == 0 {
 		fmt.Fprintln(std.out, "No stream has run yet.")
 		return nil

@@ -15,7 +15,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/engine"
 )
 
-func stateCommand(std *streams) *cobra.Command {
+func stateCommand(std *stdio) *cobra.Command {
 	var f storeFlags
 	cmd := &cobra.Command{
 		Use:   "state",
@@ -57,7 +57,7 @@ func noCheckpoint(err error) error {
 	return err
 }
 
-func stateShow(std *streams, f *storeFlags) *cobra.Command {
+func stateShow(std *stdio, f *storeFlags) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use: "show " + streamArg, Short: "Print position, window, lease, generations and the audit log", Args: streamAnd(0),
@@ -141,7 +141,7 @@ func timeFlag(name, text, missing string) (time.Time, error) {
 	return at, nil
 }
 
-func stateRewind(std *streams, f *storeFlags) *cobra.Command {
+func stateRewind(std *stdio, f *storeFlags) *cobra.Command {
 	var to string
 	var force bool
 	cmd := &cobra.Command{
@@ -175,7 +175,7 @@ holds the stream.`,
 	return cmd
 }
 
-func stateSkip(std *streams, f *storeFlags) *cobra.Command {
+func stateSkip(std *stdio, f *storeFlags) *cobra.Command {
 	var to string
 	cmd := &cobra.Command{
 		Use: "skip " + streamArg + " [--to TIME]", Short: "Go on after what keeps a stream from going on", Args: streamAnd(0),
@@ -199,7 +199,7 @@ quarantine as it is. To fetch what was skipped after all, rewind, or backfill.`,
 	return cmd
 }
 
-func skip(cmd *cobra.Command, std *streams, f *storeFlags, key string, to time.Time) error {
+func skip(cmd *cobra.Command, std *stdio, f *storeFlags, key string, to time.Time) error {
 	e, err := f.engine(cmd.Context())
 	if err != nil {
 		return err
@@ -223,7 +223,7 @@ func skip(cmd *cobra.Command, std *streams, f *storeFlags, key string, to time.T
 	return nil
 }
 
-func stateBegin(std *streams, f *storeFlags) *cobra.Command {
+func stateBegin(std *stdio, f *storeFlags) *cobra.Command {
 	var from string
 	cmd := &cobra.Command{
 		Use: "begin " + streamArg + " --from TIME", Short: "Say where a stream goes on whose checkpoint is gone", Args: streamAnd(0),
@@ -251,7 +251,7 @@ happened before it is not fetched, what was delivered since comes again.`,
 	return cmd
 }
 
-func stateRelease(std *streams, f *storeFlags) *cobra.Command {
+func stateRelease(std *stdio, f *storeFlags) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
 		Use: "release " + streamArg, Short: "End the lease of a run that is gone", Args: streamAnd(0),
@@ -282,7 +282,7 @@ clock was wrong. A run that is alive after all is refused its next write, and st
 	return cmd
 }
 
-func stateExport(std *streams, f *storeFlags) *cobra.Command {
+func stateExport(std *stdio, f *storeFlags) *cobra.Command {
 	return &cobra.Command{
 		Use: "export " + streamArg, Short: "Print the checkpoint, for import", Args: streamAnd(0),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -300,7 +300,7 @@ func stateExport(std *streams, f *storeFlags) *cobra.Command {
 	}
 }
 
-func stateImport(std *streams, f *storeFlags) *cobra.Command {
+func stateImport(std *stdio, f *storeFlags) *cobra.Command {
 	return &cobra.Command{
 		Use: "import " + streamArg + " [FILE]", Short: "Make an exported checkpoint the newest one", Args: streamAnd(1),
 		Long: `Import puts a checkpoint back that export printed, from a file or standard input, also

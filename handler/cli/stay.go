@@ -21,7 +21,7 @@ import (
 // staying is a call of run --schedule: it collects on the connections' schedules, and
 // reads its configuration again when that has changed.
 type staying struct {
-	std        *streams
+	std        *stdio
 	path       string // of sluice.yaml; "": app settings, which do not change
 	connection string // the only one, or ""
 	budget     time.Duration

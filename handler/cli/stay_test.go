@@ -57,7 +57,7 @@ func TestAConfigurationThatChangedIsTaken(t *testing.T) {
 		return next, nil
 	}
 	var out bytes.Buffer
-	if err := (&staying{std: &streams{out: &out}, budget: time.Minute, output: "text", open: again, changed: changed}).run(ctx, a); err != nil {
+	if err := (&staying{std: &stdio{out: &out}, budget: time.Minute, output: "text", open: again, changed: changed}).run(ctx, a); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"okta", "first", "second"} {

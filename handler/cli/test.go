@@ -40,7 +40,7 @@ type tests struct {
 	update, quick  bool
 }
 
-func testCommand(std *streams) *cobra.Command {
+func testCommand(std *stdio) *cobra.Command {
 	var o tests
 	cmd := &cobra.Command{
 		Use:   "test CONNECTOR",
@@ -74,7 +74,7 @@ Exit code 0: all is well. 1: a case shows something else. 2: a wrong call.`,
 	return cmd
 }
 
-func (o *tests) run(cmd *cobra.Command, std *streams, name string) error {
+func (o *tests) run(cmd *cobra.Command, std *stdio, name string) error {
 	dir, err := connectorFolder(name)
 	if err != nil {
 		return err

@@ -22,10 +22,10 @@ import (
 type transformer struct {
 	kql, dialect, source, check, output string
 	explain                             bool
-	std                                 *streams
+	std                                 *stdio
 }
 
-func transformCommand(std *streams) *cobra.Command {
+func transformCommand(std *stdio) *cobra.Command {
 	t := transformer{std: std}
 	cmd := &cobra.Command{
 		Use:   "transform --kql TEXT|@FILE [FILE...]",

@@ -30,7 +30,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/workspace"
 )
 
-func upCommand(std *streams) *cobra.Command {
+func upCommand(std *stdio) *cobra.Command {
 	u := &up{std: std}
 	cmd := &cobra.Command{
 		Use:   "up",
@@ -55,7 +55,7 @@ Stop it with Ctrl-C; started again it goes on where it was, with nothing twice.`
 
 // up is what the command up holds together.
 type up struct {
-	std             *streams
+	std             *stdio
 	path, dir, port string
 
 	addr   string
@@ -296,7 +296,7 @@ func rulesOf(ws *workspace.Workspace) map[string]config.Rule {
 	return rules
 }
 
-func workspaceCommand(std *streams) *cobra.Command {
+func workspaceCommand(std *stdio) *cobra.Command {
 	var db, port, output string
 	cmd := &cobra.Command{
 		Use:   "workspace",

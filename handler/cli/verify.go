@@ -18,7 +18,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/logsquery"
 )
 
-func verifyCommand(std *streams) *cobra.Command {
+func verifyCommand(std *stdio) *cobra.Command {
 	v := &verification{std: std}
 	var path string
 	cmd := &cobra.Command{
@@ -50,7 +50,7 @@ Exit code 0: every row arrived as it was sent. 1: an error. 3: one did not.`,
 			if err != nil {
 				return err
 			}
-			if v.query, err = a.Table(); err != nil {
+			if v.query, err = a.ReadBack(); err != nil {
 				return err
 			}
 			v.app = a
@@ -86,7 +86,7 @@ Exit code 0: every row arrived as it was sent. 1: an error. 3: one did not.`,
 
 // verification is a call of verify.
 type verification struct {
-	std      *streams
+	std      *stdio
 	only     string
 	output   string
 	timeout  time.Duration

@@ -8,7 +8,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/app"
 )
 
-func versionCommand(std *streams) *cobra.Command {
+func versionCommand(std *stdio) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:     "version",
