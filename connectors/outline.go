@@ -21,6 +21,7 @@ type outline struct {
 	Title    string           `json:"title"`
 	Schedule string           `json:"schedule"`
 	Settings []outlineSetting `json:"settings"`
+	Streams  []string         `json:"streams"`
 }
 
 type outlineSetting struct {
@@ -29,8 +30,8 @@ type outlineSetting struct {
 	Secret   bool   `json:"secret,omitempty"`
 }
 
-// Outlines returns every connector, by name, with its title, schedule and settings, and
-// without its streams and tables: Find has these.
+// Outlines returns every connector, by name, with its title, schedule, settings and
+// the names of its streams: Find has the rest.
 func Outlines() ([]*spec.Connector, error) {
 	var list []outline
 	if err := json.Unmarshal(outlines, &list); err != nil {
@@ -41,6 +42,9 @@ func Outlines() ([]*spec.Connector, error) {
 		c := &spec.Connector{Name: o.Name, Alias: o.Alias, Title: o.Title, Schedule: o.Schedule}
 		for _, s := range o.Settings {
 			c.Settings = append(c.Settings, spec.Setting{Name: s.Name, Required: s.Required, Secret: s.Secret})
+		}
+		for _, name := range o.Streams {
+			c.Streams = append(c.Streams, spec.Stream{Name: name})
 		}
 		cs = append(cs, c)
 	}
@@ -54,6 +58,9 @@ func OutlinesOf(cs []*spec.Connector) ([]byte, error) {
 		o := outline{Name: c.Name, Alias: c.Alias, Title: c.Title, Schedule: c.Schedule, Settings: []outlineSetting{}}
 		for _, s := range c.Settings {
 			o.Settings = append(o.Settings, outlineSetting{s.Name, s.Required, s.Secret})
+		}
+		for _, s := range c.Streams {
+			o.Streams = append(o.Streams, s.Name)
 		}
 		list = append(list, o)
 	}

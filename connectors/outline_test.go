@@ -14,7 +14,7 @@ func TestOutlinesAreOfAllConnectors(t *testing.T) {
 	}
 	for i, c := range cs {
 		o := list[i]
-		if o.Name != c.Name || o.Title != c.Title || o.Schedule != c.Schedule || o.FunctionName() != c.FunctionName() || len(o.Settings) != len(c.Settings) {
+		if o.Name != c.Name || o.Title != c.Title || o.Schedule != c.Schedule || o.FunctionName() != c.FunctionName() || len(o.Settings) != len(c.Settings) || len(o.Streams) != len(c.Streams) {
 			t.Errorf("the outline of %s is %+v", c.Name, o)
 		}
 		for j, s := range c.Settings {

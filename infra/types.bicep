@@ -118,6 +118,63 @@ type connectorSchedules = {
 }
 
 @export()
+@description('How far back the first runs of single streams begin, by connector: -24h, -7d, or a date.')
+@sealed()
+type connectorLookbacks = {
+  @sealed()
+  @description('1Password')
+  '1password': { signin_attempts: string?, item_usages: string?, audit_events: string? }?
+  @sealed()
+  @description('Auth0')
+  auth0: { logs: string? }?
+  @sealed()
+  @description('Cisco Duo Security')
+  'cisco-duo': { authentication: string?, administrator: string?, telephony: string?, activity: string?, trust_monitor: string?, offline_enrollment: string? }?
+  @sealed()
+  @description('Cloudflare')
+  cloudflare: { audit: string?, logpull: string? }?
+  @sealed()
+  @description('CrowdStrike Falcon')
+  crowdstrike: { alerts: string?, detections: string?, cases: string?, hosts: string?, vulnerabilities: string? }?
+  @sealed()
+  @description('Microsoft Entra ID')
+  'entra-id': { signins: string?, directory_audits: string?, provisioning: string?, risk_detections: string?, risky_users: string? }?
+  @sealed()
+  @description('GitHub audit log')
+  github: { audit_enterprise: string?, audit_org: string? }?
+  @sealed()
+  @description('Google Workspace')
+  'google-workspace': { activities: string? }?
+  @sealed()
+  @description('Netskope alerts and events')
+  netskope: { alerts: string?, events_application: string?, events_audit: string?, events_connection: string?, events_endpoint: string?, events_incident: string?, events_infrastructure: string?, events_network: string?, events_page: string? }?
+  @sealed()
+  @description('Microsoft 365 audit')
+  office365: { audit: string? }?
+  @sealed()
+  @description('Okta Single Sign-On')
+  okta: { system_log: string? }?
+  @sealed()
+  @description('Qualys VM')
+  qualys: { host_detections: string?, knowledge_base: string? }?
+  @sealed()
+  @description('Salesforce')
+  salesforce: { event_log_files: string?, setup_audit_trail: string?, login_history: string?, real_time_events: string? }?
+  @sealed()
+  @description('Slack audit logs')
+  slack: { audit: string? }?
+  @sealed()
+  @description('Snowflake')
+  snowflake: { login_history: string?, query_history: string?, load_history: string?, materialized_view_refresh_history: string?, grants_to_roles: string?, grants_to_users: string?, roles: string?, users: string?, tables: string?, table_storage_metrics: string? }?
+  @sealed()
+  @description('Tenable Vulnerability Management')
+  'tenable-vm': { vulnerabilities: string?, assets: string?, compliance: string?, was_vulnerabilities: string? }?
+  @sealed()
+  @description('Wiz')
+  wiz: { issues: string?, audit: string?, vulnerabilities: string?, detections: string? }?
+}
+
+@export()
 @description('Names of data collection rules, by connector: one for each ten tables. 3 to 64 characters.')
 @sealed()
 type ruleNames = {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -23,7 +24,7 @@ func NewStreams(res *config.Resolved, store engine.Store, log *slog.Logger, list
 			if err != nil {
 				return nil, err
 			}
-			stream.Start = res.Start
+			stream.Start = cmp.Or(res.Starts[s.Name], res.Start)
 			streams = append(streams, stream)
 		}
 	}

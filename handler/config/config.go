@@ -37,6 +37,7 @@ type Connection struct {
 	Settings  map[string]string `yaml:"settings" doc:"What the connector has to be told."`
 	Schedule  string            `yaml:"schedule" doc:"NCRONTAB with six fields, in UTC. Default: the connector's."`
 	Start     string            `yaml:"start" doc:"Where the first run begins: -24h, or a date. Default: -24h."`
+	Starts    map[string]string `yaml:"starts" doc:"The same for single streams, by name."`
 }
 
 // Config is what a file or the environment says, resolved.
@@ -76,6 +77,7 @@ type Resolved struct {
 	Settings  map[string]string // secrets are in here: never print it
 	Schedule  string
 	Start     time.Time
+	Starts    map[string]time.Time // of single streams
 }
 
 // Streams returns the connector's streams that run in this connection.

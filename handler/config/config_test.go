@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -197,6 +198,42 @@ func all(t *testing.T) []*spec.Connector {
 func settled(pairs ...string) []string {
 	return environ(append([]string{"OKTA_DOMAIN", "contoso.okta.com", "OKTA_API_TOKEN", "s3cret-value", "SLUICE_ENDPOINT", "https://x.example", "AzureWebJobsStorage__accountName", "acct",
 		"SLUICE_RULES", `{"OktaV2_CL":{"id":"dcr-00000000000000000000000000000001","stream":"Custom-OktaV2_CL"}}`}, pairs...)...)
+}
+
+// TestStreamsBeginWhereTheyAreTold, in a file and by app settings; a stream that there is
+// not, and a time that is none, are named where they stand.
+func TestStreamsBeginWhereTheyAreTold(t *testing.T) {
+	week := now.Add(-7 * 24 * time.Hour)
+	c, err := FromEnv(all(t), connectors.Find, settled("OKTA_START", "-1h", "OKTA_SYSTEM_LOG_START", "-7d"), now, nil)
+	if err != nil || !c.Connections[0].Starts["system_log"].Equal(week) || !c.Connections[0].Start.Equal(now.Add(-time.Hour)) {
+		t.Errorf("%+v %v", c, err)
+	}
+	for pair, want := range map[[2]string]string{
+		{"OKTA_SYSTEM_LOG_START", "soon"}:       `app setting OKTA_SYSTEM_LOG_START: `,
+		{"OKTA_SYSTEM_LOG_START", "2030-01-01"}: "is in the future",
+		{"OKTA_SYSTEM_LGO_START", "-7d"}:        "did you mean OKTA_SYSTEM_LOG_START?",
+	} {
+		c, err := FromEnv(all(t), connectors.Find, settled(pair[0], pair[1]), now, nil)
+		if err == nil {
+			err = c.Err()
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v, want %s", pair, err, want)
+		}
+	}
+	text := "workspace: {endpoint: https://x.example, rules: {OktaV2_CL: {id: dcr-00000000000000000000000000000001, stream: Custom-OktaV2_CL}}}\nconnections:\n  - connector: okta\n    settings: {domain: contoso.okta.com, api_token: \"${env:TOKEN}\"}\n    starts: {%s: -7d}\n"
+	env := func(string) (string, bool) { return "x", true }
+	c, err = Parse("sluice.yaml", []byte(fmt.Sprintf(text, "system_log")), connectors.Find, env, now, nil)
+	if err != nil || c.Err() != nil || !c.Connections[0].Starts["system_log"].Equal(week) {
+		t.Errorf("%+v %v", c, err)
+	}
+	c, err = Parse("sluice.yaml", []byte(fmt.Sprintf(text, "system_lgo")), connectors.Find, env, now, nil)
+	if err == nil {
+		err = c.Err()
+	}
+	if err == nil || !strings.Contains(err.Error(), `sluice.yaml:5:26: okta has no stream "system_lgo" (did you mean system_log?)`) {
+		t.Error(err)
+	}
 }
 
 func TestFromEnv(t *testing.T) {

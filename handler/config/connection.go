@@ -39,6 +39,7 @@ func (r *resolver) connection(path string, in *Connection) *Resolved {
 		r.errorf(path+".schedule", "%v", err)
 		out.Schedule = ""
 	}
+	out.Starts = r.starts(path, in, out.Connector)
 	if out.Start, err = ParseStart(in.Start, r.now); err != nil {
 		r.errorf(path+".start", "%v", err)
 	} else if out.Start.After(r.now) {
@@ -99,6 +100,29 @@ func (r *resolver) setting(path string, c *spec.Connector, s *spec.Setting, in, 
 		r.errorf(path, "the setting %s is %q and has to match %s: %s", s.Name, value, s.Pattern, s.Help)
 	}
 	out[s.Name] = value
+}
+
+// starts are where the first runs of single streams begin.
+func (r *resolver) starts(path string, in *Connection, c *spec.Connector) map[string]time.Time {
+	starts := map[string]time.Time{}
+	for _, name := range slices.Sorted(maps.Keys(in.Starts)) {
+		at := path + ".starts." + name
+		start, err := ParseStart(in.Starts[name], r.now)
+		var names []string
+		for _, s := range c.Streams {
+			names = append(names, s.Name)
+		}
+		switch {
+		case !slices.Contains(names, name):
+			r.errorf(at, "%s has no stream %q%s; it has %s", c.Name, name, nearest.Hint(name, names), list(names))
+		case err != nil:
+			r.errorf(at, "%v", err)
+		case start.After(r.now):
+			r.errorf(at, "%s is in the future: it is where the first run begins, and it would collect nothing until then", in.Starts[name])
+		}
+		starts[name] = start
+	}
+	return starts
 }
 
 // ParseStart reads -24h, -7d, 2026-03-01 or an RFC 3339 time. Default: -24h.

@@ -162,9 +162,14 @@ func (s *settings) connections() {
 		if !given(c, s.get) {
 			continue
 		}
-		conn := Connection{Connector: c.Name, BaseURL: s.get(c.EnvName("base_url")), Schedule: s.get(c.EnvName("schedule")), Start: s.get(c.EnvName("start")), Settings: map[string]string{}}
+		conn := Connection{Connector: c.Name, BaseURL: s.get(c.EnvName("base_url")), Schedule: s.get(c.EnvName("schedule")), Start: s.get(c.EnvName("start")), Starts: map[string]string{}, Settings: map[string]string{}}
 		if conn.Start == "" {
 			conn.Start = s.get("SLUICE_START")
+		}
+		for _, stream := range c.Streams {
+			if start := s.get(c.EnvName(stream.Name + "_start")); start != "" {
+				conn.Starts[stream.Name] = start
+			}
 		}
 		for _, set := range c.Settings {
 			if name := c.EnvName(set.Name); s.get(name) != "" {
@@ -248,6 +253,9 @@ func envNames(c *spec.Connector) []string {
 	for _, set := range c.Settings {
 		names = append(names, c.EnvName(set.Name))
 	}
+	for _, stream := range c.Streams {
+		names = append(names, c.EnvName(stream.Name+"_start"))
+	}
 	return names
 }
 
@@ -278,7 +286,7 @@ func (s *settings) problem(path, format string, args ...any) error {
 }
 
 // inConnection is a place in a connection: connections[0].settings.domain.
-var inConnection = regexp.MustCompile(`^connections\[(\d+)\](?:\.(?:settings\.)?(\w+))?`)
+var inConnection = regexp.MustCompile(`^connections\[(\d+)\](?:\.(?:settings\.)?(\w+))?(?:\.(\w+))?`)
 
 // settingOf are the app settings for places in a file.
 var settingOf = map[string]string{"workspace.endpoint": "SLUICE_ENDPOINT", "workspace.credential": "SLUICE_CREDENTIAL", "workspace.cloud": "SLUICE_CLOUD",
@@ -300,6 +308,9 @@ func (s *settings) at(path string) string {
 	c := s.all[slices.IndexFunc(s.all, func(c *spec.Connector) bool { return c.Name == s.f.Connections[i].Connector })]
 	if m[2] == "" {
 		return strings.TrimSuffix(c.EnvName(""), "_") + "_…"
+	}
+	if m[2] == "starts" {
+		return c.EnvName(m[3] + "_start")
 	}
 	name := c.EnvName(m[2])
 	if m[2] == "start" && s.get(name) == "" {

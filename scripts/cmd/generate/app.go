@@ -36,8 +36,12 @@ type deployed struct {
 	Schedule    string
 	Legacy      bool
 	Tables      []string // those that are made
+	Streams     []begun
 	Params      []setting
 }
+
+// begun is a stream, with the app setting that says where its first run begins.
+type begun struct{ Name, Env string }
 
 // setting is a setting of a connector as a parameter.
 type setting struct {
@@ -95,6 +99,9 @@ var soundsSecret = regexp.MustCompile(`(?i)password|pwd|secret|accountkey|acctke
 func deployedOf(c *spec.Connector) deployed {
 	d := deployed{Name: c.Name, Title: c.Title, Symbol: c.ParameterName(""), Function: c.FunctionName(), EnvPrefix: strings.TrimSuffix(c.EnvName("x"), "_X"),
 		Schedule: c.Schedule, Legacy: len(succeeded(c.Tables)) > 0}
+	for _, s := range c.Streams {
+		d.Streams = append(d.Streams, begun{s.Name, c.EnvName(s.Name + "_start")})
+	}
 	for i := range c.Tables {
 		if t := &c.Tables[i]; custom(t) {
 			d.Tables = append(d.Tables, t.Name)
@@ -116,7 +123,7 @@ func deployedOf(c *spec.Connector) deployed {
 
 // types are those that main.bicep imports.
 func (d deployment) types() string {
-	list := []string{"appSetting", "healthKeeping", "hostingPlan", "networkAccess", "resourceNames", "resourceTags", "tableKeeping"}
+	list := []string{"appSetting", "connectorLookbacks", "healthKeeping", "hostingPlan", "networkAccess", "resourceNames", "resourceTags", "tableKeeping"}
 	if d.Choice {
 		list = append(list, "connectorName", "connectorSchedules")
 	}

@@ -63,6 +63,8 @@ var optionChanges = []struct {
 		- Web/sites/extensions`},
 	{"schedule", "0 0 * * * *", `
 		~ Web/sites setting.OKTA_SCHEDULE`},
+	{"lookbacks", map[string]any{"okta": map[string]any{"system_log": "-30d"}}, `
+		~ Web/sites setting.OKTA_SYSTEM_LOG_START`},
 	{"logLevel", "debug", `
 		~ Web/sites setting.SLUICE_LOG_LEVEL`},
 	{"lookback", "-7d", `
