@@ -12,8 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/spec"
+	"github.com/sluice-connectors/sluice/handler/testkit"
 )
 
 // TestCases runs every case of every connector; see README.md of the project
@@ -24,7 +24,7 @@ func TestCases(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range cs {
-		t.Run(c.Name, func(t *testing.T) { connectortest.Cases(t, c, filepath.Join(c.Name, "testdata")) })
+		t.Run(c.Name, func(t *testing.T) { testkit.Cases(t, c, filepath.Join(c.Name, "testdata")) })
 	}
 }
 
@@ -35,7 +35,7 @@ func TestRobustness(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range cs {
-		t.Run(c.Name, func(t *testing.T) { connectortest.Robust(t, c, filepath.Join(c.Name, "testdata")) })
+		t.Run(c.Name, func(t *testing.T) { testkit.Robust(t, c, filepath.Join(c.Name, "testdata")) })
 	}
 }
 

@@ -5,9 +5,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/dir"
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/testkit"
 )
 
 // TestQuarantineApart: a store whose quarantine has a place of its own is a store like
@@ -25,7 +25,7 @@ func TestQuarantineApart(t *testing.T) {
 		}
 		return apart{a, b}
 	}
-	connectortest.StoreSuite(t, open, nil)
+	testkit.StoreSuite(t, open, nil)
 	s := open(t)
 	name := engine.QuarantinePrefix + "okta/system_log/x.json"
 	if err := s.Put(t.Context(), name, []byte("{}")); err != nil {

@@ -29,12 +29,12 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
-	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/testkit"
 )
 
 func TestStoreByConnectionString(t *testing.T) {
-	conn := connectortest.AzuriteConnectionString(connectortest.Azurite(t))
+	conn := testkit.AzuriteConnectionString(testkit.Azurite(t))
 	open := func(t *testing.T) engine.Store {
 		s, err := OpenConnectionString(t.Context(), conn, "sluice")
 		if err != nil {
@@ -42,7 +42,7 @@ func TestStoreByConnectionString(t *testing.T) {
 		}
 		return s
 	}
-	connectortest.StoreSuite(t, open, func(t *testing.T, name string, newest int64, data []byte) {
+	testkit.StoreSuite(t, open, func(t *testing.T, name string, newest int64, data []byte) {
 		s := open(t).(*Store)
 		if data == nil {
 			if err := s.Delete(t.Context(), slotName(name, newest)); err != nil {
@@ -94,7 +94,7 @@ func TestAnAddressThatIsNoContainers(t *testing.T) {
 // identity's tokens as App Service does.
 func TestStoreByManagedIdentity(t *testing.T) {
 	cert, key, pool := certificate(t)
-	endpoint := connectortest.Azurite(t, "--oauth", "basic", "--cert", cert, "--key", key)
+	endpoint := testkit.Azurite(t, "--oauth", "basic", "--cert", cert, "--key", key)
 	identity := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-IDENTITY-HEADER") != "let-me-in" || r.URL.Query().Get("resource") == "" {
 			t.Errorf("token request %s", r.URL)

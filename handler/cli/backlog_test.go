@@ -19,8 +19,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
-	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/testkit"
 )
 
 var (
@@ -32,7 +32,7 @@ var (
 // short runs: each gets on, what happens now comes first, every record arrives
 // once, and memory stays flat.
 func TestABacklogAlwaysProgresses(t *testing.T) {
-	connectortest.Long(t)
+	testkit.Long(t)
 	bin := filepath.Join(unpack(t), "sluice")
 	p := newPast(*backlog, time.Now().Add(-30*24*time.Hour))
 	provider, sink := httptest.NewServer(http.HandlerFunc(p.list)), httptest.NewServer(http.HandlerFunc(p.take))
@@ -55,7 +55,7 @@ connections:
 		cmd := exec.CommandContext(t.Context(), bin, "run", "--budget", backlogBudget.String(), "-o", "json")
 		var out, log bytes.Buffer
 		cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = folder, []string{"TOKEN=x", "HOME=" + folder}, &out, &log
-		ended := connectortest.Start(t, cmd)
+		ended := testkit.Start(t, cmd)
 		peak = max(peak, memoryOf(cmd))
 		<-ended
 		var reps []engine.Report

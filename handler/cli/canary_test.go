@@ -29,16 +29,16 @@ import (
 	"github.com/sluice-connectors/sluice/handler/app"
 	"github.com/sluice-connectors/sluice/handler/cases"
 	"github.com/sluice-connectors/sluice/handler/config"
-	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/memory"
 	"github.com/sluice-connectors/sluice/handler/spec"
+	"github.com/sluice-connectors/sluice/handler/testkit"
 )
 
 // TestSecretsAreNowhere gives every connector random canaries for its secrets,
 // lets the provider echo them in all the ways it can, logs at debug level, and
 // then looks for them and their encodings in everything that came out.
 func TestSecretsAreNowhere(t *testing.T) {
-	connectortest.Long(t)
+	testkit.Long(t)
 	all, err := connectors.All()
 	if err != nil {
 		t.Fatal(err)
@@ -271,7 +271,7 @@ func argv(t *testing.T, config []byte) []byte {
 	}
 	cmd := exec.CommandContext(t.Context(), filepath.Join(unpack(t), "sluice"), "run", "--log-level=debug")
 	cmd.Dir, cmd.Env = folder, os.Environ()
-	ended := connectortest.Start(t, cmd)
+	ended := testkit.Start(t, cmd)
 	defer func() { _ = cmd.Process.Kill(); <-ended }()
 	var line []byte
 	var err error

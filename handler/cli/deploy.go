@@ -18,8 +18,8 @@ import (
 
 	"github.com/sluice-connectors/sluice/connectors"
 	"github.com/sluice-connectors/sluice/handler/app"
-	"github.com/sluice-connectors/sluice/handler/arm"
-	"github.com/sluice-connectors/sluice/handler/deploy"
+	"github.com/sluice-connectors/sluice/handler/azure/arm"
+	"github.com/sluice-connectors/sluice/handler/azure/deploy"
 	"github.com/sluice-connectors/sluice/handler/nearest"
 	"github.com/sluice-connectors/sluice/handler/spec"
 	"github.com/sluice-connectors/sluice/infra"

@@ -24,8 +24,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-connectors/sluice/handler/app"
+	"github.com/sluice-connectors/sluice/handler/azure/doctor"
 	"github.com/sluice-connectors/sluice/handler/config"
-	"github.com/sluice-connectors/sluice/handler/doctor"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/logsquery"
 	"github.com/sluice-connectors/sluice/handler/spec"

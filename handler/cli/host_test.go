@@ -23,10 +23,10 @@ import (
 
 	"github.com/sluice-connectors/sluice/connectors"
 	"github.com/sluice-connectors/sluice/handler/app"
-	"github.com/sluice-connectors/sluice/handler/arm"
+	"github.com/sluice-connectors/sluice/handler/azure/arm"
 	"github.com/sluice-connectors/sluice/handler/config"
-	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/demo"
+	"github.com/sluice-connectors/sluice/handler/testkit"
 	"github.com/sluice-connectors/sluice/handler/workspace"
 )
 
@@ -205,7 +205,7 @@ func TestTheTemplatesSettingsRunThePackage(t *testing.T) {
 			env = append(env, name+"="+value)
 		}
 	}
-	h := connectortest.StartHost(t, root, filepath.Join(root, "sluice"), nil, append(env, "OKTA_BASE_URL="+s.provider.URL))
+	h := testkit.StartHost(t, root, filepath.Join(root, "sluice"), nil, append(env, "OKTA_BASE_URL="+s.provider.URL))
 	if f := h.Functions(); len(f) != 2 || f["doctor"] != "0 30 5 * * *" || f["okta"] != "0 */5 * * * *" {
 		t.Fatalf("the host runs %v", f)
 	}
@@ -276,7 +276,7 @@ func TestThePackageUnderTheHost(t *testing.T) {
 	}
 	s := surround(t)
 	env := s.env(filepath.Join(t.TempDir(), "store"))
-	h := connectortest.StartHost(t, root, exe, host.CustomHandler.Description.Arguments, env)
+	h := testkit.StartHost(t, root, exe, host.CustomHandler.Description.Arguments, env)
 	for i, status := range []string{
 		`null`,
 		`{"Last":"0001-01-01T00:00:00","Next":"2026-11-22T10:20:00+00:00","LastUpdated":"0001-01-01T00:00:00"}`,
@@ -306,7 +306,7 @@ func TestThePackageUnderTheHost(t *testing.T) {
 		t.Errorf("log: %s", out)
 	}
 	// The next process goes on where the killed one was, and repeats nothing.
-	h = connectortest.StartHost(t, root, exe, host.CustomHandler.Description.Arguments, env)
+	h = testkit.StartHost(t, root, exe, host.CustomHandler.Description.Arguments, env)
 	if res := h.Invoke("okta", strings.Replace(timer, "%", "null", 1)); !res.Success {
 		t.Errorf("after a kill: %+v", res)
 	}
@@ -324,13 +324,13 @@ func TestAMissingRoleFailsTheInvocationAndHealsByItself(t *testing.T) {
 	for _, r := range s.ws.Rules() {
 		s.ws.Deny(r.ID, true)
 	}
-	h := connectortest.StartHost(t, root, filepath.Join(root, "sluice"), []string{"serve"}, s.env(filepath.Join(t.TempDir(), "store")))
+	h := testkit.StartHost(t, root, filepath.Join(root, "sluice"), []string{"serve"}, s.env(filepath.Join(t.TempDir(), "store")))
 	payload := strings.Replace(timer, "%", "null", 1)
 	if res := h.Invoke("okta", payload); res.Success || !strings.Contains(res.Why, "500 (okta/system_log: dcr_role_missing: ") || !strings.Contains(res.Why, "Monitoring Metrics Publisher") {
 		t.Errorf("without the role: %+v", res)
 	}
 	h.Until(func() bool { return len(h.Errors()) > 0 })
-	if lines := h.Errors(); len(lines) != 1 || !strings.HasPrefix(lines[0], "okta/system_log: dcr_role_missing: ") || !strings.Contains(lines[0], "operation_Id="+connectortest.Operation) || h.Failed() != 1 {
+	if lines := h.Errors(); len(lines) != 1 || !strings.HasPrefix(lines[0], "okta/system_log: dcr_role_missing: ") || !strings.Contains(lines[0], "operation_Id="+testkit.Operation) || h.Failed() != 1 {
 		t.Errorf("the host's errors are %q", lines)
 	}
 	if res := h.Invoke("doctor", payload); res.Success || !strings.Contains(res.Why, "500 (fail role ") {
@@ -344,7 +344,7 @@ func TestAMissingRoleFailsTheInvocationAndHealsByItself(t *testing.T) {
 		t.Errorf("the host's errors are %q, and its log %s", lines, out)
 	}
 	for line := range strings.Lines(h.Output()) {
-		if !strings.Contains(line, `"msg":"ready"`) && !strings.Contains(line, `"operation_Id":"`+connectortest.Operation+`"`) {
+		if !strings.Contains(line, `"msg":"ready"`) && !strings.Contains(line, `"operation_Id":"`+testkit.Operation+`"`) {
 			t.Errorf("a line that cannot be found from its invocation: %s", line)
 		}
 	}
@@ -364,7 +364,7 @@ func TestAMissingRoleFailsTheInvocationAndHealsByItself(t *testing.T) {
 func TestAFunctionThatIsHalfConfiguredFails(t *testing.T) {
 	root := unpack(t)
 	s := surround(t)
-	h := connectortest.StartHost(t, root, filepath.Join(root, "sluice"), []string{"serve"}, append(s.env(filepath.Join(t.TempDir(), "store")), "WIZ_CLIENT_ID=x", "GITHUB_API_VERSION=x"))
+	h := testkit.StartHost(t, root, filepath.Join(root, "sluice"), []string{"serve"}, append(s.env(filepath.Join(t.TempDir(), "store")), "WIZ_CLIENT_ID=x", "GITHUB_API_VERSION=x"))
 	payload := strings.Replace(timer, "%", "null", 1)
 	if res := h.Invoke("wiz", payload); res.Success || !strings.Contains(res.Why, "500 (wiz: configuration: ") || !strings.Contains(res.Why, "WIZ_CLIENT_SECRET") {
 		t.Errorf("with one of its settings: %+v", res)
@@ -382,7 +382,7 @@ func TestAFunctionThatIsHalfConfiguredFails(t *testing.T) {
 
 func TestABadConfigurationFailsTheInvocationNotTheProcess(t *testing.T) {
 	root := unpack(t)
-	h := connectortest.StartHost(t, root, filepath.Join(root, "sluice"), nil, []string{"OKTA_DOMAIN=demo.example", "OKTA_API_TOKEN=@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/x)", "SLUICE_ENDPOINT=https://x.example"})
+	h := testkit.StartHost(t, root, filepath.Join(root, "sluice"), nil, []string{"OKTA_DOMAIN=demo.example", "OKTA_API_TOKEN=@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/x)", "SLUICE_ENDPOINT=https://x.example"})
 	for range 2 {
 		if res := h.Invoke("okta", `{"Data":{},"Metadata":{}}`); res.Success || !strings.Contains(res.Why, "unresolved Key Vault reference") {
 			t.Errorf("%+v", res)

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/demo"
+	"github.com/sluice-connectors/sluice/handler/testkit"
 )
 
 // TestAnHourUnderTheHost: twelve times the timers of five minutes fire, of one function
@@ -37,8 +37,8 @@ func TestAnHourUnderTheHost(t *testing.T) {
 	}))
 	defer provider.Close()
 	env := append(s.env(filepath.Join(t.TempDir(), "store")), "OKTA_BASE_URL="+provider.URL, "WIZ_CLIENT_ID=x", "WIZ_SCHEDULE=0 */5 * * * *")
-	start := func() *connectortest.Host {
-		return connectortest.StartHost(t, root, filepath.Join(root, "sluice"), []string{"serve"}, env)
+	start := func() *testkit.Host {
+		return testkit.StartHost(t, root, filepath.Join(root, "sluice"), []string{"serve"}, env)
 	}
 	payload := strings.Replace(timer, "%", "null", 1)
 	h, rnd, kills := start(), rand.New(rand.NewPCG(7, 7)), 0

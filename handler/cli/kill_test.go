@@ -18,9 +18,9 @@ import (
 	"time"
 
 	"github.com/sluice-connectors/sluice/handler/azblob"
-	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/dir"
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/testkit"
 )
 
 var kills = flag.Int("kills", 6, "how many processes to kill or to freeze, for each store")
@@ -30,7 +30,7 @@ var kills = flag.Int("kills", 6, "how many processes to kill or to freeze, for e
 // stream over, and then compares what the provider has with what arrived,
 // event by event. Most of it is waiting, so both stores are tried at once.
 func TestKillsLoseNothing(t *testing.T) {
-	connectortest.Long(t)
+	testkit.Long(t)
 	t.Parallel()
 	bin := filepath.Join(unpack(t), "sluice")
 	t.Run("folder", func(t *testing.T) {
@@ -41,7 +41,7 @@ func TestKillsLoseNothing(t *testing.T) {
 	})
 	t.Run("blobs", func(t *testing.T) {
 		t.Parallel()
-		conn := connectortest.AzuriteConnectionString(connectortest.Azurite(t))
+		conn := testkit.AzuriteConnectionString(testkit.Azurite(t))
 		v := &victim{bin: bin, folder: t.TempDir(), storage: conn}
 		v.kill(t, `{container: sluice, connection_string: "${env:STORAGE}"}`, func() (engine.Store, error) {
 			return azblob.OpenConnectionString(t.Context(), conn, "sluice")
@@ -52,14 +52,14 @@ func TestKillsLoseNothing(t *testing.T) {
 // victim is a configuration whose runs are killed.
 type victim struct {
 	bin, folder, storage string
-	out                  connectortest.Log
+	out                  testkit.Log
 }
 
 func (v *victim) start(t *testing.T) (cmd *exec.Cmd, done <-chan struct{}) {
 	t.Helper()
 	cmd = exec.Command(v.bin, "run", "--lease", "1s")
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = v.folder, []string{"TOKEN=x", "HOME=" + v.folder, "STORAGE=" + v.storage}, &v.out, &v.out
-	return cmd, connectortest.Start(t, cmd)
+	return cmd, testkit.Start(t, cmd)
 }
 
 func (v *victim) kill(t *testing.T, store string, open func() (engine.Store, error)) {

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sluice-connectors/sluice/handler/connectortest"
+	"github.com/sluice-connectors/sluice/handler/testkit"
 )
 
 // TestNobodyElseCanConnect: whatever listens, listens on 127.0.0.1, says the
@@ -17,11 +17,11 @@ import (
 func TestNobodyElseCanConnect(t *testing.T) {
 	bin := filepath.Join(unpack(t), "sluice")
 	for _, args := range [][]string{{"serve"}, {"up"}, {"workspace"}} {
-		port := connectortest.FreePort(t)
+		port := testkit.FreePort(t)
 		cmd := exec.Command(bin, append(args, "--port", port)...)
 		cmd.Dir, cmd.Env = t.TempDir(), []string{"HOME=" + t.TempDir()}
-		connectortest.Start(t, cmd)
-		connectortest.WaitForPort(t, port)
+		testkit.Start(t, cmd)
+		testkit.WaitForPort(t, port)
 		at := listeners(t, port)
 		if len(at) != 1 || at[0] != "0100007F" {
 			t.Errorf("sluice %s listens at %v; 0100007F is 127.0.0.1", args[0], at)

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/testkit"
 )
 
 // impatient is a clock whose waits are over at once, the last of them because
@@ -72,7 +72,7 @@ func TestAProcessThatStaysCanBeWatched(t *testing.T) {
 		s := surround(t)
 		a := s.app(t, s.endpoint, s.provider.URL)
 		ctx, stop := context.WithCancel(t.Context())
-		said := &connectortest.Log{}
+		said := &testkit.Log{}
 		a.Log = slog.New(slog.NewTextHandler(said, nil))
 		get := func(path, host string) (int, string) {
 			address := regexp.MustCompile(`address=http://\S*:(\d+)`).FindStringSubmatch(said.String())
@@ -118,7 +118,7 @@ func TestAProcessThatStaysCanBeWatched(t *testing.T) {
 
 // TestWhoStopsARunIsToldThatItTakesAMoment, and nobody else is.
 func TestWhoStopsARunIsToldThatItTakesAMoment(t *testing.T) {
-	said := &connectortest.Log{}
+	said := &testkit.Log{}
 	ctx, cancel := context.WithCancel(t.Context())
 	stop := sayStopping(ctx, &stdio{err: said})
 	stop()

@@ -14,8 +14,8 @@ import (
 
 	"github.com/sluice-connectors/sluice/connectors"
 	"github.com/sluice-connectors/sluice/handler/app"
+	"github.com/sluice-connectors/sluice/handler/azure/doctor"
 	"github.com/sluice-connectors/sluice/handler/config"
-	"github.com/sluice-connectors/sluice/handler/doctor"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/invoke"
 )

@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/invoke"
+	"github.com/sluice-connectors/sluice/handler/testkit"
 )
 
 // TestOfTwentyOneHangs: the others finish while it does, and it ends when it is told to.
@@ -105,8 +105,8 @@ func TestAnOrphanCommitsWhatItHasAndEnds(t *testing.T) {
 	defer provider.Close()
 	env := append(s.env(filepath.Join(t.TempDir(), "store")), "OKTA_BASE_URL="+provider.URL)
 	// The shell is the host's process, which starts the handler and is killed.
-	h := connectortest.StartHost(t, root, "/bin/sh", []string{"-c", filepath.Join(root, "sluice") + " serve & wait"}, env)
-	ended := make(chan connectortest.Result, 1)
+	h := testkit.StartHost(t, root, "/bin/sh", []string{"-c", filepath.Join(root, "sluice") + " serve & wait"}, env)
+	ended := make(chan testkit.Result, 1)
 	go func() { ended <- h.Invoke("okta", strings.Replace(timer, "%", "null", 1)) }()
 	<-asked
 	h.Kill()

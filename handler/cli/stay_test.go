@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/sluice-connectors/sluice/handler/app"
-	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/testkit"
 )
 
 // waiting is a clock whose waits call first, and end when somebody stops them.
@@ -33,7 +33,7 @@ func (c *waiting) Sleep(ctx context.Context, _ time.Duration) error {
 func TestAConfigurationThatChangedIsTaken(t *testing.T) {
 	s := surround(t)
 	a := s.app(t, s.endpoint, s.provider.URL)
-	said := &connectortest.Log{}
+	said := &testkit.Log{}
 	a.Log = slog.New(slog.NewTextHandler(said, nil))
 	ctx, stop := context.WithCancel(t.Context())
 	changed := make(chan struct{})

@@ -18,8 +18,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/gallery"
+	"github.com/sluice-connectors/sluice/handler/testkit"
 )
 
 // instance is a running `sluice up`.
@@ -28,19 +28,19 @@ type instance struct {
 	cmd   *exec.Cmd
 	ended <-chan struct{}
 	addr  string
-	out   *connectortest.Log
+	out   *testkit.Log
 }
 
 // startUp runs `sluice up` as a process of its own, in folder dir.
 func startUp(t *testing.T, bin, dir string) *instance {
 	t.Helper()
-	port := connectortest.FreePort(t)
-	u := &instance{t: t, cmd: exec.Command(bin, "up", "--port", port), addr: "http://127.0.0.1:" + port, out: &connectortest.Log{}}
+	port := testkit.FreePort(t)
+	u := &instance{t: t, cmd: exec.Command(bin, "up", "--port", port), addr: "http://127.0.0.1:" + port, out: &testkit.Log{}}
 	u.cmd.Dir = dir
 	u.cmd.Env = []string{"HOME=" + dir, "PATH=/nowhere"}
 	u.cmd.Stdout, u.cmd.Stderr = u.out, u.out
-	u.ended = connectortest.Start(t, u.cmd)
-	connectortest.WaitForPort(t, port)
+	u.ended = testkit.Start(t, u.cmd)
+	testkit.WaitForPort(t, port)
 	return u
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-connectors/sluice/handler/app"
-	"github.com/sluice-connectors/sluice/handler/doctor"
+	"github.com/sluice-connectors/sluice/handler/azure/doctor"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/logsquery"
 )

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sluice-connectors/sluice/handler/doctor"
+	"github.com/sluice-connectors/sluice/handler/azure/doctor"
 	"github.com/sluice-connectors/sluice/handler/logsingest"
 	"github.com/sluice-connectors/sluice/handler/logsquery"
 )

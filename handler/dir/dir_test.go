@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/testkit"
 )
 
 func TestStore(t *testing.T) {
@@ -21,7 +21,7 @@ func TestStore(t *testing.T) {
 		}
 		return s
 	}
-	connectortest.StoreSuite(t, open, func(t *testing.T, name string, newest int64, data []byte) {
+	testkit.StoreSuite(t, open, func(t *testing.T, name string, newest int64, data []byte) {
 		path := file(filepath.Join(root, filepath.FromSlash(name)), newest)
 		err := os.Remove(path)
 		if err == nil && data != nil {

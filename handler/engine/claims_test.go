@@ -12,9 +12,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/memory"
+	"github.com/sluice-connectors/sluice/handler/testkit"
 )
 
 // filed is a record that a provider files by one time and that claims another.
@@ -84,7 +84,7 @@ func archiveBench(p engine.Position, list ...filed) (*bench, *archive) {
 	a := &archive{list: list, size: 2, clock: b.clock}
 	b.Engine = engine.New(b.store, b.sink, slog.New(slog.DiscardHandler))
 	b.Clock, b.InFlight, b.BatchBytes = b.clock, 1, 400
-	b.s = &engine.Stream{Connection: "c", Connector: "c", Name: "s", Table: "T_CL", Source: a, Mapper: &connectortest.LineMapper{}, Position: p, Start: noon.Add(-6 * time.Hour)}
+	b.s = &engine.Stream{Connection: "c", Connector: "c", Name: "s", Table: "T_CL", Source: a, Mapper: &testkit.LineMapper{}, Position: p, Start: noon.Add(-6 * time.Hour)}
 	return b, a
 }
 

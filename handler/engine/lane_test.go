@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/testkit"
 )
 
 // lane is the stream of b set apart for a part of the past.
@@ -85,7 +85,7 @@ func TestAStreamFarBehindSetsItsPastApart(t *testing.T) {
 	b := newBench()
 	b.s.Start = noon.Add(-7 * 24 * time.Hour)
 	b.s.Position.MaxWindow, b.s.Position.Lag = 12*time.Hour, time.Minute
-	list := connectortest.NewTimeline(b.s.Start, noon.Add(time.Hour), time.Hour)
+	list := testkit.NewTimeline(b.s.Start, noon.Add(time.Hour), time.Hour)
 	b.s.Source = list
 	list.Before = func() { b.clock.Advance(20 * time.Second) }
 	first := b.Collect(t.Context(), b.s, time.Minute)

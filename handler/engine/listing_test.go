@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/testkit"
 )
 
 func refusal(kind engine.Kind) error {
@@ -179,7 +179,7 @@ func TestAProviderThatIsFasterThanItsCollectionTurnsRed(t *testing.T) {
 // the page has arrived, and is not listed anew for ever.
 func TestAPageThatCannotBeHadHoldsUpWhatComesAfterIt(t *testing.T) {
 	b := newBench()
-	list := connectortest.NewTimeline(b.s.Start, noon, time.Minute)
+	list := testkit.NewTimeline(b.s.Start, noon, time.Minute)
 	src := &broken{Timeline: list}
 	b.s.Source = src
 	for range 20 {
@@ -198,7 +198,7 @@ func TestAPageThatCannotBeHadHoldsUpWhatComesAfterIt(t *testing.T) {
 
 // broken has a record whose page cannot be had.
 type broken struct {
-	*connectortest.Timeline
+	*testkit.Timeline
 	calls int
 }
 

@@ -7,12 +7,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/testkit"
 )
 
 // nameless is a mapper of records that have no id.
-type nameless struct{ connectortest.LineMapper }
+type nameless struct{ testkit.LineMapper }
 
 func (*nameless) ID() []byte { return nil }
 

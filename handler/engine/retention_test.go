@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/testkit"
 )
 
 // keeping is a bench whose provider refuses to be asked for what is older than it
@@ -162,7 +162,7 @@ func TestTheOverlapIsNotAskedForBeyondWhatTheProviderKeeps(t *testing.T) {
 func TestAGapOlderThanTheProviderKeepsIsClosed(t *testing.T) {
 	b := newBench()
 	b.s.Start, b.s.Position.MaxWindow, b.s.Position.Retention = noon.Add(-7*24*time.Hour), 12*time.Hour, 8*24*time.Hour
-	list := connectortest.NewTimeline(b.s.Start, noon, time.Hour)
+	list := testkit.NewTimeline(b.s.Start, noon, time.Hour)
 	b.s.Source = list
 	list.Before = func() { b.clock.Advance(40 * time.Second) }
 	b.Collect(t.Context(), b.s, time.Minute)

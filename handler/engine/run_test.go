@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/memory"
+	"github.com/sluice-connectors/sluice/handler/testkit"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -23,16 +23,16 @@ type bench struct {
 	store *memory.Store
 	sink  *memory.Sink
 	clock *memory.Clock
-	src   *connectortest.ListSource
+	src   *testkit.ListSource
 	s     *engine.Stream
 }
 
 func newBench(pages ...[]string) *bench {
 	b := &bench{store: memory.NewStore(), sink: memory.NewSink(), clock: memory.NewClock(noon),
-		src: &connectortest.ListSource{Pages: pages}}
+		src: &testkit.ListSource{Pages: pages}}
 	b.Engine = engine.New(b.store, b.sink, slog.New(slog.DiscardHandler))
 	b.Clock, b.InFlight = b.clock, 1
-	b.s = &engine.Stream{Connection: "c", Connector: "c", Name: "s", Table: "T_CL", Source: b.src, Mapper: &connectortest.LineMapper{},
+	b.s = &engine.Stream{Connection: "c", Connector: "c", Name: "s", Table: "T_CL", Source: b.src, Mapper: &testkit.LineMapper{},
 		Position: engine.Position{Overlap: 5 * time.Minute, Granularity: time.Millisecond}, Start: noon.Add(-time.Hour)}
 	return b
 }
@@ -368,7 +368,7 @@ func TestAWindowWithMorePagesThanTheProviderListsIsListedInParts(t *testing.T) {
 	for _, ascending := range []bool{true, false} {
 		b := newBench()
 		b.s.Position.Ascending, b.s.Position.Overlap, b.s.MaxPages = ascending, 0, 2
-		list := connectortest.NewTimeline(b.s.Start, noon, time.Minute)
+		list := testkit.NewTimeline(b.s.Start, noon, time.Minute)
 		b.s.Source = list
 		b.run(t, engine.OK)
 		b.wantIDs(t, list.IDs(noon)...)
@@ -377,7 +377,7 @@ func TestAWindowWithMorePagesThanTheProviderListsIsListedInParts(t *testing.T) {
 	b.s.MaxPages = 2
 	b.s.Position.Granularity = 2 * time.Hour
 	b.s.Start = noon.Add(-2 * time.Hour)
-	b.s.Source = connectortest.NewTimeline(b.s.Start, noon, time.Minute)
+	b.s.Source = testkit.NewTimeline(b.s.Start, noon, time.Minute)
 	if rep := b.run(t, engine.Failed); rep.Reason != "page_limit" || !strings.Contains(rep.Message, "lists 2 pages of a window") {
 		t.Errorf("report %+v", rep)
 	}
@@ -405,7 +405,7 @@ func TestThePartsOfAPageAreOnePage(t *testing.T) {
 // a whole window can be listed; in parts it can.
 func TestAWindowThatOutlivesItsTokensIsCut(t *testing.T) {
 	b := newBench()
-	list := connectortest.NewTimeline(b.s.Start, noon, time.Minute) // six pages of ten
+	list := testkit.NewTimeline(b.s.Start, noon, time.Minute) // six pages of ten
 	b.s.Source = &forgetful{Timeline: list}
 	runs := 0
 	for ; b.Run(t.Context(), b.s, 10*time.Minute).Outcome != engine.OK; runs++ {
@@ -421,7 +421,7 @@ func TestAWindowThatOutlivesItsTokensIsCut(t *testing.T) {
 
 // forgetful serves three pages of a listing and then forgets it.
 type forgetful struct {
-	*connectortest.Timeline
+	*testkit.Timeline
 	pages int
 }
 

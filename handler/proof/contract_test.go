@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"github.com/sluice-connectors/sluice/handler/azblob"
-	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/kql"
 	"github.com/sluice-connectors/sluice/handler/logsingest"
+	"github.com/sluice-connectors/sluice/handler/testkit"
 	"github.com/sluice-connectors/sluice/handler/workspace"
 )
 
@@ -84,13 +84,13 @@ func TestTheSimulatedBlobServiceIsAsGoodAsTheEmulator(t *testing.T) {
 		}
 		return s
 	}
-	connectortest.StoreSuite(t, open, func(_ *testing.T, name string, newest int64, data []byte) { blobs.Overwrite(name, newest, data) })
+	testkit.StoreSuite(t, open, func(_ *testing.T, name string, newest int64, data []byte) { blobs.Overwrite(name, newest, data) })
 }
 
 // TestTheSimulatedBlobServiceAnswersLikeAzurite sends the same requests to both.
 func TestTheSimulatedBlobServiceAnswersLikeAzurite(t *testing.T) {
-	endpoint := connectortest.Azurite(t)
-	sas := connectortest.AzuriteSAS(time.Now())
+	endpoint := testkit.Azurite(t)
+	sas := testkit.AzuriteSAS(time.Now())
 	fake := NewBlobs()
 	send := func(real bool, method, path string, body []byte, headers map[string]string) (status int, code, text string) {
 		url := "https://sim.blob.core.windows.net/sluice" + path

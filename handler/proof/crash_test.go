@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sluice-connectors/sluice/handler/connectortest"
 	"github.com/sluice-connectors/sluice/handler/spec"
+	"github.com/sluice-connectors/sluice/handler/testkit"
 )
 
 // crashAPIs are all kinds of positions, orders, bounds and page tokens that a
@@ -64,7 +64,7 @@ func TestCrashPointsKnowAllThatASpecCanSay(t *testing.T) {
 // TestCrashPoints counts the calls that a scenario makes of the outside world,
 // and runs it again dying before and after each of them.
 func TestCrashPoints(t *testing.T) {
-	connectortest.Long(t)
+	testkit.Long(t)
 	var total crashes
 	for i, api := range crashAPIs(t) {
 		sc := Scenario{Seed: 7, API: api, Records: 40, Span: 90 * time.Minute, Behind: 80 * time.Minute, BatchBytes: 900, InFlight: 2, Every: 30 * time.Minute}

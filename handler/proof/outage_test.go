@@ -4,14 +4,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sluice-connectors/sluice/handler/connectortest"
+	"github.com/sluice-connectors/sluice/handler/testkit"
 )
 
 // TestSevenDaysOfOutage: the endpoint refuses everything for a week. Afterwards
 // what happens now comes as fast as ever, and the week is caught up beside it,
 // though the provider's rate limit lets that take hours.
 func TestSevenDaysOfOutage(t *testing.T) {
-	connectortest.Long(t)
+	testkit.Long(t)
 	const day = 24 * time.Hour
 	api := Synthetic(t, Knobs{Order: "ascending", Bounds: "[)", Paging: "link", Tokens: "after", Granularity: "1ms", Lag: "1m", Overlap: "5m", Max: "6h", PageSize: 20, Quota: 4})
 	sc := Scenario{Seed: 11, API: api, Records: 3000, Span: 8*day + 6*time.Hour, Behind: time.Hour, BatchBytes: 4000, InFlight: 2,

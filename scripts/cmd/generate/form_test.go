@@ -12,7 +12,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"github.com/sluice-connectors/sluice/handler/arm"
+	"github.com/sluice-connectors/sluice/handler/azure/arm"
 )
 
 // TestFormsGiveTheParameters: what a form gives, its template takes, and the other

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/sluice-connectors/sluice/connectors"
-	"github.com/sluice-connectors/sluice/handler/arm"
+	"github.com/sluice-connectors/sluice/handler/azure/arm"
 	"github.com/sluice-connectors/sluice/handler/kql/kusto"
 )
 

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/sluice-connectors/sluice/connectors"
-	"github.com/sluice-connectors/sluice/handler/arm"
+	"github.com/sluice-connectors/sluice/handler/azure/arm"
 )
 
 // optionChanges are parameters by themselves, with what each changes of the baseline: + is

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sluice-connectors/sluice/handler/arm"
+	"github.com/sluice-connectors/sluice/handler/azure/arm"
 )
 
 // allowed are the types of resources that a deployment may make, and those that

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/sluice-connectors/sluice/connectors"
-	"github.com/sluice-connectors/sluice/handler/arm"
+	"github.com/sluice-connectors/sluice/handler/azure/arm"
 	"github.com/sluice-connectors/sluice/handler/config"
 )
 

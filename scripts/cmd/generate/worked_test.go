@@ -13,7 +13,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/sluice-connectors/sluice/handler/arm"
+	"github.com/sluice-connectors/sluice/handler/azure/arm"
 )
 
 func scope(cloud string) arm.Scope {

@@ -1,7 +1,7 @@
-// Package connectortest is what tests of Sluice share: suites that every store and
+// Package testkit is what tests of Sluice share: suites that every store and
 // sink has to pass, sources with known records, Azurite, and the runner of
 // connectors' case folders.
-package connectortest
+package testkit
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package connectortest
+package testkit
 
 import (
 	"os/exec"

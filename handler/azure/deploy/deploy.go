@@ -21,7 +21,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sluice-connectors/sluice/handler/arm"
+	"github.com/sluice-connectors/sluice/handler/azure/arm"
 )
 
 // Options are what a person chooses.

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package connectortest
+package testkit
 
 import "os/exec"
 
