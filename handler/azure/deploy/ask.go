@@ -2,8 +2,11 @@ package deploy
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -42,16 +45,16 @@ func (c *CLI) Ask(ctx context.Context, template []byte, o *Options, p *Plan) {
 	a := &asking{now: time.Now, c: c, o: o, p: p}
 	fmt.Fprintln(c.Err, "asking Azure: resource providers, names, deleted vaults")
 	a.providers(ctx)
-	there := a.there(ctx)
+	there, known := a.there(ctx)
 	for _, r := range p.Resources {
 		switch {
 		case there[strings.ToLower(r.Type+"/"+r.Name)]:
 		case r.Type == "Microsoft.KeyVault/vaults":
 			if !a.deletedVault(ctx, r.Name) {
-				a.taken(ctx, r.Name, "vault", "keyvault", "check-name", "--resource-type", "vault")
+				a.taken(ctx, known, r.Name, "vault", vaultName(p.Account.Subscription, r.Name))
 			}
 		case r.Type == "Microsoft.Storage/storageAccounts":
-			a.taken(ctx, r.Name, "storage", "storage", "account", "check-name")
+			a.taken(ctx, known, r.Name, "storage", []string{"storage", "account", "check-name", "--name", r.Name})
 		}
 	}
 	a.tables(ctx)
@@ -79,7 +82,8 @@ func (a *asking) unasked(what string, err error) {
 // providers asks whether the namespaces of all types are registered. Azure registers
 // those of a template by itself where whoever deploys may (learn.microsoft.com, "Azure
 // resource providers and types"). A subnet for Flex Consumption is delegated to
-// Microsoft.App, which no resource of the template names.
+// Microsoft.App, which no resource of the template names. Azure writes some namespaces in
+// small letters: az provider show gives microsoft.insights.
 func (a *asking) providers(ctx context.Context) {
 	need := map[string]map[string]bool{} // namespace by subscription
 	for _, r := range a.p.Resources {
@@ -101,7 +105,7 @@ func (a *asking) providers(ctx context.Context) {
 		}
 		for _, p := range all {
 			if p.RegistrationState == "Registered" {
-				delete(need[subscription], p.Namespace)
+				maps.DeleteFunc(need[subscription], func(namespace string, _ bool) bool { return strings.EqualFold(namespace, p.Namespace) })
 			}
 		}
 		for _, namespace := range slices.Sorted(maps.Keys(need[subscription])) {
@@ -115,17 +119,18 @@ func (a *asking) providers(ctx context.Context) {
 }
 
 // there are the resources of the group, type and name in small letters: those of an
-// earlier deployment are renewed.
-func (a *asking) there(ctx context.Context) map[string]bool {
+// earlier deployment are renewed. known: it could be asked.
+func (a *asking) there(ctx context.Context) (list map[string]bool, known bool) {
 	var all []struct{ Type, Name string }
 	if err := a.c.json(ctx, &all, "resource", "list", "--resource-group", a.o.Group, "--query", "[].{type:type,name:name}"); err != nil {
 		a.unasked("what the resource group has", err)
+		return nil, false
 	}
-	list := map[string]bool{}
+	list = map[string]bool{}
 	for _, r := range all {
 		list[strings.ToLower(r.Type+"/"+r.Name)] = true
 	}
-	return list
+	return list, true
 }
 
 // deletedVault reports whether the vault was deleted and is still kept. It is recovered
@@ -165,16 +170,29 @@ func sameRegion(a, b string) bool {
 	return plain(a) == plain(b)
 }
 
-// taken asks whether somebody else has a name that is unique in the world.
-func (a *asking) taken(ctx context.Context, name, member string, command ...string) {
+// vaultName asks about the name of a vault. az keyvault check-name knows managed HSMs only
+// (Azure/azure-cli, issue 27390), so that ARM is asked itself (learn.microsoft.com, "Vaults -
+// Check Name Availability").
+func vaultName(subscription, name string) []string {
+	body, _ := json.Marshal(map[string]string{"name": name, "type": "Microsoft.KeyVault/vaults"})
+	return []string{"rest", "--method", "post", "--uri", "/subscriptions/" + subscription + "/providers/Microsoft.KeyVault/checkNameAvailability?api-version=2023-07-01", "--body", string(body)}
+}
+
+// taken asks whether somebody else has a name that is unique in the world. Where nobody
+// knows what the group has, it may be our own.
+func (a *asking) taken(ctx context.Context, known bool, name, member string, command []string) {
 	var is struct {
 		NameAvailable bool
 		Message       string
 	}
-	if err := a.c.json(ctx, &is, append(command, "--name", name)...); err != nil {
+	if err := a.c.json(ctx, &is, command...); err != nil {
 		a.unasked("whether the name "+name+" is free", err)
 	} else if !is.NameAvailable {
-		a.add(true, "the name "+name+" is taken ("+strings.TrimSuffix(is.Message, ".")+")", fmt.Sprintf(`take another with --set 'names={"%s": "NAME"}'`, member))
+		unless := ""
+		if !known {
+			unless = "unless by an earlier deployment of your own, "
+		}
+		a.add(known, "the name "+name+" is taken ("+strings.TrimSuffix(is.Message, ".")+")", unless+fmt.Sprintf(`take another with --set 'names={"%s": "NAME"}'`, member))
 	}
 }
 
@@ -194,10 +212,7 @@ func (a *asking) tables(ctx context.Context) {
 			a.add(true, "the plan Auxiliary is not there in "+a.p.Account.Cloud, "take Basic for "+table)
 			continue
 		}
-		var is struct {
-			Plan    string
-			Changed time.Time
-		}
+		var is struct{ Plan, Changed string }
 		err := a.c.json(ctx, &is, "monitor", "log-analytics", "workspace", "table", "show", "--subscription", workspace[2], "--resource-group", workspace[4],
 			"--workspace-name", workspace[8], "--name", table, "--query", "{plan:plan,changed:lastPlanModifiedDate}")
 		switch {
@@ -207,12 +222,24 @@ func (a *asking) tables(ctx context.Context) {
 		case is.Plan == want:
 		case is.Plan == "Auxiliary" || want == "Auxiliary":
 			a.add(true, table+" is there with the plan "+is.Plan+", and cannot become "+want, "leave its plan out, or delete the table with its rows first")
-		case a.now().Sub(is.Changed) < 7*24*time.Hour:
-			a.add(true, fmt.Sprintf("the plan of %s was changed on %s, and can be once a week", table, is.Changed.UTC().Format("2006-01-02")), "leave it out until then")
+		case a.now().Sub(changed(is.Changed)) < 7*24*time.Hour:
+			a.add(true, fmt.Sprintf("the plan of %s was changed on %s, and can be once a week", table, changed(is.Changed).Format("2006-01-02")), "leave it out until then")
 		default:
 			a.add(false, table+" changes from the plan "+is.Plan+" to "+want, "with all its rows, for a week at least")
 		}
 	}
+}
+
+// changed reads when a table's plan was changed, in each form that the documentation of
+// Log Analytics shows: with a zone, without one, and as in a head of HTTP. Another one is
+// long ago.
+func changed(text string) time.Time {
+	for _, form := range []string{time.RFC3339, "2006-01-02T15:04:05", http.TimeFormat} {
+		if t, err := time.Parse(form, text); err == nil {
+			return t.UTC()
+		}
+	}
+	return time.Time{}
 }
 
 // validate has Azure check the deployment without making anything: policies, quota, and
@@ -222,7 +249,16 @@ func (a *asking) validate(ctx context.Context, template []byte) {
 		_, err := a.c.run(ctx, append(fill(onTemplate("validate", *a.o)), "--output", "none"))
 		return err
 	})
-	if err != nil {
+	switch {
+	case err == nil:
+	case notAnswered.MatchString(err.Error()):
+		a.unasked("whether Azure would take the deployment", err)
+	default:
 		a.add(true, "Azure would refuse the deployment", err.Error())
 	}
 }
+
+// notAnswered are errors that say nothing about the deployment: whoever asks may not, or
+// Azure was too busy (learn.microsoft.com, "Troubleshoot common Azure deployment errors"),
+// or did not answer at all.
+var notAnswered = regexp.MustCompile("deployments/validate/action|SubscriptionRequestsThrottled|TooManyRequests|InternalServerError|GatewayTimeout|Max retries exceeded")
