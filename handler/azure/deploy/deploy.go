@@ -17,7 +17,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -89,37 +88,6 @@ func (c *CLI) run(ctx context.Context, args []string) ([]byte, error) {
 		return nil, fmt.Errorf("az %s: %s", strings.Join(args[:min(3, len(args))], " "), explain(text.String(), err))
 	}
 	return out.Bytes(), nil
-}
-
-// explain is what az said, with what to do about the most frequent mistakes.
-func explain(text string, err error) string {
-	text = strings.TrimSpace(text)
-	if text == "" {
-		text = err.Error()
-	}
-	for _, r := range refusals {
-		if r.text.MatchString(text) {
-			return text + "; " + r.do
-		}
-	}
-	return text
-}
-
-// refusals are what Azure refuses a deployment for, and what to do then; the first that
-// fits counts (learn.microsoft.com, "Troubleshoot common Azure deployment errors").
-var refusals = []struct {
-	text *regexp.Regexp
-	do   string
-}{
-	{regexp.MustCompile("az login"), "sign in with az login"},
-	{regexp.MustCompile("(?s)AuthorizationFailed.*roleAssignments/write"), "whoever deploys needs Owner, User Access Administrator or Role Based Access Control Administrator, or --set assignRoles=false"},
-	{regexp.MustCompile("RoleAssignmentExists"), "the identity has this role from an earlier deployment, under another name: delete that assignment (az role assignment delete), or deploy with --set assignRoles=false"},
-	{regexp.MustCompile("ResourceGroupNotFound"), "make the resource group first: az group create --name NAME --location REGION"},
-	{regexp.MustCompile("RequestDisallowedByPolicy"), "a policy of the subscription forbids it: the message names the policy; ask its owner for an exemption, or choose what it allows (--set network=private, --set tags=…)"},
-	{regexp.MustCompile("MissingSubscriptionRegistration|NoRegisteredProviderFound"), "register what the message names: az provider register --namespace NAME --wait"},
-	{regexp.MustCompile("QuotaExceeded|SubscriptionIsOverQuotaForSku|OverQuota"), "the region has no more of this plan for the subscription: ask for more (az quota), or take another with --set location=… or --set plan=…"},
-	{regexp.MustCompile("(?i)vault.*(deleted state|soft.?deleted)|VaultAlreadyExists"), "a vault of this name was deleted, and is kept for ninety days: az keyvault recover --name VAULT, and deploy again; or take another name with --name"},
-	{regexp.MustCompile("LocationNotAvailableForResourceType|not available in (this )?(location|region)"), "take another region with --set location=…, or another plan with --set plan=premium"},
 }
 
 func (c *CLI) json(ctx context.Context, v any, args ...string) error {

@@ -17,25 +17,6 @@ func TestFindSaysWhatElseThereIs(t *testing.T) {
 	}
 }
 
-func TestExplain(t *testing.T) {
-	for text, want := range map[string]string{
-		"ERROR: Please run 'az login' to setup account.": "sign in with az login",
-		"ERROR: (ResourceGroupNotFound) nope":            "az group create --name NAME",
-		"(AuthorizationFailed) The client does not have authorization to perform action 'Microsoft.Authorization/roleAssignments/write'": "--set assignRoles=false",
-		"(RoleAssignmentExists) The role assignment already exists.":                                                                     "az role assignment delete",
-		"(RequestDisallowedByPolicy) Resource 'x' was disallowed by policy. Policy identifiers: ...":                                     "ask its owner",
-		"(MissingSubscriptionRegistration) The subscription is not registered to use namespace 'Microsoft.App'.":                         "az provider register",
-		"(SubscriptionIsOverQuotaForSku) This region has quota of 0 instances for your subscription.":                                    "another with --set location=…",
-		"(ConflictError) A vault with the same name already exists in deleted state. You need to either recover or purge existing":       "az keyvault recover",
-		"(LocationNotAvailableForResourceType) The provided location 'x' is not available for resource type 'Microsoft.Web/sites'.":      "another region",
-		"": os.ErrNotExist.Error(),
-	} {
-		if got := explain(text, os.ErrNotExist); !strings.Contains(got, want) || !strings.HasPrefix(got, text) {
-			t.Errorf("%q: %s, want %s", text, got, want)
-		}
-	}
-}
-
 // TestFilesAreGoneAfterwards: what holds secrets exists while az runs, for this user only.
 func TestFilesAreGoneAfterwards(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
