@@ -21,6 +21,10 @@ func TestUniqueString(t *testing.T) {
 		"aZ9-/üé#a":        "m4wzhhlr7m7be",
 		"aZ9-/üé#aZ9-":     "4oy7usr2dkotc",
 		"aZ9-/üé#aZ9-/üé#": "awiuftyqrfrrs",
+		"tyeth":            "zcztcwvu6iyg6",
+		// An id, as names are made of one. Small letters give another.
+		"/subscriptions/31e9f9a0-9fd2-4294-a0a3-0101246d9700/resourceGroups/rg-modm201-20230913120256/providers/Microsoft.Compute/virtualMachines/bobjacmodm201": "yvjxno3je5on2",
+		"/subscriptions/31e9f9a0-9fd2-4294-a0a3-0101246d9700/resourcegroups/rg-modm201-20230913120256/providers/microsoft.compute/virtualmachines/bobjacmodm201": "mxjk6utbrdju6",
 	} {
 		if got := uniqueString([]string{text}); got != want {
 			t.Errorf("%q: %s, want %s", text, got, want)
