@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sluice-connectors/sluice/handler/spec"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 	"github.com/sluice-connectors/sluice/handler/testkit"
 )
 
@@ -183,7 +183,7 @@ func TestTablesAreMicrosofts(t *testing.T) {
 				ours[col.Name] = col.Type
 			}
 			for name, typ := range theirs[msTable(theirs, table.Name)] {
-				if ours[name] != typ && !slices.ContainsFunc(spec.EngineColumns[1:], func(c spec.Column) bool { return c.Name == name }) {
+				if ours[name] != typ && !slices.ContainsFunc(sentinel.Columns[1:], func(c sentinel.Column) bool { return c.Name == name }) {
 					t.Errorf("%s: Microsoft's column %s is a %s, ours is %q", table.Name, name, typ, ours[name])
 				}
 			}

@@ -4,9 +4,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/kql"
 	"github.com/sluice-connectors/sluice/handler/kql/kusto"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 )
 
 // TestMicrosoftsParserAgrees gives Microsoft's parser every KQL text of every
@@ -19,10 +19,10 @@ func TestMicrosoftsParserAgrees(t *testing.T) {
 		t.Fatal(err)
 	}
 	health := []kusto.Column{}
-	for _, c := range engine.HealthColumns {
+	for _, c := range sentinel.HealthColumns {
 		health = append(health, kusto.Column{Name: c.Name, Type: c.Type})
 	}
-	tables := map[string]string{"SluiceHealth_CL": kusto.Schema(health)}
+	tables := map[string]string{sentinel.HealthTable: kusto.Schema(health)}
 	for _, c := range cs {
 		for i := range c.Tables {
 			table := &c.Tables[i]

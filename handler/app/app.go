@@ -18,6 +18,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/logsingest"
 	"github.com/sluice-connectors/sluice/handler/logsquery"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
@@ -65,7 +66,7 @@ func New(ctx context.Context, c *config.Config, log *slog.Logger, opt Options) (
 	if err != nil {
 		return nil, err
 	}
-	a := &App{Engine: engine.New(store, sink, log), Workspace: c.Workspace, slots: make(chan struct{}, cmp.Or(opt.SideBySide, SideBySide())), room: engine.NewRoom(cmp.Or(opt.Memory, memoryForRuns(debug.SetMemoryLimit(-1))))}
+	a := &App{Engine: engine.New(store, sink, sentinel.Workspace{}, sentinel.MaxBatch, log), Workspace: c.Workspace, slots: make(chan struct{}, cmp.Or(opt.SideBySide, SideBySide())), room: engine.NewRoom(cmp.Or(opt.Memory, memoryForRuns(debug.SetMemoryLimit(-1))))}
 	a.Holder, a.Alive, a.Engine.Version = Holder(), Alive, Version()
 	a.prepare(c)
 	return a, nil

@@ -78,7 +78,7 @@ func (a *App) engineOf(ctx context.Context) *engine.Engine {
 // noTurn reports that others took all the time there was for these streams.
 func (a *App) noTurn(c *Connection, list ...*engine.Stream) (reps []engine.Report) {
 	for _, s := range list {
-		reps = append(reps, engine.Report{Connection: c.Name, Connector: c.ConnectorName, Stream: s.Label(), Table: s.Table, Outcome: engine.Partial, Reason: "budget",
+		reps = append(reps, engine.Report{Connection: c.Name, Connector: c.ConnectorName, Stream: s.Label(), Table: s.Table(), Outcome: engine.Partial, Reason: "budget",
 			Message: "its turn did not come within the run's time; the next one goes on", Started: a.Clock.Now(), Version: a.Version})
 	}
 	return reps

@@ -32,6 +32,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/memory"
 	"github.com/sluice-connectors/sluice/handler/rest"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
@@ -192,7 +193,7 @@ func newWorld(c *spec.Connector, s *spec.Stream, cs *Case, dir string) (*world, 
 		return nil, err
 	}
 	w.stream.Start = start
-	w.engine = engine.New(memory.NewStore(), w.sink, slog.New(slog.DiscardHandler))
+	w.engine = engine.New(memory.NewStore(), w.sink, sentinel.Workspace{}, sentinel.MaxBatch, slog.New(slog.DiscardHandler))
 	w.engine.Clock, w.engine.InFlight = w.clock, 1
 	return w, nil
 }

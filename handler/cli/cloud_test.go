@@ -12,6 +12,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/app"
 	"github.com/sluice-connectors/sluice/handler/config"
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
@@ -40,7 +41,7 @@ func TestEachRuleHasItsEndpoint(t *testing.T) {
 	}
 	here, err1 := other.Count("OktaV2_CL")
 	there, err2 := s.ws.Count("OktaV2_CL")
-	health, err3 := s.ws.Count(healthTable)
+	health, err3 := s.ws.Count(sentinel.HealthTable)
 	if here == 0 || there != 0 || health != 1 || errors.Join(err1, err2, err3) != nil {
 		t.Errorf("%d rows at the rule's endpoint, %d elsewhere, %d of health: %v", here, there, health, errors.Join(err1, err2, err3))
 	}

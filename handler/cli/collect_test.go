@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/app"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/invoke"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 )
 
 // twoTenants makes the present folder one with a sluice.yaml of two connections of a
@@ -61,7 +62,7 @@ func TestOneBrokenConnectionStopsNoOther(t *testing.T) {
 	if err == nil || !strings.Contains(logs, "a/system_log") || !strings.Contains(logs, "caught up") || !strings.Contains(logs, "b: FAILED (configuration): sluice.yaml:6:") || !strings.Contains(logs, secret) {
 		t.Errorf("%s, %v", logs, err)
 	}
-	if n, err := s.ws.Count(healthTable); n != 2 || err != nil {
+	if n, err := s.ws.Count(sentinel.HealthTable); n != 2 || err != nil {
 		t.Errorf("%d rows of health, %v", n, err)
 	}
 	first := srv.app.Connections()[0]
@@ -223,7 +224,7 @@ func TestServeStopsAtAPage(t *testing.T) {
 	if err != nil || len(logs) != 1 || !strings.Contains(logs[0], "stopped on request") {
 		t.Errorf("%v, %v", logs, err)
 	}
-	if n, err := s.ws.Count(healthTable); n != 1 || err != nil {
+	if n, err := s.ws.Count(sentinel.HealthTable); n != 1 || err != nil {
 		t.Errorf("%d rows of health, %v", n, err)
 	}
 }

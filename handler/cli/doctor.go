@@ -28,6 +28,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/config"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/logsquery"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
@@ -360,16 +361,16 @@ func sentTables(c *config.Config) []*spec.Table {
 			}
 		}
 	}
-	if _, ok := c.Workspace.Rules[healthTable]; ok {
-		list = append(list, &spec.Table{Name: healthTable})
+	if _, ok := c.Workspace.Rules[sentinel.HealthTable]; ok {
+		list = append(list, &spec.Table{Name: sentinel.HealthTable})
 	}
 	return list
 }
 
 // columnsOf are the columns that rows of a table have.
 func columnsOf(t *spec.Table) (cols []doctor.Column) {
-	if t.Name == healthTable {
-		for _, c := range engine.HealthColumns {
+	if t.Name == sentinel.HealthTable {
+		for _, c := range sentinel.HealthColumns {
 			cols = append(cols, doctor.Column{Name: c.Name, Type: c.Type})
 		}
 		return cols
@@ -400,5 +401,4 @@ func schemaOf(ctx context.Context, q *logsquery.Client, table string) ([]doctor.
 	return cols, nil
 }
 
-// healthTable is where the engine sends a row for each stream and run.
-const healthTable = "SluiceHealth_CL"
+// sentinel.HealthTable is where the engine sends a row for each stream and run.

@@ -26,6 +26,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/azure/arm"
 	"github.com/sluice-connectors/sluice/handler/config"
 	"github.com/sluice-connectors/sluice/handler/demo"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 	"github.com/sluice-connectors/sluice/handler/testkit"
 	"github.com/sluice-connectors/sluice/handler/workspace"
 )
@@ -218,7 +219,7 @@ func TestTheTemplatesSettingsRunThePackage(t *testing.T) {
 	if n, err := s.ws.Count("OktaV2_CL"); err != nil || n == 0 {
 		t.Errorf("%d rows, %v", n, err)
 	}
-	if n, err := s.ws.Count(healthTable); err != nil || n != 1 {
+	if n, err := s.ws.Count(sentinel.HealthTable); err != nil || n != 1 {
 		t.Errorf("%d health rows, %v", n, err)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/azblob"
 	"github.com/sluice-connectors/sluice/handler/dir"
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 	"github.com/sluice-connectors/sluice/handler/testkit"
 )
 
@@ -136,7 +137,7 @@ connections:
 		t.Errorf("seed %d: the provider has %d events, %d arrived, the books say %+v", seed, len(want), len(arrived), c.Totals)
 	}
 	// Two uploads can be in flight, and a row has at least a thousand bytes.
-	if most := (killed + 2*frozen) * 2 * engine.MaxBatch / 1000; rows-len(arrived) > most {
+	if most := (killed + 2*frozen) * 2 * sentinel.MaxBatch / 1000; rows-len(arrived) > most {
 		t.Errorf("seed %d: %d rows came twice, at most %d may", seed, rows-len(arrived), most)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/config"
 	"github.com/sluice-connectors/sluice/handler/dir"
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
@@ -100,8 +101,7 @@ func (p *poll) run(ctx context.Context, std *stdio, log *slog.Logger) error {
 		return err
 	}
 	out := &printer{w: std.out, output: p.output, limit: p.limit}
-	e := engine.New(store, out, log)
-	e.HealthTable = ""
+	e := engine.New(store, out, sentinel.Workspace{NoHealth: true}, sentinel.MaxBatch, log)
 	var list []*spec.Stream
 	for _, s := range res.Streams() {
 		if p.stream == "" || s.Name == p.stream {

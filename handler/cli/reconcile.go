@@ -61,7 +61,7 @@ func reconcile(cmd *cobra.Command, std *stdio, p *pastFlags, name, output string
 		return err
 	}
 	for _, s := range list {
-		if err := a.Workspace.Readable(s.Table); err != nil {
+		if err := a.Workspace.Readable(s.Table()); err != nil {
 			return fmt.Errorf("%s: %w", s.Key(), err)
 		}
 	}

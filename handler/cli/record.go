@@ -19,6 +19,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/memory"
 	"github.com/sluice-connectors/sluice/handler/rest"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
@@ -165,7 +166,7 @@ func replay(ctx context.Context, c *spec.Connector, s *spec.Stream, part string,
 		return clock, part, err
 	}
 	stream.Start = start
-	e := engine.New(memory.NewStore(), memory.NewSink(), slog.New(slog.DiscardHandler))
+	e := engine.New(memory.NewStore(), memory.NewSink(), sentinel.Workspace{}, sentinel.MaxBatch, slog.New(slog.DiscardHandler))
 	e.Clock, e.InFlight = clock, 1
 	return clock, part, e.Run(ctx, stream, 10*time.Minute).Err
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/app"
 	"github.com/sluice-connectors/sluice/handler/config"
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
@@ -213,7 +214,7 @@ func (f *storeFlags) engine(ctx context.Context) (*engine.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := engine.New(store, nil, slog.Default())
+	e := engine.New(store, nil, sentinel.Workspace{}, sentinel.MaxBatch, slog.Default())
 	e.Holder, e.Alive = app.Holder(), app.Alive
 	return e, nil
 }

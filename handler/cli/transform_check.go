@@ -13,6 +13,7 @@ import (
 	"github.com/sluice-connectors/sluice/connectors"
 	"github.com/sluice-connectors/sluice/handler/kql"
 	"github.com/sluice-connectors/sluice/handler/nearest"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
@@ -70,7 +71,7 @@ func tablesOf(c *spec.Connector) []*tableSchema {
 	var out []*tableSchema
 	for i := range c.Tables {
 		t := &tableSchema{Name: c.Tables[i].Name, Columns: c.Tables[i].Schema()}
-		for _, col := range spec.EngineColumns[1:] {
+		for _, col := range sentinel.Columns[1:] {
 			t.engine = append(t.engine, col.Name)
 		}
 		out = append(out, t)

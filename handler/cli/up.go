@@ -26,6 +26,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/kql"
 	"github.com/sluice-connectors/sluice/handler/local"
 	"github.com/sluice-connectors/sluice/handler/netguard"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 	"github.com/sluice-connectors/sluice/handler/spec"
 	"github.com/sluice-connectors/sluice/handler/workspace"
 )
@@ -122,7 +123,7 @@ func (u *up) greet() {
 	var table string
 	for _, c := range u.app.Connections() {
 		if c.Err == nil {
-			names, table = append(names, c.Name), cmp.Or(table, c.Prepared[0].Table)
+			names, table = append(names, c.Name), cmp.Or(table, c.Prepared[0].Table())
 		}
 	}
 	from := "the demo provider (no account needed)"
@@ -198,7 +199,7 @@ func (u *up) page(ctx context.Context) (*gallery.Page, error) {
 				return nil, err
 			}
 			p.Streams = append(p.Streams, galleryStream(s, &st))
-			latest, err := u.latest(s.Table, c.Name)
+			latest, err := u.latest(s.Table(), c.Name)
 			if err != nil {
 				return nil, err
 			}
@@ -214,7 +215,7 @@ func (u *up) page(ctx context.Context) (*gallery.Page, error) {
 }
 
 func galleryStream(s *engine.Stream, st *engine.Status) gallery.Stream {
-	g := gallery.Stream{Connection: s.Connection, Connector: s.Connector, Stream: s.Name, Table: s.Table, State: "waiting", Quarantined: st.Quarantined, Message: st.Problem}
+	g := gallery.Stream{Connection: s.Connection, Connector: s.Connector, Stream: s.Name, Table: s.Table(), State: "waiting", Quarantined: st.Quarantined, Message: st.Problem}
 	if r := st.Report; r != nil {
 		g.State, g.Reason, g.Message = string(r.Outcome), r.Reason, r.Message
 	}
@@ -278,8 +279,8 @@ func openWorkspace(path string, cs []*spec.Connector) (*workspace.Workspace, err
 			tables = append(tables, workspace.Table{Name: c.Tables[i].Name, Columns: c.Tables[i].Schema()})
 		}
 	}
-	health := workspace.Table{Name: "SluiceHealth_CL"}
-	for _, col := range engine.HealthColumns {
+	health := workspace.Table{Name: sentinel.HealthTable}
+	for _, col := range sentinel.HealthColumns {
 		typ, _ := kql.ParseType(col.Type)
 		health.Columns = append(health.Columns, kql.Column{Name: col.Name, Type: typ})
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/azure/doctor"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/logsquery"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 )
 
 func verifyCommand(std *stdio) *cobra.Command {
@@ -110,7 +111,7 @@ type sentRow struct {
 // newSentRow makes a row with a value in each column.
 func newSentRow(table string, columns []doctor.Column, now time.Time) *sentRow {
 	now = now.UTC().Truncate(time.Millisecond)
-	c := &sentRow{Table: table, UID: fmt.Sprintf("%s%d", engine.CanaryPrefix, now.UnixMilli()), columns: columns, row: map[string]any{}}
+	c := &sentRow{Table: table, UID: sentinel.CanaryUID(now), columns: columns, row: map[string]any{}}
 	for i, col := range columns {
 		c.row[col.Name] = map[string]any{
 			"string": "canary " + col.Name, "int": i, "long": int64(1)<<53 + int64(i), "real": float64(i) + 0.5, "bool": i%2 == 0,
@@ -120,9 +121,9 @@ func newSentRow(table string, columns []doctor.Column, now time.Time) *sentRow {
 	}
 	c.row["TimeGenerated"] = now.Format("2006-01-02T15:04:05.000Z")
 	if _, ok := c.row["EventUid"]; ok {
-		c.row["EventUid"], c.row["Connection"] = c.UID, engine.CanaryConnection
+		c.row["EventUid"], c.row["Connection"] = c.UID, sentinel.CanaryConnection
 	} else {
-		c.row["Connection"], c.row["Stream"] = engine.CanaryConnection, c.healthStream() // the health table
+		c.row["Connection"], c.row["Stream"] = sentinel.CanaryConnection, c.healthStream() // the health table
 	}
 	return c
 }
@@ -133,7 +134,7 @@ func (c *sentRow) healthStream() string { return "@" + c.UID }
 
 // find is the query that returns the canary.
 func (c *sentRow) find() string {
-	if c.Table == healthTable {
+	if c.Table == sentinel.HealthTable {
 		return fmt.Sprintf("%s | where Stream == \"%s\"", c.Table, c.healthStream())
 	}
 	return fmt.Sprintf("%s | where EventUid == \"%s\"", c.Table, c.UID)
@@ -143,7 +144,7 @@ func (v *verification) run(ctx context.Context) error {
 	for _, c := range v.canaries {
 		rows, err := json.Marshal([]any{c.row})
 		if err == nil {
-			err = v.app.Sink.Upload(ctx, engine.Batch{Table: c.Table, Rows: rows, Count: 1})
+			err = v.app.Sink.Upload(ctx, engine.Batch{Table: c.Table, Rows: rows, Ends: []int{len(rows) - 1}})
 		}
 		if err != nil {
 			c.Error = err.Error()

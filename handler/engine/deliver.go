@@ -14,15 +14,22 @@ type flight struct {
 	*batch
 	done     chan struct{}
 	signs    chan struct{} // now and then, that the upload has to wait
-	rejected []bool        // by row; nil: none
+	rejected []bool        // by record, of which a row was refused; nil: none
 	err      error
 }
 
-// delivery sends the batches of a run, and minds whether the sink takes anything.
+// load is the part of a flight that is for one table.
+type load struct {
+	*flight
+	*part
+}
+
+// delivery sends what a run has for one table, and minds whether the sink takes anything.
 // Several uploads use it at once.
 type delivery struct {
 	e        *Engine
 	s        *Stream
+	table    *Table
 	deadline time.Time
 
 	mu      sync.Mutex
@@ -30,6 +37,13 @@ type delivery struct {
 	inRow   int   // rows refused one by one since then
 	asked   bool  // the canary was sent
 	refused error // nothing is taken any more
+}
+
+func newDeliveries(e *Engine, s *Stream, deadline time.Time) (list []*delivery) {
+	for i := range s.Tables {
+		list = append(list, &delivery{e: e, s: s, table: &s.Tables[i], deadline: deadline})
+	}
+	return list
 }
 
 // dispatch uploads b in the background. It waits while too many are under way.
@@ -41,15 +55,26 @@ func (r *run) dispatch(ctx context.Context, b *batch) error {
 	}
 	f := &flight{batch: b, done: make(chan struct{}), signs: make(chan struct{}, 1)}
 	r.flights = append(r.flights, f)
-	if len(b.ends) == 0 {
+	if len(b.recs) == 0 {
 		close(f.done)
 		return nil
 	}
 	go func() {
 		defer close(f.done)
-		b.buf = append(b.buf, ']')
-		f.err = r.sends.send(ctx, f, 0, len(b.ends))
+		f.err = sendAll(ctx, r.sends, f)
 	}()
+	return nil
+}
+
+// sendAll uploads what a flight has, table by table.
+func sendAll(ctx context.Context, sends []*delivery, f *flight) error {
+	for i := range f.parts {
+		if n := len(f.parts[i].ends); n > 0 {
+			if err := sends[i].send(ctx, load{f, &f.parts[i]}, 0, n); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
@@ -63,38 +88,41 @@ func (f *flight) ended() bool {
 	}
 }
 
-// send uploads rows [i, j) of a batch. A batch whose content is rejected is halved
-// until the bad row is alone; that goes to quarantine.
-func (d *delivery) send(ctx context.Context, f *flight, i, j int) error {
+// send uploads rows [i, j). What is too long for an upload is halved, and so is what the
+// sink rejects for its content, until the bad row is alone; that goes to quarantine.
+func (d *delivery) send(ctx context.Context, l load, i, j int) error {
 	if err := d.verdict(); err != nil {
 		return err
 	}
-	err := d.upload(ctx, f, i, j)
+	if j-i > 1 && l.size(i, j) > d.e.BatchBytes {
+		return d.halves(ctx, l, i, j)
+	}
+	err := d.upload(ctx, l, i, j)
 	switch {
 	case err == nil:
 		return nil
 	case kindOf(err) != Rejected:
 		return err
 	case !d.takes():
-		return d.prove(ctx, f, i, j, err)
+		return d.prove(ctx, l, i, j, err)
 	case j-i > 1:
-		mid := (i + j) / 2
-		if err := d.send(ctx, f, i, mid); err != nil {
-			return err
-		}
-		return d.send(ctx, f, mid, j)
+		return d.halves(ctx, l, i, j)
 	}
-	return d.reject(ctx, f, i, err)
+	return d.reject(ctx, l, i, err)
+}
+
+func (d *delivery) halves(ctx context.Context, l load, i, j int) error {
+	mid := (i + j) / 2
+	if err := d.send(ctx, l, i, mid); err != nil {
+		return err
+	}
+	return d.send(ctx, l, mid, j)
 }
 
 // upload sends rows [i, j). When ctx ends, the upload under way is still completed,
 // so that it need not be repeated.
-func (d *delivery) upload(ctx context.Context, f *flight, i, j int) error {
-	rows := f.buf
-	if i > 0 || j < len(f.ends) {
-		rows = append(append([]byte{'['}, f.rows(i, j)...), ']')
-	}
-	err := d.post(ctx, f, Batch{Table: d.s.Table, Rows: rows, Count: j - i})
+func (d *delivery) upload(ctx context.Context, l load, i, j int) error {
+	err := d.post(ctx, l.flight, l.part.upload(d.table, i, j))
 	if err == nil {
 		d.mu.Lock()
 		d.taken, d.inRow = true, 0
@@ -108,7 +136,7 @@ func (d *delivery) post(ctx context.Context, f *flight, b Batch) error {
 	defer cancel()
 	began := d.e.Clock.Now()
 	err := d.e.retry(ctx, d.deadline, f.wait(d.e), func() error { return d.e.Sink.Upload(whole, b) })
-	d.e.Log.Debug("batch", "stream", d.s.Key(), "table", b.Table, "rows", b.Count, "bytes", len(b.Rows), "ms", d.e.Clock.Now().Sub(began).Milliseconds(), "taken", err == nil)
+	d.e.Log.Debug("batch", "stream", d.s.Key(), "table", b.Table, "rows", b.Count(), "bytes", len(b.Rows), "ms", d.e.Clock.Now().Sub(began).Milliseconds(), "taken", err == nil)
 	return err
 }
 
@@ -155,43 +183,43 @@ const (
 // prove looks into a refusal while no row has been taken: a few rows are sent one
 // by one. When they are refused alike it is not the rows that are at fault, and
 // the run ends. When one is taken, the others are sent as ever.
-func (d *delivery) prove(ctx context.Context, f *flight, i, j int, refusal error) error {
+func (d *delivery) prove(ctx context.Context, l load, i, j int, refusal error) error {
 	t := &trial{}
 	if j-i == 1 {
 		t.rows, t.errs = []int{i}, []error{refusal} // it has been tried
-	} else if err := d.try(ctx, f, t, spread(i, j, sample)); err != nil {
+	} else if err := d.try(ctx, l, t, spread(i, j, sample)); err != nil {
 		return err
 	}
 	if len(t.rows) < j-i && t.refusedAlike() && d.first() { // the others may be better
-		if err := d.vouch(ctx, f, refusal); err != nil {
+		if err := d.vouch(ctx, l, refusal); err != nil {
 			return err
 		}
 		t.canary = true
-		if err := d.try(ctx, f, t, spread(i, j, samples)); err != nil {
+		if err := d.try(ctx, l, t, spread(i, j, samples)); err != nil {
 			return err
 		}
 	}
-	if err := d.judge(ctx, f, t); err != nil {
+	if err := d.judge(ctx, l, t); err != nil {
 		return err
 	}
 	for k, err := range t.errs {
 		if err == nil {
 			continue
 		}
-		if err := d.reject(ctx, f, t.rows[k], err); err != nil {
+		if err := d.reject(ctx, l, t.rows[k], err); err != nil {
 			return err
 		}
 	}
-	return d.sendRest(ctx, f, i, j, slices.Sorted(slices.Values(t.rows)))
+	return d.sendRest(ctx, l, i, j, slices.Sorted(slices.Values(t.rows)))
 }
 
 // try sends rows one by one until one is taken.
-func (d *delivery) try(ctx context.Context, f *flight, t *trial, rows []int) error {
+func (d *delivery) try(ctx context.Context, l load, t *trial, rows []int) error {
 	for _, row := range rows {
 		if slices.Contains(t.rows, row) {
 			continue
 		}
-		err := d.upload(ctx, f, row, row+1)
+		err := d.upload(ctx, l, row, row+1)
 		if err != nil && kindOf(err) != Rejected {
 			return err
 		}
@@ -224,10 +252,10 @@ func spread(i, j, n int) []int {
 }
 
 // sendRest sends rows [i, j) without those that were sent one by one.
-func (d *delivery) sendRest(ctx context.Context, f *flight, i, j int, done []int) error {
+func (d *delivery) sendRest(ctx context.Context, l load, i, j int, done []int) error {
 	for _, at := range append(done, j) {
 		if at > i {
-			if err := d.send(ctx, f, i, at); err != nil {
+			if err := d.send(ctx, l, i, at); err != nil {
 				return err
 			}
 		}
@@ -241,7 +269,7 @@ func (d *delivery) sendRest(ctx context.Context, f *flight, i, j int, done []int
 // themselves. A lone one is when a canary is taken, and so are several that were
 // refused for different reasons. The canary goes once: a sink may take canaries and
 // no events.
-func (d *delivery) judge(ctx context.Context, f *flight, t *trial) error {
+func (d *delivery) judge(ctx context.Context, l load, t *trial) error {
 	alike := t.refusedAlike()
 	switch last := len(t.errs) - 1; {
 	case t.errs[last] == nil:
@@ -249,7 +277,7 @@ func (d *delivery) judge(ctx context.Context, f *flight, t *trial) error {
 	case alike && last > 0, !t.canary && !d.first():
 		return d.refuse(t.errs[0])
 	case !t.canary:
-		if err := d.vouch(ctx, f, t.errs[0]); err != nil {
+		if err := d.vouch(ctx, l, t.errs[0]); err != nil {
 			return err
 		}
 	}
@@ -269,8 +297,8 @@ func (d *delivery) first() bool {
 }
 
 // vouch sends the canary: an error means that it is refused as the rows were.
-func (d *delivery) vouch(ctx context.Context, f *flight, refusal error) error {
-	err := d.post(ctx, f, canary(d.s.Table, d.e.Clock.Now()))
+func (d *delivery) vouch(ctx context.Context, l load, refusal error) error {
+	err := d.post(ctx, l.flight, d.e.Notices.Canary(d.table.Name, d.e.Clock.Now()))
 	if err == nil || kindOf(err) != Rejected {
 		return err
 	}
@@ -278,22 +306,6 @@ func (d *delivery) vouch(ctx context.Context, f *flight, refusal error) error {
 	d.taken = false
 	d.mu.Unlock()
 	return d.refuse(refusal)
-}
-
-// CanaryPrefix begins the EventUid of rows that are no events: sluice verify sends
-// them, and a run that has to know whether a table takes any row. The functions
-// over the tables leave them out. Their Connection is CanaryConnection.
-const (
-	CanaryPrefix     = "sluice-canary-"
-	CanaryConnection = "sluice-verify"
-)
-
-// canary is the least row of a table.
-func canary(table string, now time.Time) Batch {
-	row := fmt.Appendf([]byte("[{"), `"EventUid":"%s%d"`, CanaryPrefix, now.UnixMilli())
-	t := newTail(&Stream{Connection: CanaryConnection})
-	row = append(append(row, t.connection...), `,"TimeGenerated":`...)
-	return Batch{Table: table, Rows: append(appendTime(row, now), "}]"...), Count: 1}
 }
 
 // refuse notes that nothing is taken.
@@ -304,7 +316,7 @@ func (d *delivery) refuse(err error) error {
 		return nil // by another upload, meanwhile
 	}
 	if d.refused == nil {
-		d.refused = &Error{Kind: Permanent, Op: "send rows to " + d.s.Table, Reason: "sink_refuses_all", Err: fmt.Errorf("the service refuses every row: %w", err),
+		d.refused = &Error{Kind: Permanent, Op: "send rows to " + d.table.Name, Reason: "sink_refuses_all", Err: fmt.Errorf("the service refuses every row: %w", err),
 			Hint: "check the rule, its stream and the table (sluice doctor); position and data stay"}
 	}
 	return d.refused
@@ -316,22 +328,23 @@ func (d *delivery) refuse(err error) error {
 const refusedInRow = 3
 
 // reject puts row i into quarantine.
-func (d *delivery) reject(ctx context.Context, f *flight, i int, why error) error {
+func (d *delivery) reject(ctx context.Context, l load, i int, why error) error {
 	d.mu.Lock()
 	d.inRow++
 	doubt := d.taken && d.inRow%refusedInRow == 0 && bits.OnesCount(uint(d.inRow/refusedInRow)) == 1
 	d.mu.Unlock()
 	if doubt {
-		if err := d.vouch(ctx, f, why); err != nil {
+		if err := d.vouch(ctx, l, why); err != nil {
 			return err
 		}
 	}
-	if f.rejected == nil {
-		f.rejected = make([]bool, len(f.ends))
+	if l.rejected == nil {
+		l.rejected = make([]bool, len(l.recs))
 	}
-	f.rejected[i] = true
-	bad := Bad{Body: f.recs[i], Reason: reasonOf(why), Detail: why.Error()}
-	return d.e.putQuarantine(context.WithoutCancel(ctx), d.s, &bad, f.ids[i], false)
+	rec := l.of[i]
+	l.rejected[rec] = true
+	bad := Bad{Body: l.recs[rec].body, Reason: reasonOf(why), Detail: why.Error()}
+	return d.e.putQuarantine(context.WithoutCancel(ctx), d.s, &bad, l.recs[rec].id, false)
 }
 
 // reapReady commits what has been acknowledged, without waiting.
@@ -353,7 +366,9 @@ func (r *run) reap(ctx context.Context) error {
 	err := f.err
 	if err == nil {
 		r.flights = slices.Delete(r.flights, 0, 1)
-		r.free = append(r.free, f.buf)
+		for i := range f.parts {
+			r.free = append(r.free, f.parts[i].buf)
+		}
 		err = r.commit(ctx, f)
 	}
 	r.failed = err != nil

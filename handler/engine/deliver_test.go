@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 )
 
 // refusing has the sink refuse each upload of which f names a reason.
@@ -25,7 +26,7 @@ func (b *bench) refusing(f func(rows string) string) {
 // canaries counts the rows that are no events.
 func (b *bench) canaries() (n int) {
 	for _, row := range b.sink.Rows() {
-		if bytes.Contains(row, []byte(`"EventUid":"`+engine.CanaryPrefix)) {
+		if bytes.Contains(row, []byte(`"EventUid":"`+sentinel.CanaryPrefix)) {
 			n++
 		}
 	}

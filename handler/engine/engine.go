@@ -45,6 +45,8 @@ type Page struct {
 	// Commit has what was read so far delivered and committed before anything else
 	// is fetched: this page cannot be had again, or its token must not be lost.
 	Commit bool
+	// Receipt, of an Acknowledger, is what the page is acknowledged by.
+	Receipt string
 }
 
 // Bad is one record, line, row or request that cannot be read, found or asked.
@@ -84,6 +86,13 @@ type Knowing interface {
 	Know(known func(key []byte) bool)
 }
 
+// An Acknowledger is a source that keeps what it has handed out until it hears that it
+// has arrived, such as a queue.
+type Acknowledger interface {
+	// Acknowledge is called after the commit of the pages with these receipts.
+	Acknowledge(ctx context.Context, receipts []string) error
+}
+
 // A Holding source keeps lists from one Fetch to the next, such as one whose records it
 // looks up.
 type Holding interface {
@@ -91,22 +100,23 @@ type Holding interface {
 	Holds() int
 }
 
-// Mapper turns records into rows. One goroutine uses it. What its methods
-// return is valid until the next Map or Forget.
+// Mapper turns records into rows: none of a record that a filter drops, one, or
+// several, for one table of the stream or for more. One goroutine uses it. What its
+// methods return is of the record that Map was called with last, and valid until the
+// next Map or Forget.
 type Mapper interface {
-	// Map reads the JSON value at or after src[0], appends its row to dst as
-	// an object without the closing brace, and returns the bytes read. Without
-	// the column TimeGenerated: the engine writes that. An error means that
-	// src is no JSON; n is then where the value ends all the same, such as one
-	// with a control character in a text, or 0 where that cannot be told.
-	Map(src, dst []byte) (n int, row []byte, err error)
+	// Map reads the JSON value at or after src[0] and returns the bytes read. An error
+	// means that src is no JSON; n is then where the value ends all the same, such as
+	// one with a control character in a text, or 0 where that cannot be told.
+	Map(src []byte) (n int, err error)
 	IsObject() bool                    // the record is a JSON object
-	Kept() bool                        // false: a filter the user wrote dropped it, there is no row
 	ID() []byte                        // the provider's id of the record, or empty
 	EventTime() (t time.Time, ok bool) // when it happened
-	Held() (t time.Time, ok bool)      // the value of TimeGenerated
-	Additional() []byte                // members of the column AdditionalFields, or empty
-	Truncated() bool                   // a text was cut to the service's limit
+	// Rows appends the record's rows, each a whole JSON object with what the stamp says
+	// in the columns that the service has for it. Of several rows in one table each has a
+	// name of its own, which begins with the stamp's.
+	Rows(to *Rows, s *Stamp)
+	Truncated() bool // a text was cut to the service's limit, when the rows were made
 	// Oddities counts, by column, the values that became null because what the
 	// record has does not fit; under names in parentheses, what else is odd about
 	// records, such as no time. It counts anew after each call.
@@ -115,11 +125,50 @@ type Mapper interface {
 	Forget()
 }
 
+// Stamp is what a run knows of a record beside what the record says.
+type Stamp struct {
+	Connection string
+	UID        []byte    // the event's name: the same whenever the record is sent
+	Backfill   bool      // it was fetched for the past
+	Now        time.Time // the time of delivery
+}
+
+// Column is a column of a table: its name and its type, as KQL calls it.
+type Column struct{ Name, Type string }
+
+// Table is a table that a stream has rows for. Columns is nil where nobody has said.
+type Table struct {
+	Name    string
+	Columns []Column
+}
+
 // Batch is a JSON array of rows for one table.
 type Batch struct {
-	Table string
-	Rows  []byte
-	Count int
+	Table   string
+	Columns []Column // as Table has them
+	Rows    []byte
+	Ends    []int // where each row ends in Rows; it begins behind the bracket or comma before
+}
+
+// Count is how many rows there are.
+func (b *Batch) Count() int { return len(b.Ends) }
+
+// Row is the text of row i.
+func (b *Batch) Row(i int) []byte {
+	start := len("[")
+	if i > 0 {
+		start = b.Ends[i-1] + len(",")
+	}
+	return b.Rows[start:b.Ends[i]]
+}
+
+// Notices are rows that no provider has sent, as the workspace that the sink delivers
+// to wants them.
+type Notices interface {
+	// Health is a row about a run, and Table "" where nobody asks for such rows.
+	Health(rep *Report, now time.Time) Batch
+	// Canary is the least row of a table. It is no event, and says so.
+	Canary(table string, now time.Time) Batch
 }
 
 // Sink delivers rows.
@@ -247,7 +296,7 @@ type Stream struct {
 	Connection string
 	Connector  string
 	Name       string
-	Table      string
+	Tables     []Table // those that Mapper has rows for; the first is the stream's own
 	Source     Source
 	Mapper     Mapper
 	Position   Position
@@ -267,6 +316,9 @@ type Stream struct {
 	Until time.Time
 }
 
+// Table is the name of the stream's own table.
+func (s *Stream) Table() string { return s.Tables[0].Name }
+
 // Label is the stream's name, with its lane when that is not the live one.
 func (s *Stream) Label() string {
 	if s.Lane == "" {
@@ -278,13 +330,13 @@ func (s *Stream) Label() string {
 // Key names the stream in logs, in the store and in health rows.
 func (s *Stream) Key() string { return s.Connection + "/" + s.Label() }
 
-// Engine runs streams. All fields but Alive, HealthTable and Committed have to be set;
-// New does that.
+// Engine runs streams. All fields but Alive and Committed have to be set; New does that.
 type Engine struct {
-	Store Store
-	Sink  Sink
-	Clock Clock
-	Log   *slog.Logger
+	Store   Store
+	Sink    Sink
+	Notices Notices
+	Clock   Clock
+	Log     *slog.Logger
 
 	// Holder names this process in leases. Alive, when set, reports whether
 	// another holder may still be running; a dead one's lease is taken over
@@ -293,29 +345,22 @@ type Engine struct {
 	Alive    func(holder string) bool
 	LeaseTTL time.Duration
 
-	BatchBytes  int // most bytes of one upload
-	InFlight    int // uploads at a time
-	HealthTable string
-	Version     string
+	BatchBytes int // most bytes of one upload
+	InFlight   int // uploads at a time
+	Version    string
 
 	// Committed, when set, is told after each commit how far a run has come.
 	Committed func(s *Stream, rep Report)
 }
 
-// MaxBatch is the size of a batch. One call of the Logs Ingestion API carries at
-// most 1 MB before and after compression (learn.microsoft.com, "Azure Monitor
-// service limits", 2026).
-const MaxBatch = 1_000_000
-
 // DefaultLease is how long a run keeps its stream without a sign of life.
 const DefaultLease = 2 * time.Minute
 
-// New returns an Engine with the usual limits.
-func New(store Store, sink Sink, log *slog.Logger) *Engine {
+// New returns an Engine that uploads up to batchBytes at a time.
+func New(store Store, sink Sink, notices Notices, batchBytes int, log *slog.Logger) *Engine {
 	return &Engine{
-		Store: store, Sink: sink, Clock: SystemClock{}, Log: log,
+		Store: store, Sink: sink, Notices: notices, Clock: SystemClock{}, Log: log,
 		Holder: "unnamed", LeaseTTL: DefaultLease,
-		BatchBytes: MaxBatch, InFlight: 2,
-		HealthTable: "SluiceHealth_CL",
+		BatchBytes: batchBytes, InFlight: 2,
 	}
 }

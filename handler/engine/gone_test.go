@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 )
 
 // loseCheckpoint deletes all generations.
@@ -251,7 +252,7 @@ func TestAStreamThatIsHeldForLongSaysSo(t *testing.T) {
 		defer func() { _ = recover() }()
 		b.Run(t.Context(), b.s, time.Minute)
 	}()
-	b.sink.Tables = map[string]bool{"T_CL": true, b.HealthTable: true}
+	b.sink.Tables = map[string]bool{"T_CL": true, sentinel.HealthTable: true}
 	rows := len(b.sink.Rows())
 	for range 24 {
 		b.clock.Advance(time.Minute)

@@ -87,7 +87,7 @@ type watch struct {
 // anything. Where a list leads to the records, many items may lead to the same, or to
 // none.
 func (r *run) leadsOn(page *Page) error {
-	w, p := &r.watch, r.page
+	w, p := &r.watch, r.page.sum
 	if page.Next == "" || r.s.Position.Indirect || r.s.Position.Moving {
 		return nil
 	}

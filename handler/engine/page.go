@@ -9,9 +9,8 @@ import (
 
 // mapPage turns the records of a page into rows.
 func (r *run) mapPage(ctx context.Context, page *Page) error {
-	r.tail.now(r.e.Clock.Now())
-	r.pageStart, r.reached, r.doubt = r.known(), r.work.Reached, false
-	r.page = pageSum{}
+	r.stamp.Now = r.e.Clock.Now()
+	r.page = reading{began: r.seen.now(), reached: r.work.Reached}
 	r.span()
 	r.names.page()
 	defer r.s.Mapper.Forget()
@@ -93,16 +92,12 @@ func (r *run) unfit(reason string, err error) error {
 		Hint: "the position stays; the page is asked for again in the next run", Err: err}
 }
 
-// record deals with the record at byte at of the page: its row is in the batch
+// record deals with the record at byte at of the page: its rows are in the batch
 // afterwards, or it was filtered, known already, or quarantined.
 func (r *run) record(ctx context.Context, d *damages, at int) (int, error) {
 	src := d.page.Records[at:]
-	m, b := r.s.Mapper, r.out
-	start := b.begin()
-	n, buf, err := m.Map(src, b.buf)
-	b.buf = buf
+	n, err := r.s.Mapper.Map(src)
 	if err != nil {
-		b.undo(start)
 		return r.damaged(ctx, d, at, n, err)
 	}
 	if !d.read {
@@ -111,12 +106,12 @@ func (r *run) record(ctx context.Context, d *damages, at int) (int, error) {
 			return n, err
 		}
 	}
-	return n, r.mapped(ctx, start, src[:n])
+	return n, r.mapped(ctx, src[:n])
 }
 
-// mapped deals with a record whose row begins at start in the batch.
-func (r *run) mapped(ctx context.Context, start int, rec []byte) error {
-	m, b := r.s.Mapper, r.out
+// mapped deals with a record that was just mapped.
+func (r *run) mapped(ctx context.Context, rec []byte) error {
+	m := r.s.Mapper
 	id, hash := r.names.identify(rec)
 	at, hasTime := m.EventTime()
 	if hasTime {
@@ -124,7 +119,6 @@ func (r *run) mapped(ctx context.Context, start int, rec []byte) error {
 	}
 	if !r.isNew(hash, at, hasTime) {
 		r.work.Counts.Repeated++
-		b.undo(start)
 		return nil
 	}
 	c := &r.work.Counts
@@ -132,13 +126,13 @@ func (r *run) mapped(ctx context.Context, start int, rec []byte) error {
 	if hasTime {
 		r.noteLate(at)
 	}
-	switch {
-	case !m.IsObject():
-		b.undo(start)
-		return r.quarantine(ctx, &Bad{Body: rec, Reason: "not_an_object", Detail: "the record is no JSON object"}, hash)
-	case !m.Kept():
+	if !m.IsObject() {
+		return r.quarantine(ctx, notAnObject(rec), hash)
+	}
+	r.stamp.UID = id
+	m.Rows(&r.out.Rows, &r.stamp)
+	if !r.out.made() {
 		c.Filtered++
-		b.undo(start)
 		return nil
 	}
 	if m.Truncated() {
@@ -148,8 +142,11 @@ func (r *run) mapped(ctx context.Context, start int, rec []byte) error {
 			return err
 		}
 	}
-	b.buf = r.tail.seal(b.buf, start, id, m)
-	return r.place(ctx, start, rec, hash)
+	return r.place(ctx, rec, hash)
+}
+
+func notAnObject(rec []byte) *Bad {
+	return &Bad{Body: rec, Reason: "not_an_object", Detail: "the record is no JSON object"}
 }
 
 // span notes what the records of the next page are held against.
@@ -164,11 +161,7 @@ func (r *run) forget(marks []mark) {
 		m := &marks[i]
 		if last := i == len(marks)-1; last || m.closes {
 			f := r.s.Position.fading(&m.progress, m.closes, r.e.Clock.Now())
-			n := r.seen.forget(m.seen-r.forgotten, m.page-r.forgotten, f)
-			r.forgotten = m.seen - n
-			if last {
-				r.c.Seen = seenIDs(r.seen.list[:n])
-			}
+			r.c.Seen = r.seen.forget(m.seen, m.page, f)
 		}
 	}
 }
@@ -180,7 +173,7 @@ func (r *run) isNew(hash idHash, at time.Time, hasTime bool) (fresh bool) {
 		if r.seen.since(hash, w.To) {
 			w.Proof = time.Time{}
 		} else if hasTime && at.After(w.Proof) {
-			r.doubt = true
+			r.page.doubt = true
 		}
 	}
 	ordered := p.Kind == Windows && p.Ascending && !w.Disorder || p.Kind == Cursor
@@ -189,7 +182,7 @@ func (r *run) isNew(hash idHash, at time.Time, hasTime bool) (fresh bool) {
 	} else {
 		fresh = r.seen.add(hash, r.until, r.floor)
 	}
-	r.page.add(hash, fresh)
+	r.page.sum.add(hash, fresh)
 	return fresh
 }
 
@@ -221,27 +214,32 @@ func (r *run) noteLate(at time.Time) {
 	}
 }
 
-// place keeps the row that begins at start in the batch, or, when the batch is
-// full with it, in a new one.
-func (r *run) place(ctx context.Context, start int, rec []byte, hash idHash) error {
+// place has the record's rows stay in the batch, or, when the batch is full with them,
+// in a new one.
+func (r *run) place(ctx context.Context, rec []byte, hash idHash) error {
 	b := r.out
-	if size := len(b.buf) - start; size+2 > r.e.BatchBytes {
-		b.undo(start)
+	if b.size() <= r.e.BatchBytes {
+		b.keep(rec, hash)
+		return nil
+	}
+	if size := b.longest(); size > r.e.BatchBytes {
+		b.undo()
 		return r.quarantine(ctx, tooLarge(rec, size, r.e.BatchBytes), hash)
 	}
-	if len(b.buf)+1 > r.e.BatchBytes {
-		r.out = r.split(b, start)
+	if len(b.recs) > 0 {
+		r.out = r.newBatch()
+		b.moveTo(r.out)
 		r.markPartial(b)
 		if err := r.dispatch(ctx, b); err != nil {
 			return err
 		}
 	}
-	r.out.end(rec, hash)
+	r.out.keep(rec, hash) // many rows of one record go in several uploads
 	return nil
 }
 
 func tooLarge(rec []byte, size, most int) *Bad {
-	return &Bad{Body: rec, Reason: "row_too_large", Detail: fmt.Sprintf("the row has %d bytes, one upload at most %d", size, most)}
+	return &Bad{Body: rec, Reason: "row_too_large", Detail: fmt.Sprintf("the row has %d bytes, one upload at most %d", size-len("[]"), most)}
 }
 
 func (r *run) quarantine(ctx context.Context, b *Bad, h idHash) error {
@@ -249,28 +247,25 @@ func (r *run) quarantine(ctx context.Context, b *Bad, h idHash) error {
 	return r.e.putQuarantine(ctx, r.s, b, h, false)
 }
 
-// known counts the ids seen so far, the forgotten ones included.
-func (r *run) known() int { return len(r.seen.list) + r.forgotten }
-
 // mark notes that all of a page is in the batches so far.
-func (r *run) mark(closes bool) {
-	n := r.known()
-	r.out.marks = append(r.out.marks, mark{progress: r.work, rows: len(r.out.ends), seen: n, page: n, closes: closes})
+func (r *run) mark(page *Page, closes bool) {
+	now := r.seen.now()
+	r.out.marks = append(r.out.marks, mark{progress: r.work, records: len(r.out.recs), seen: now, page: now, closes: closes, receipt: page.Receipt})
 }
 
 // markPartial notes that b is full in the middle of a page: all records of the
-// page before the present one, whose row did not fit any more, are dealt with.
+// page before the present one, whose rows did not fit any more, are dealt with.
 // Going on from here, the page is fetched again and they are known; so a crash
 // repeats no more than the batches in flight. What the page has reached so far
 // says nothing yet: its first records come again.
 func (r *run) markPartial(b *batch) {
 	w := r.work
-	w.Reached = r.reached
+	w.Reached = r.page.reached
 	w.Counts.Fetched--
 	if r.s.Mapper.Truncated() {
 		w.Counts.Truncated--
 	}
-	b.marks = append(b.marks, mark{progress: w, rows: len(b.ends), seen: r.known() - 1, page: r.pageStart, partial: true})
+	b.marks = append(b.marks, mark{progress: w, records: len(b.recs), seen: r.seen.now() - 1, page: r.page.began, partial: true})
 }
 
 func skipSpace(src []byte, p int) int {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Table answers which events a table of the workspace has.
-type Table interface {
+// Arrivals tells which events a table of the workspace has.
+type Arrivals interface {
 	// Events returns how many rows there are of each event of a connection that
 	// happened in w, by EventUid.
 	Events(ctx context.Context, table, connection string, w Window) (map[string]int, error)
@@ -47,8 +47,8 @@ const reconcileStep = 6 * time.Hour
 // Reconcile lists window w of a stream again at the provider and compares the
 // events with those in the table. It changes nothing. tell, when set, is told
 // of each part that is done.
-func (e *Engine) Reconcile(ctx context.Context, s *Stream, w Window, t Table, tell func(done Window, sofar *Reconciliation)) (*Reconciliation, error) {
-	rec := &Reconciliation{Window: w, Connection: s.Connection, Stream: s.Name, Table: s.Table}
+func (e *Engine) Reconcile(ctx context.Context, s *Stream, w Window, t Arrivals, tell func(done Window, sofar *Reconciliation)) (*Reconciliation, error) {
+	rec := &Reconciliation{Window: w, Connection: s.Connection, Stream: s.Name, Table: s.Table()}
 	if k, ok := s.Source.(Knowing); ok { // all is to be listed
 		k.Know(func([]byte) bool { return false })
 	}
@@ -87,17 +87,18 @@ var errTooLong = errors.New("the window has more pages than the provider lists")
 // listed is what the provider has in a part of the window.
 type listed struct {
 	names    *names
+	rows     *batch               // of a record, to see whether there are any
 	events   map[string]time.Time // by EventUid: when they happened
 	hashes   map[string]idHash    // the names that quarantine has for them
 	filtered map[string]bool
 }
 
-func (e *Engine) reconcilePart(ctx context.Context, s *Stream, w Window, t Table, kept map[string]bool, rec *Reconciliation) error {
+func (e *Engine) reconcilePart(ctx context.Context, s *Stream, w Window, t Arrivals, kept map[string]bool, rec *Reconciliation) error {
 	l, err := e.listAgain(ctx, s, w)
 	if err != nil {
 		return err
 	}
-	rows, err := t.Events(ctx, s.Table, s.Connection, w)
+	rows, err := t.Events(ctx, s.Table(), s.Connection, w)
 	if err != nil {
 		return err
 	}
@@ -109,7 +110,7 @@ func (e *Engine) reconcilePart(ctx context.Context, s *Stream, w Window, t Table
 	}
 	slices.Sort(absent)
 	// A row's time need not be the one that the provider lists by: ask by name.
-	have, err := t.Have(ctx, s.Table, s.Connection, absent)
+	have, err := t.Have(ctx, s.Table(), s.Connection, absent)
 	if err != nil {
 		return err
 	}
@@ -159,7 +160,7 @@ func (e *Engine) quarantinedHashes(ctx context.Context, s *Stream) (map[string]b
 
 // listAgain lists a window at the provider.
 func (e *Engine) listAgain(ctx context.Context, s *Stream, w Window) (*listed, error) {
-	l := &listed{newNames(s), map[string]time.Time{}, map[string]idHash{}, map[string]bool{}}
+	l := &listed{newNames(s), newBatch(s), map[string]time.Time{}, map[string]idHash{}, map[string]bool{}}
 	ask := s.Position.request(w)
 	sleep := func(ctx context.Context, d time.Duration) error { return e.Clock.Sleep(ctx, d) }
 	pages := 0
@@ -177,7 +178,7 @@ func (e *Engine) listAgain(ctx context.Context, s *Stream, w Window) (*listed, e
 		}
 		l.names.page()
 		err = eachRecord(page.Records, func(at int) (int, error) {
-			n, _, err := s.Mapper.Map(page.Records[at:], nil)
+			n, err := s.Mapper.Map(page.Records[at:])
 			if err == nil {
 				l.note(s, page.Records[at:at+n])
 				return n, nil
@@ -211,10 +212,12 @@ func (l *listed) note(s *Stream, rec []byte) {
 	m := s.Mapper
 	id, hash := l.names.identify(rec)
 	uid := string(id)
-	if m.IsObject() && !m.Kept() {
+	m.Rows(&l.rows.Rows, &Stamp{UID: id})
+	if made := l.rows.made(); m.IsObject() && !made {
 		l.filtered[uid] = true
 		return
 	}
+	l.rows.undo()
 	l.events[uid], _ = m.EventTime()
 	l.hashes[uid] = hash
 }

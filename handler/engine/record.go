@@ -81,7 +81,7 @@ const QuarantinePrefix = "quarantine/"
 // putQuarantine keeps a record. The name follows from the record, so that a
 // repeated one is kept once.
 func (e *Engine) putQuarantine(ctx context.Context, s *Stream, b *Bad, h idHash, sent bool) error {
-	q := Quarantined{ID: s.Key() + "/" + h.String(), Connection: s.Connection, Stream: s.Name, Table: s.Table,
+	q := Quarantined{ID: s.Key() + "/" + h.String(), Connection: s.Connection, Stream: s.Name, Table: s.Table(),
 		Reason: b.Reason, Detail: b.Detail, At: e.Clock.Now(), Sent: sent, Again: b.Again}
 	if same, err := json.Marshal(json.RawMessage(b.Body)); err == nil && bytes.Equal(same, b.Body) {
 		q.Record = b.Body
@@ -138,36 +138,6 @@ func (e *Engine) Purge(ctx context.Context, id string) error {
 	return e.Store.Delete(ctx, QuarantinePrefix+id+".json")
 }
 
-// HealthColumn is a column of the health table.
-type HealthColumn struct{ Name, Type, Description string }
-
-// HealthColumns is the schema of SluiceHealth_CL: a row for each stream and run.
-var HealthColumns = []HealthColumn{
-	{"TimeGenerated", "datetime", "When the run ended."},
-	{"Connection", "string", "The connection."},
-	{"Connector", "string", "The connector it belongs to."},
-	{"Stream", "string", "The stream."},
-	{"Outcome", "string", "ok, partial, stalled or failed; skipped when another run has held the stream for long."},
-	{"Reason", "string", "A code for what was wrong; handler/engine/README.md has what each means."},
-	{"Message", "string", "What was wrong, and what to do."},
-	{"Fetched", "long", "Records fetched for the first time; they are acknowledged, filtered or quarantined."},
-	{"Acknowledged", "long", "Rows that the service acknowledged."},
-	{"Filtered", "long", "Records that a filter of the connector dropped."},
-	{"Quarantined", "long", "Records that could not be delivered and are kept."},
-	{"Repeated", "long", "Records that were listed again and known already."},
-	{"Truncated", "long", "Rows sent with a text cut to the service's limit."},
-	{"Unfit", "dynamic", "What of the records did not fit, and how often: by column the values that became null, TimeGenerated (no time), (repeated member) and (invalid text)."},
-	{"Late", "dynamic", "Records that were listed only after their time had been passed, by how late they were at most: 1m, 5m, 15m, 1h, 6h, 1d, longer. Near the stream's overlap it is time to reconcile, and to declare a longer one."},
-	{"Gaps", "dynamic", "Parts of the past that are still being caught up in lanes of their own."},
-	{"Pages", "long", "Pages committed."},
-	{"BacklogSeconds", "long", "How far the position is behind now."},
-	{"Position", "datetime", "Every record before this time has been dealt with, but for those in Gaps."},
-	{"LastEventTime", "datetime", "The newest record so far."},
-	{"StalledRuns", "long", "Runs in a row without progress; 2 and more need a person."},
-	{"DurationMs", "long", "How long the run took."},
-	{"Version", "string", "The version of Sluice."},
-}
-
 // Refuse reports that a connection cannot run, and has a health row say so: that
 // nothing comes of it is no silence.
 func (e *Engine) Refuse(ctx context.Context, connection, connector string, why error) Report {
@@ -186,8 +156,8 @@ func (e *Engine) recordHealth(ctx context.Context, rep *Report) {
 	if err == nil && rep.Stream != "" {
 		err = e.Store.Put(ctx, healthName(key), data)
 	}
-	if err == nil && e.HealthTable != "" && e.Sink.Has(e.HealthTable) {
-		err = e.Sink.Upload(ctx, Batch{Table: e.HealthTable, Rows: rep.healthRow(e.Clock.Now()), Count: 1})
+	if row := e.Notices.Health(rep, e.Clock.Now()); err == nil && row.Table != "" && e.Sink.Has(row.Table) {
+		err = e.Sink.Upload(ctx, row)
 	}
 	if err != nil {
 		e.Log.Warn("the run's health could not be recorded", "stream", key, "error", err)
@@ -201,34 +171,6 @@ const heldFor = 10 * time.Minute
 func (e *Engine) quiet(ctx context.Context, key string) bool {
 	last, err := e.lastReport(ctx, key)
 	return err == nil && (last == nil || e.Clock.Now().Sub(last.Started.Add(last.Duration)) >= heldFor)
-}
-
-func (rep *Report) healthRow(now time.Time) []byte {
-	row := map[string]any{
-		"TimeGenerated": now, "Connection": rep.Connection, "Connector": rep.Connector, "Stream": rep.Stream,
-		"Outcome": rep.Outcome, "Reason": rep.Reason, "Message": rep.Message,
-		"Fetched": rep.Counts.Fetched, "Acknowledged": rep.Counts.Acknowledged, "Filtered": rep.Counts.Filtered,
-		"Quarantined": rep.Counts.Quarantined, "Repeated": rep.Counts.Repeated, "Truncated": rep.Counts.Truncated,
-		"Pages": rep.Pages, "BacklogSeconds": int64(rep.Backlog.Seconds()),
-		"StalledRuns": rep.Stalled, "DurationMs": rep.Duration.Milliseconds(), "Version": rep.Version,
-	}
-	if !rep.Position.IsZero() {
-		row["Position"] = rep.Position
-	}
-	if len(rep.Unfit) > 0 {
-		row["Unfit"] = rep.Unfit
-	}
-	if len(rep.Late) > 0 {
-		row["Late"] = rep.Late
-	}
-	if len(rep.Gaps) > 0 {
-		row["Gaps"] = rep.Gaps
-	}
-	if !rep.LastEvent.IsZero() {
-		row["LastEventTime"] = rep.LastEvent
-	}
-	b, _ := json.Marshal([]any{row})
-	return b
 }
 
 // Status is what is known of a stream between runs.

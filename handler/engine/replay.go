@@ -16,9 +16,9 @@ type replay struct {
 	s     *Stream
 	q     *Quarantined
 	own   bool // it is a record, under its name
-	tail  tail
+	stamp Stamp
 	names *names
-	sends *delivery
+	sends []*delivery
 	out   *batch
 }
 
@@ -30,9 +30,9 @@ func (e *Engine) Replay(ctx context.Context, s *Stream, q *Quarantined) error {
 		return errors.New("it is an answer that could not be read: look at it (sluice quarantine show), fetch its time again (sluice backfill), and purge it")
 	}
 	now := e.Clock.Now()
-	p := &replay{e: e, s: s, q: q, tail: newTail(s), names: newNames(s), sends: &delivery{e: e, s: s, deadline: now.Add(time.Minute)}, out: &batch{buf: []byte{'['}}}
+	p := &replay{e: e, s: s, q: q, stamp: stampOf(s), names: newNames(s), sends: newDeliveries(e, s, now.Add(time.Minute)), out: newBatch(s)}
 	p.own = q.Again == "" && q.Reason != malformedRecord && q.Reason != skippedPage
-	p.tail.now(now)
+	p.stamp.Now = now
 	if k, ok := s.Source.(Knowing); ok { // all is to be had
 		k.Know(func([]byte) bool { return false })
 	}
@@ -101,11 +101,9 @@ func (p *replay) identify(rec []byte) ([]byte, idHash) {
 }
 
 func (p *replay) record(ctx context.Context, page *Page, at int) (int, error) {
-	m, start := p.s.Mapper, p.out.begin()
-	n, buf, err := m.Map(page.Records[at:], p.out.buf)
-	p.out.buf = buf
+	m := p.s.Mapper
+	n, err := m.Map(page.Records[at:])
 	if err != nil {
-		p.out.undo(start)
 		b := Bad{Body: page.extent(at, n), Reason: malformedRecord, Detail: err.Error()}
 		if len(b.Body) == 0 || p.q.Reason == malformedRecord {
 			return 0, fmt.Errorf("it cannot be read: %w", err)
@@ -114,30 +112,27 @@ func (p *replay) record(ctx context.Context, page *Page, at int) (int, error) {
 	}
 	rec := page.Records[at : at+n]
 	id, hash := p.identify(rec)
-	switch {
-	case !m.IsObject():
-		p.out.undo(start)
-		return n, p.keep(ctx, &Bad{Body: rec, Reason: "not_an_object", Detail: "the record is no JSON object"}, hash)
-	case !m.Kept():
-		p.out.undo(start)
+	if !m.IsObject() {
+		return n, p.keep(ctx, notAnObject(rec), hash)
+	}
+	p.stamp.UID = id
+	m.Rows(&p.out.Rows, &p.stamp)
+	if !p.out.made() {
 		return n, nil
 	}
-	p.out.buf = p.tail.seal(p.out.buf, start, id, m)
-	if size := len(p.out.buf) - start; size+2 > p.e.BatchBytes {
-		p.out.undo(start)
+	if size := p.out.longest(); size > p.e.BatchBytes {
+		p.out.undo()
 		return n, p.keep(ctx, tooLarge(rec, size, p.e.BatchBytes), hash)
 	}
-	if len(p.out.buf)+1 <= p.e.BatchBytes {
-		p.out.end(rec, hash)
-		return n, nil
+	if p.out.size() > p.e.BatchBytes && len(p.out.recs) > 0 {
+		next := newBatch(p.s)
+		p.out.moveTo(next)
+		if err := p.flush(ctx); err != nil {
+			return n, err
+		}
+		p.out = next
 	}
-	next := &batch{buf: append([]byte{'['}, p.out.buf[start:]...)}
-	p.out.undo(start)
-	if err := p.flush(ctx); err != nil {
-		return n, err
-	}
-	p.out = next
-	p.out.end(rec, hash)
+	p.out.keep(rec, hash)
 	return n, nil
 }
 
@@ -151,14 +146,22 @@ func (p *replay) keep(ctx context.Context, b *Bad, h idHash) error {
 
 // flush sends the rows so far. A lone one that is refused stays as it is.
 func (p *replay) flush(ctx context.Context) error {
-	if len(p.out.ends) == 0 {
-		return nil
+	f := &flight{batch: p.out}
+	for i := range f.parts {
+		l, d := load{f, &f.parts[i]}, p.sends[i]
+		switch n := len(l.ends); {
+		case n == 0:
+		case n == 1 && !d.takes():
+			if err := p.e.Sink.Upload(ctx, l.upload(d.table, 0, 1)); err != nil {
+				return err
+			}
+		default:
+			if err := d.send(ctx, l, 0, n); err != nil {
+				return err
+			}
+		}
 	}
-	p.out.buf = append(p.out.buf, ']')
-	if len(p.out.ends) == 1 && !p.sends.takes() {
-		return p.e.Sink.Upload(ctx, Batch{Table: p.s.Table, Rows: p.out.buf, Count: 1})
-	}
-	return p.sends.send(ctx, &flight{batch: p.out}, 0, len(p.out.ends))
+	return nil
 }
 
 // mended is a record with the control characters in its texts escaped, and the

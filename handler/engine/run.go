@@ -21,23 +21,19 @@ type run struct {
 
 	delivered Counts // of the window being committed: acknowledged and rejected rows
 
-	seen      *memory
-	forgotten int             // ids dropped from the front of seen so far
-	pageStart int             // ids known when the page being read began, counting the forgotten ones
-	reached   time.Time       // the newest event then
-	until     time.Time       // what the page lists is from before, as far as the provider's filter is right
-	floor     time.Time       // ids of windows that ended before are forgotten when the present one ends
-	doubt     bool            // the page has a record from after Progress.Proof
-	asked     map[idHash]bool // page tokens of the listing so far
-	answer    error           // of the source, when it was asked last
-	pageTook  time.Duration   // from the provider, the last one
-	paged     bool            // there was one
-	waited    time.Duration   // for an answer that had not come when the time was up
-	page      pageSum         // of the page being read
-	watch     watch           // whether the listing leads on
-	news      bool            // the run has brought something that was not known
-	listed    time.Time       // windows before the present one have been listed up to here
-	cursor    string          // the page token that the next window begins with
+	seen     *memory
+	until    time.Time       // what the page lists is from before, as far as the provider's filter is right
+	floor    time.Time       // ids of windows that ended before are forgotten when the present one ends
+	asked    map[idHash]bool // page tokens of the listing so far
+	answer   error           // of the source, when it was asked last
+	pageTook time.Duration   // from the provider, the last one
+	paged    bool            // there was one
+	waited   time.Duration   // for an answer that had not come when the time was up
+	page     reading         // the page being read
+	watch    watch           // whether the listing leads on
+	news     bool            // the run has brought something that was not known
+	listed   time.Time       // windows before the present one have been listed up to here
+	cursor   string          // the page token that the next window begins with
 
 	astray     bool    // the provider may be ahead of what is committed
 	failed     bool    // an upload or its commit failed: nothing more is committed
@@ -45,16 +41,27 @@ type run struct {
 	falling    bool    // it is further behind than some runs ago
 	gone       *Window // what the provider no longer had
 
-	out     *batch // being filled
-	sends   *delivery
-	flights []*flight // being uploaded, oldest first
-	free    [][]byte  // buffers to fill again
+	out     *batch      // being filled
+	sends   []*delivery // by the stream's tables
+	flights []*flight   // being uploaded, oldest first
+	free    [][]byte    // buffers to fill again
 	rep     Report
-	tail    tail
+	stamp   Stamp
 	names   *names
 	logged  time.Time
 	cutLine idHash // the last line of a page that may have been cut on its way
 }
+
+// reading is what is known of the page that is being read.
+type reading struct {
+	began   arrival   // ids known when it began
+	reached time.Time // the newest event then
+	doubt   bool      // it has a record from after Progress.Proof
+	sum     pageSum
+}
+
+// stampOf is the stamp of the stream's records, but for the time and their names.
+func stampOf(s *Stream) Stamp { return Stamp{Connection: s.Connection, Backfill: s.Lane != ""} }
 
 // Run brings the stream up to date, or as far as budget allows, and reports
 // how that went. Health is recorded in the store and at the sink.
@@ -62,8 +69,9 @@ func (e *Engine) Run(ctx context.Context, s *Stream, budget time.Duration) Repor
 	r := &run{e: e, s: s}
 	started := e.Clock.Now()
 	r.deadline = started.Add(budget)
-	r.sends = &delivery{e: e, s: s, deadline: r.deadline}
-	r.rep = Report{Connection: s.Connection, Connector: s.Connector, Stream: s.Label(), Table: s.Table, Started: started, Version: e.Version}
+	r.sends = newDeliveries(e, s, r.deadline)
+	r.stamp = stampOf(s)
+	r.rep = Report{Connection: s.Connection, Connector: s.Connector, Stream: s.Label(), Table: s.Table(), Started: started, Version: e.Version}
 	inTime, cancel := e.until(ctx, r.deadline, uploadGrace)
 	defer cancel()
 	err := r.do(inTime)
@@ -129,7 +137,7 @@ func (r *run) list(ctx context.Context) error {
 		})
 		defer k.Know(func([]byte) bool { return false })
 	}
-	r.tail, r.names = newTail(r.s), newNames(r.s)
+	r.names = newNames(r.s)
 	r.out = r.newBatch()
 	err := r.windows(ctx)
 	if r.refusesOlder(err) {
@@ -233,7 +241,7 @@ func (r *run) take(ctx context.Context, page *Page) (closed bool, err error) {
 	for _, key := range page.Done {
 		r.seen.add(hashID(key), r.until, r.floor)
 	}
-	r.news = r.news || r.page.fresh || len(page.Done) > 0
+	r.news = r.news || r.page.sum.fresh || len(page.Done) > 0
 	if err := r.leadsOn(page); err != nil {
 		return false, err
 	}
@@ -248,14 +256,14 @@ func (r *run) take(ctx context.Context, page *Page) (closed bool, err error) {
 	}
 	closed = page.Next == ""
 	switch full := r.s.MaxPages > 0 && w.Listing >= r.s.MaxPages; {
-	case !w.Proof.IsZero() && (closed || r.doubt):
+	case !w.Proof.IsZero() && (closed || r.page.doubt):
 		closed = false
 		r.relist(false)
 	case full && !closed && !r.relist(true):
 		return false, &Error{Kind: Permanent, Op: "list " + r.s.Key(), Reason: "page_limit",
 			Err: fmt.Errorf("the provider lists %d pages of a window, and the one from %s has more and cannot be cut", r.s.MaxPages, w.From.Format(time.RFC3339))}
 	}
-	r.mark(closed)
+	r.mark(page, closed)
 	if page.Commit || shareOf(ctx).large() {
 		return closed, r.commitAll(ctx)
 	}

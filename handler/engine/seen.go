@@ -91,7 +91,15 @@ func (s *seenIDs) UnmarshalText(text []byte) error {
 type memory struct {
 	list []seenID
 	set  map[idHash]int64 // its at; of an id that is there twice, the later one
+	gone arrival          // how many have been forgotten, from the front of the list
 }
+
+// arrival is a place in the order in which ids have come in a run: so many came before.
+// It stays what it is when ids are forgotten.
+type arrival int
+
+// now is the place of the id that comes next.
+func (m *memory) now() arrival { return m.gone + arrival(len(m.list)) }
 
 func newMemory(ids seenIDs) *memory {
 	m := &memory{list: ids, set: make(map[idHash]int64, len(ids))}
@@ -145,9 +153,10 @@ type fading struct {
 	settle  time.Time // when the window is closed: what is left of it is remembered as of then
 }
 
-// forget drops what fades among the first keep ids, and returns how many of the
-// first n, which are committed, remain. n is not less than keep.
-func (m *memory) forget(n, keep int, f fading) int {
+// forget drops what fades among the ids that came before keep, and returns those that
+// remain of the ones before committed, which is not earlier than keep.
+func (m *memory) forget(committed, keep arrival, f fading) seenIDs {
+	n, first := int(committed-m.gone), int(keep-m.gone)
 	windows, claims := f.windows.UnixMilli(), f.claims.UnixMilli()|claimed
 	if f.claims.IsZero() {
 		claims = 0
@@ -155,7 +164,7 @@ func (m *memory) forget(n, keep int, f fading) int {
 	kept := 0
 	for i, id := range m.list {
 		switch ours := id.ours(); {
-		case i < keep && !ours && id.at < windows, i < keep && ours && id.at < claims && i < n-spare:
+		case i < first && !ours && id.at < windows, i < first && ours && id.at < claims && i < n-spare:
 			if m.set[id.hash] == id.at {
 				delete(m.set, id.hash)
 			}
@@ -169,5 +178,6 @@ func (m *memory) forget(n, keep int, f fading) int {
 	}
 	removed := len(m.list) - kept
 	m.list = m.list[:kept]
-	return n - removed
+	m.gone += arrival(removed)
+	return seenIDs(m.list[:n-removed])
 }

@@ -54,7 +54,7 @@ func TestATooLargeBatchIsSplitUntilItFits(t *testing.T) {
 	}
 	b := newBench(page)
 	b.sink.Fail = func(batch engine.Batch) error {
-		if batch.Count > 10 {
+		if batch.Count() > 10 {
 			return &engine.Error{Kind: engine.Rejected, Op: "upload", Reason: "rejected_413"}
 		}
 		return nil

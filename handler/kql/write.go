@@ -53,12 +53,20 @@ func (p *Program) Runner() *Runner {
 // number of bytes read. An error means that src is no JSON text, and n is where it
 // ends all the same, or 0; anything odd inside a record only makes a column null.
 func (m *Runner) Map(src, dst []byte) (n int, row []byte, err error) {
+	if n, err = m.Read(src); err != nil || !m.kept {
+		return n, dst, err
+	}
+	return n, m.AppendRow(dst), nil
+}
+
+// Read is Map without the row: what the record is, and whether the filters keep it.
+func (m *Runner) Read(src []byte) (n int, err error) {
 	if m.p.Multiplies() {
-		return 0, dst, errors.New("kql: the query makes several rows of a record: use Each")
+		return 0, errors.New("kql: the query makes several rows of a record: use Each")
 	}
 	if n, err = m.read(src); err != nil {
 		n, _ = scan.SkipDamaged(src, 0)
-		return n, dst, err
+		return n, err
 	}
 	p := m.p
 	if p.table != nil {
@@ -72,13 +80,15 @@ func (m *Runner) Map(src, dst []byte) (n int, row []byte, err error) {
 	if p.time != nil {
 		m.when = p.time(m)
 	}
-	if !m.kept {
-		return n, dst, nil
-	}
+	return n, nil
+}
+
+// AppendRow appends the row of the record that was read and kept to dst, as Map does.
+func (m *Runner) AppendRow(dst []byte) []byte {
 	m.hold()
-	row = m.writeRow(dst)
+	dst = m.writeRow(dst)
 	m.addUp()
-	return n, row, nil
+	return dst
 }
 
 // identify works out the record's id. One in which a character is lost, here or at

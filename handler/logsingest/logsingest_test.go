@@ -18,6 +18,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/kql"
 	"github.com/sluice-connectors/sluice/handler/logsingest"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 	"github.com/sluice-connectors/sluice/handler/workspace"
 )
 
@@ -55,7 +56,7 @@ func newSink(t *testing.T, rules map[string]logsingest.Rule) *logsingest.Sink {
 }
 
 func batch(table string, rows ...string) engine.Batch {
-	return engine.Batch{Table: table, Rows: []byte("[" + strings.Join(rows, ",") + "]"), Count: len(rows)}
+	return engine.Batch{Table: table, Rows: []byte("[" + strings.Join(rows, ",") + "]"), Ends: make([]int, len(rows))}
 }
 
 func TestUploadReachesTheTableThroughItsRule(t *testing.T) {
@@ -152,7 +153,7 @@ func BenchmarkUpload(b *testing.B) {
 		b.Fatal(err)
 	}
 	var rows bytes.Buffer
-	for i := 0; rows.Len() < engine.MaxBatch-300; i++ {
+	for i := 0; rows.Len() < sentinel.MaxBatch-300; i++ {
 		fmt.Fprintf(&rows, `,{"EventUid":"%08x","SrcIpAddr":"198.51.%d.%d","ActorUsername":"user%d@contoso.example","EventOriginalType":"user.session.start"}`, i*2654435761, i%256, i/256%256, i%500)
 	}
 	body := append(append([]byte{'['}, rows.Bytes()[1:]...), ']')

@@ -33,7 +33,7 @@ type Client struct {
 	url      string
 }
 
-var _ engine.Table = (*Client)(nil)
+var _ engine.Arrivals = (*Client)(nil)
 
 // New returns the client for a workspace (its GUID), at an endpoint that is
 // https:// or http:// to this machine.
@@ -50,7 +50,7 @@ func New(endpoint, workspace string, cred azcore.TokenCredential) (*Client, erro
 	}, nil
 }
 
-// Events implements engine.Table.
+// Events implements engine.Arrivals.
 func (c *Client) Events(ctx context.Context, table, connection string, w engine.Window) (map[string]int, error) {
 	// TimeGenerated of a late row is when it was delivered, EventTime when it happened.
 	query := fmt.Sprintf("%s | where TimeGenerated >= %s and Connection == %s | extend At = coalesce(EventTime, TimeGenerated) | where At >= %s and At < %s | summarize Rows = count() by EventUid",
@@ -83,7 +83,7 @@ func (c *Client) Events(ctx context.Context, table, connection string, w engine.
 	return events, nil
 }
 
-// Have implements engine.Table.
+// Have implements engine.Arrivals.
 func (c *Client) Have(ctx context.Context, table, connection string, uids []string) (map[string]bool, error) {
 	const atOnce = 500
 	have := map[string]bool{}

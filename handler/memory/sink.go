@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 )
 
 // Sink keeps rows. Fail, when set, is asked before each upload.
@@ -25,7 +26,7 @@ func NewSink() *Sink { return &Sink{} }
 // Has implements engine.Sink.
 func (s *Sink) Has(table string) bool {
 	if s.Tables == nil {
-		return table != "SluiceHealth_CL"
+		return table != sentinel.HealthTable
 	}
 	return s.Tables[table]
 }
@@ -44,8 +45,13 @@ func (s *Sink) Upload(_ context.Context, b engine.Batch) error {
 	if err := json.Unmarshal(b.Rows, &rows); err != nil {
 		return &engine.Error{Kind: engine.Rejected, Op: "upload", Err: err}
 	}
-	if len(rows) != b.Count {
-		return fmt.Errorf("a batch of %d rows says it has %d", len(rows), b.Count)
+	if len(rows) != b.Count() {
+		return fmt.Errorf("a batch of %d rows says it has %d", len(rows), b.Count())
+	}
+	for i, row := range rows {
+		if got := b.Row(i); string(got) != string(row) {
+			return fmt.Errorf("row %d of a batch is %s, and said to be %s", i, row, got)
+		}
 	}
 	s.rows = append(s.rows, rows...)
 	return nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 )
 
 // oracle knows what the provider has and what the endpoint took, and looks at
@@ -89,7 +90,7 @@ func (o *oracle) accepted(table string, rows []map[string]any) {
 	forgotten := o.w.Forgotten > 0 && o.w.rng.Float64() < o.w.Forgotten
 	for _, row := range rows {
 		uid, _ := row["EventUid"].(string)
-		if strings.HasPrefix(uid, engine.CanaryPrefix) {
+		if strings.HasPrefix(uid, sentinel.CanaryPrefix) {
 			continue
 		}
 		o.rows++

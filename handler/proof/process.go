@@ -23,6 +23,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/logsingest"
 	"github.com/sluice-connectors/sluice/handler/rest"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 )
 
 // process is a running Sluice. It dies with all its goroutines.
@@ -107,7 +108,7 @@ func (p *process) open() (*engine.Engine, *engine.Stream, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	e := engine.New(store, sink, slog.New(slog.DiscardHandler))
+	e := engine.New(store, sink, sentinel.Workspace{}, sentinel.MaxBatch, slog.New(slog.DiscardHandler))
 	e.Holder, e.BatchBytes, e.InFlight = fmt.Sprintf("process %d", p.id), w.BatchBytes, w.InFlight
 	c := w.API.connector(w.Resize > 0 && time.Since(w.began) > w.Resize)
 	conn, err := rest.Open(c, rest.Options{Settings: w.API.settings, Transport: roundTripper{&wire{p, "provider", w.provider}}, UserAgent: "Sluice/simulated"})

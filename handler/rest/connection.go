@@ -23,6 +23,7 @@ import (
 
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/netguard"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
@@ -157,16 +158,22 @@ func (r *Connection) Stream(s *spec.Stream, part string) (*engine.Stream, error)
 	if err != nil {
 		return nil, err
 	}
-	mapper := prog.Runner()
-	mapper.Now = r.opt.Now
 	name := s.Name
 	if part != "" {
 		name += "." + url.PathEscape(part)
 	}
 	src := r.Source(s, part)
 	src.recognize(prog)
-	return &engine.Stream{Connection: connection, Connector: r.c.Name, Name: name, Table: s.Table,
-		Source: src, Mapper: mapper, Position: Facts(s), MaxPages: s.Paging.MaxPages, Asks: r.asks(s, part), Shared: shared(r.c, s)}, nil
+	return &engine.Stream{Connection: connection, Connector: r.c.Name, Name: name, Tables: []engine.Table{tableOf(r.c.Table(s.Table))},
+		Source: src, Mapper: sentinel.NewMapper(prog, r.opt.Now), Position: Facts(s), MaxPages: s.Paging.MaxPages, Asks: r.asks(s, part), Shared: shared(r.c, s)}, nil
+}
+
+func tableOf(t *spec.Table) engine.Table {
+	out := engine.Table{Name: t.Name}
+	for _, c := range t.AllColumns() {
+		out.Columns = append(out.Columns, engine.Column{Name: c.Name, Type: c.Type})
+	}
+	return out
 }
 
 // shared reports whether a stream's table has rows of other streams, or of several

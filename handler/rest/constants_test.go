@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
@@ -26,8 +27,15 @@ func TestRowsSayWhatTheyAreOf(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, row, err := s.Mapper.Map([]byte(`{"t":"2026-11-22"}`), nil); err != nil || string(row) != `{"Of":"`+want+`"` {
-			t.Errorf("%s (%v), want %s", row, err, want)
+		if _, err := s.Mapper.Map([]byte(`{"t":"2026-11-22"}`)); err != nil {
+			t.Fatal(err)
+		}
+		rows := engine.NewRows(1)
+		s.Mapper.Rows(rows, &engine.Stamp{})
+		for row := range rows.All(0) {
+			if !strings.HasPrefix(string(row), `{"Of":"`+want+`",`) {
+				t.Errorf("%s, want %s", row, want)
+			}
 		}
 	}
 }

@@ -40,7 +40,7 @@ func (r *Source) recognize(prog *kql.Program) {
 func (k *recognizer) read(rec []byte) (id, time bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if _, _, err := k.runner.Map(rec, nil); err != nil || !k.runner.IsObject() {
+	if _, err := k.runner.Read(rec); err != nil || !k.runner.IsObject() {
 		return false, false
 	}
 	_, time = k.runner.EventTime()

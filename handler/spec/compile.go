@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/sluice-connectors/sluice/handler/kql"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 )
 
 func (t *Table) query() kql.TableQuery {
@@ -18,11 +19,8 @@ func (t *Table) query() kql.TableQuery {
 	return q
 }
 
-// maxText is what the service stores of one text (64 KB).
-const maxText = 64 * 1024
-
 func (t *Table) options() kql.Options {
-	opt := kql.Options{Hold: "TimeGenerated", MaxText: maxText, Rest: true}
+	opt := kql.Options{Hold: "TimeGenerated", MaxText: sentinel.MaxText, Rest: true}
 	opt.Table = typed(t.Columns)
 	return opt
 }

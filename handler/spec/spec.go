@@ -10,6 +10,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 )
 
 // Connector is a provider's integration.
@@ -333,24 +335,20 @@ func camel(name string) string {
 	return b.String()
 }
 
-// Columns that the engine adds to every table, so that each row can be told
-// apart and traced.
-var EngineColumns = []Column{
-	{Name: "TimeGenerated", Type: "datetime", Description: "When it happened; the time of delivery when that was more than two days before."},
-	{Name: "EventUid", Type: "string", Description: "The provider's id of the record, else a hash of it; where several streams share a table, behind the stream's name. Equal for a row of the connection that was sent twice."},
-	{Name: "Connection", Type: "string", Description: "The connection that brought the row."},
-	{Name: "EventTime", Type: "datetime", Description: "When it happened, if TimeGenerated had to be set to the time of delivery."},
-	{Name: "IsBackfill", Type: "bool", Description: "True when the row was fetched for the past on request."},
-	{Name: "AdditionalFields", Type: "dynamic", Description: "Members of the record that no column takes, and what had to be cut."},
-}
-
-// AllColumns returns the table's columns and those of the engine.
+// AllColumns returns the table's columns and those that every table has.
 func (t *Table) AllColumns() []Column {
-	cols := []Column{EngineColumns[0]}
+	cols := []Column{ofEvery(sentinel.Columns[0])}
 	for _, c := range t.Columns {
 		if c.Name != "TimeGenerated" {
 			cols = append(cols, c)
 		}
 	}
-	return append(cols, EngineColumns[1:]...)
+	for _, c := range sentinel.Columns[1:] {
+		cols = append(cols, ofEvery(c))
+	}
+	return cols
+}
+
+func ofEvery(c sentinel.Column) Column {
+	return Column{Name: c.Name, Type: c.Type, Description: c.Description}
 }

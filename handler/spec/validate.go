@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluice-connectors/sluice/handler/kql"
 	"github.com/sluice-connectors/sluice/handler/schedule"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 )
 
 // DefaultSchedule is every five minutes.
@@ -239,7 +240,7 @@ func (v *validator) table(t *Table, path string) {
 			v.errorf(at+".name", "column name %s is reserved by Log Analytics", col.Name)
 		}
 		v.once(seen, col.Name, at+".name", "column")
-		if slices.ContainsFunc(EngineColumns[1:], func(c Column) bool { return strings.EqualFold(c.Name, col.Name) }) {
+		if slices.ContainsFunc(sentinel.Columns[1:], func(c sentinel.Column) bool { return strings.EqualFold(c.Name, col.Name) }) {
 			v.errorf(at+".name", "column %s is added to every table already", col.Name)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"unicode"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 )
 
 // ListSource serves fixed pages of ids; the page token is the page's number.
@@ -63,45 +64,44 @@ type LineMapper struct {
 }
 
 // Map implements engine.Mapper.
-func (m *LineMapper) Map(src, dst []byte) (int, []byte, error) {
+func (m *LineMapper) Map(src []byte) (int, error) {
 	if len(src) == 0 || src[0] != '"' {
-		return 0, dst, fmt.Errorf("want a string")
+		return 0, fmt.Errorf("want a string")
 	}
 	end := bytes.IndexByte(src[1:], '"')
 	if end < 0 {
-		return 0, dst, fmt.Errorf("string is not closed")
+		return 0, fmt.Errorf("string is not closed")
 	}
 	m.id = string(src[1 : end+1])
 	if strings.ContainsFunc(m.id, unicode.IsControl) {
-		return end + 2, dst, fmt.Errorf("control character in a string")
+		return end + 2, fmt.Errorf("control character in a string")
 	}
 	_, at, _ := strings.Cut(m.id, "@")
 	var err error
 	m.at, err = time.Parse(time.RFC3339, at)
 	m.hasTime = err == nil
-	if m.Kept() {
-		dst = append(dst, `{"id":"`+m.id+`"`...)
-	}
-	return end + 2, dst, nil
+	return end + 2, nil
 }
 
 // IsObject implements engine.Mapper.
 func (m *LineMapper) IsObject() bool { return !strings.HasPrefix(m.id, "#") }
 
-// Kept implements engine.Mapper.
-func (m *LineMapper) Kept() bool { return !strings.HasPrefix(m.id, "!") }
+// Rows implements engine.Mapper.
+func (m *LineMapper) Rows(to *engine.Rows, s *engine.Stamp) {
+	if strings.HasPrefix(m.id, "!") {
+		return
+	}
+	row := to.Begin(0)
+	start := len(row)
+	row = append(row, `{"id":"`+m.id+`"`...)
+	to.End(sentinel.Seal(row, start, s, sentinel.Said{At: m.at, HasTime: m.hasTime}))
+}
 
 // ID implements engine.Mapper.
 func (m *LineMapper) ID() []byte { return []byte(m.id) }
 
 // EventTime implements engine.Mapper.
 func (m *LineMapper) EventTime() (time.Time, bool) { return m.at, m.hasTime }
-
-// Held implements engine.Mapper.
-func (m *LineMapper) Held() (time.Time, bool) { return m.at, m.hasTime }
-
-// Additional implements engine.Mapper.
-func (m *LineMapper) Additional() []byte { return nil }
 
 // Truncated implements engine.Mapper.
 func (m *LineMapper) Truncated() bool { return false }

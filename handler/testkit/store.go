@@ -14,6 +14,7 @@ import (
 
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/memory"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 )
 
 // StoreSuite is what every store has to do. open returns the same store each
@@ -181,12 +182,12 @@ func leaseSuite(t *testing.T, open func(t *testing.T) engine.Store) {
 	clock := memory.NewClock(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC))
 	holder := func(name string) (*engine.Engine, *ListSource, *memory.Sink) {
 		sink := memory.NewSink()
-		e := engine.New(open(t), sink, slog.New(slog.DiscardHandler))
+		e := engine.New(open(t), sink, sentinel.Workspace{}, sentinel.MaxBatch, slog.New(slog.DiscardHandler))
 		e.Clock, e.Holder = clock, name
 		return e, &ListSource{Pages: [][]string{{"1", "2"}, {"3"}, {"4"}, {"5"}, {"6"}}}, sink
 	}
 	stream := func(s engine.Source) *engine.Stream {
-		return &engine.Stream{Connection: "lease", Name: "s", Table: "T_CL", Source: s, Mapper: &LineMapper{}, Start: clock.Now().Add(-time.Hour)}
+		return &engine.Stream{Connection: "lease", Name: "s", Tables: []engine.Table{{Name: "T_CL"}}, Source: s, Mapper: &LineMapper{}, Start: clock.Now().Add(-time.Hour)}
 	}
 	a, srcA, _ := holder("a")
 	b, srcB, sinkB := holder("b")

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/template"
 
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
@@ -140,7 +141,7 @@ func (d deployment) tablesType() string {
 			fmt.Fprintf(&b, "  %s: tableKeeping?\n", t)
 		}
 	}
-	return b.String() + "  SluiceHealth_CL: healthKeeping?\n}"
+	return b.String() + "  " + sentinel.HealthTable + ": healthKeeping?\n}"
 }
 
 // tablesExample shows how it is written.

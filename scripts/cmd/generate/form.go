@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 )
 
 // control is an element of the portal's form.
@@ -176,8 +178,8 @@ func content(d deployment) object {
 		days("retention", "Rows can be queried for", "As the workspace", 30, 90, 180, 365, 730),
 		days("totalRetention", "Rows are kept in all for", "No longer than that", 180, 365, 730, 1095, 1826, 2556, 4383),
 		plans(d),
-		control("insights", "Microsoft.Common.DropDown", "The app's own logs", with("defaultValue", "None: SluiceHealth_CL tells what runs do"), with("toolTip", "Application Insights on a workspace that bills them."),
-			with("constraints", object{with("allowedValues", choice("None: SluiceHealth_CL tells what runs do", "none", "Application Insights on a workspace", "workspace")), with("required", true)})),
+		control("insights", "Microsoft.Common.DropDown", "The app's own logs", with("defaultValue", "None: "+sentinel.HealthTable+" tells what runs do"), with("toolTip", "Application Insights on a workspace that bills them."),
+			with("constraints", object{with("allowedValues", choice("None: "+sentinel.HealthTable+" tells what runs do", "none", "Application Insights on a workspace", "workspace")), with("required", true)})),
 		control("insightsWorkspace", "Microsoft.Solutions.ResourceSelector", "Workspace for the app's own logs", with("resourceType", "Microsoft.OperationalInsights/workspaces"),
 			with("constraints", object{with("required", true)}), with("visible", "[equals(steps('content').insights, 'workspace')]")),
 	}

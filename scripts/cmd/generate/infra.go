@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
@@ -30,11 +30,11 @@ func connectorSource(c *spec.Connector) source {
 
 // healthSource is the table with a row for each stream and run.
 func healthSource() source {
-	t := spec.Table{Name: "SluiceHealth_CL", Description: "A row for each stream and run of Sluice."}
-	for _, c := range engine.HealthColumns {
+	t := spec.Table{Name: sentinel.HealthTable, Description: "A row for each stream and run of Sluice."}
+	for _, c := range sentinel.HealthColumns {
 		t.Columns = append(t.Columns, spec.Column{Name: c.Name, Type: c.Type, Description: c.Description})
 	}
-	return source{"health", "Sluice's own health", "handler/engine", "../types.bicep", "healthTables", []spec.Table{t}}
+	return source{"health", "Sluice's own health", "handler/sentinel", "../types.bicep", "healthTables", []spec.Table{t}}
 }
 
 // rules is how many rules feed the tables.
@@ -45,7 +45,7 @@ func custom(t *spec.Table) bool { return strings.HasSuffix(t.Name, "_CL") }
 
 // columns are those of the engine too, except for the health table.
 func columns(t *spec.Table) []spec.Column {
-	if t.Name == "SluiceHealth_CL" {
+	if t.Name == sentinel.HealthTable {
 		return t.Columns
 	}
 	return t.AllColumns()

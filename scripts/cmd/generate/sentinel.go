@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
@@ -74,7 +74,7 @@ func sentQuery(c *spec.Connector, table string) string {
 			streams = append(streams, `"`+s.Name+`"`)
 		}
 	}
-	return "SluiceHealth_CL\n| where Connector == \"" + c.Name + "\" and Stream in (" + strings.Join(streams, ", ") + ") and Acknowledged > 0"
+	return sentinel.HealthTable + "\n| where Connector == \"" + c.Name + "\" and Stream in (" + strings.Join(streams, ", ") + ") and Acknowledged > 0"
 }
 
 // readOrSent is a query over a table of the plan Analytics, and what stands for it of another.
@@ -107,7 +107,7 @@ func (f *bicepFile) function(alias, query, cond string) {
 func eventsFunction(table string) string { return strings.TrimSuffix(table, "_CL") + "_Events" }
 
 func onceQuery(table string) string {
-	return table + "\n| where not(EventUid startswith \"" + engine.CanaryPrefix + "\")\n| summarize take_any(*) by Connection, EventUid"
+	return table + "\n| where not(EventUid startswith \"" + sentinel.CanaryPrefix + "\")\n| summarize take_any(*) by Connection, EventUid"
 }
 
 func unionQuery(old string, tables []string) string {
@@ -133,7 +133,7 @@ func succeeded(tables []spec.Table) map[string][]string {
 // silent for good reasons. A schedule of one's own may be slower than the connector's,
 // so a day passes at least; the alert rule on silence goes by the real one.
 func connectedQuery(c *spec.Connector) string {
-	return fmt.Sprintf("SluiceHealth_CL\n| where Connector == \"%s\" and Stream !contains \"@\" and Outcome in (\"ok\", \"partial\")\n"+
+	return fmt.Sprintf(sentinel.HealthTable+"\n| where Connector == \"%s\" and Stream !contains \"@\" and Outcome in (\"ok\", \"partial\")\n"+
 		"| summarize LastSuccess = max(TimeGenerated)\n| project IsConnected = LastSuccess > ago(%s)", c.Name, kqlTime(max(24*time.Hour, 3*interval(c.Schedule))))
 }
 

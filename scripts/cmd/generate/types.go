@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
@@ -32,7 +33,7 @@ func typesBicep(cs []*spec.Connector) string {
 	}
 	f.exported("Names of data collection rules, by connector: one for each ten tables. 3 to 64 characters.", "ruleNames", typeObject(rules))
 	f.exported("Names of one's own. What is not named gets a name made of that of the app.", "resourceNames", namesType)
-	f.exported("How long rows of Sluice's own health are kept. Its alert rules want the plan Analytics.", "healthTables", typeObject([]string{typeMember("A row for each stream and run.", "SluiceHealth_CL", "healthKeeping?")}))
+	f.exported("How long rows of Sluice's own health are kept. Its alert rules want the plan Analytics.", "healthTables", typeObject([]string{typeMember("A row for each stream and run.", sentinel.HealthTable, "healthKeeping?")}))
 	for _, c := range cs {
 		d := deployedOf(c)
 		f.exported("How rows of "+c.Title+" are kept.", d.Symbol+"Tables", typeObject(tableMembers(c)))

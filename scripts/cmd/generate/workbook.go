@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
@@ -25,27 +26,27 @@ func tiles(cs []*spec.Connector) []tile {
 			tables = append(tables, `"`+t.Name+`"`)
 		}
 	}
-	ours := strings.Join(append(tables, `"SluiceHealth_CL"`), ", ")
+	ours := strings.Join(append(tables, `"`+sentinel.HealthTable+`"`), ", ")
 	return []tile{
-		{"How each stream is", `SluiceHealth_CL
+		{"How each stream is", sentinel.HealthTable + `
 | where Stream !contains "@"
 | summarize arg_max(TimeGenerated, *) by Connection, Stream
 | sort by Connection asc, TimeGenerated desc
 | where isnotempty(Stream) or prev(Connection) != Connection
 | project Connection, Stream, Outcome, Reason, Behind = BacklogSeconds * 1s, CompleteTo = Position, LastEventTime, LastRun = TimeGenerated, StalledRuns, Message, Version
 | order by StalledRuns desc, Behind desc`, "table", "100"},
-		{"Lag: how far behind, in minutes", `SluiceHealth_CL
+		{"Lag: how far behind, in minutes", sentinel.HealthTable + `
 | where Stream !contains "@"
 | summarize Minutes = max(BacklogSeconds) / 60.0 by bin(TimeGenerated, 15m), Series = strcat(Connection, "/", Stream)
 | project TimeGenerated, Series, Minutes`, "linechart", "50"},
-		{"Volume: rows acknowledged", `SluiceHealth_CL
+		{"Volume: rows acknowledged", sentinel.HealthTable + `
 | where Connection != "sluice-verify"
 | summarize Rows = sum(Acknowledged) by bin(TimeGenerated, 15m), Connection`, "barchart", "50"},
-		{"Errors, by reason", `SluiceHealth_CL
+		{"Errors, by reason", sentinel.HealthTable + `
 | where Connection != "sluice-verify" and (Outcome in ("failed", "stalled") or isnotempty(Reason))
 | summarize Runs = count(), Last = max(TimeGenerated), Example = take_any(Message) by Connection, Stream, Reason
 | order by Runs desc`, "table", "50"},
-		{"What was not delivered as it came", `SluiceHealth_CL
+		{"What was not delivered as it came", sentinel.HealthTable + `
 | where Connection != "sluice-verify"
 | summarize Filtered = sum(Filtered), InQuarantine = sum(Quarantined), Truncated = sum(Truncated), ListedAgain = sum(Repeated) by Connection, Stream
 | where Filtered + InQuarantine + Truncated > 0`, "table", "50"},
