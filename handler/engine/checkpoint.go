@@ -36,7 +36,12 @@ type Checkpoint struct {
 	Older bool `json:"older,omitempty"`
 
 	Window *Progress `json:"window,omitempty"` // the one that is not closed yet
-	Seen   seenIDs   `json:"seen,omitempty"`   // ids that may come again
+	Seen   seenIDs   `json:"seen,omitempty"`   // ids that may come again; in a stored document, those behind the ones in Parts
+	// Parts name the objects with the first ids, Stale those that are not needed any
+	// more, and Stowed counts them all. See stow.go.
+	Parts  []seenPart  `json:"seen_parts,omitempty"`
+	Stale  []stalePart `json:"stale_parts,omitempty"`
+	Stowed int64       `json:"stowed,omitempty"`
 
 	Totals      Counts    `json:"totals"`
 	LastEvent   time.Time `json:"last_event,omitzero"`
@@ -115,8 +120,8 @@ type envelope struct {
 	Checkpoint json.RawMessage `json:"checkpoint"`
 }
 
-// EncodeCheckpoint returns the document that DecodeCheckpoint reads. The seen
-// ids, which are most of it, are written straight into it.
+// EncodeCheckpoint returns the document that DecodeCheckpoint reads. The ids that are
+// not in parts, which are most of it, are written straight into it.
 func EncodeCheckpoint(c *Checkpoint) ([]byte, error) {
 	rest := *c
 	rest.Seen = nil
@@ -124,9 +129,9 @@ func EncodeCheckpoint(c *Checkpoint) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(c.Seen) > 0 {
+	if ids := c.Seen[c.stowed():]; len(ids) > 0 {
 		body = append(body[:len(body)-1], `,"seen":"`...)
-		body = append(c.Seen.appendText(body), `"}`...)
+		body = append(ids.appendText(body), `"}`...)
 	}
 	sum := sha256.Sum256(body)
 	doc := fmt.Appendf(make([]byte, 0, len(body)+128), `{"format":%d,"sha256":"%x","checkpoint":`, Format, sum)
@@ -136,22 +141,23 @@ func EncodeCheckpoint(c *Checkpoint) ([]byte, error) {
 // errNewer: the document was written by a later version of Sluice.
 var errNewer = errors.New("written by a newer version of Sluice")
 
-// DecodeCheckpoint reads a stored document. Damage of any kind is an error.
+// DecodeCheckpoint reads a stored document, without the ids in its parts. Damage of any
+// kind is an error.
 func DecodeCheckpoint(data []byte) (*Checkpoint, error) {
 	var e envelope
 	if err := json.Unmarshal(data, &e); err != nil {
-		return nil, fmt.Errorf("checkpoint is damaged: %w", err)
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	if e.Format > Format {
 		return nil, fmt.Errorf("checkpoint has format %d: %w", e.Format, errNewer)
 	}
 	sum := sha256.Sum256(e.Checkpoint)
 	if e.Format < 1 || hex.EncodeToString(sum[:]) != e.SHA256 {
-		return nil, errors.New("checkpoint is damaged: its digest does not match")
+		return nil, fmt.Errorf("%w: its digest does not match", errDamaged)
 	}
 	c := new(Checkpoint)
 	if err := json.Unmarshal(e.Checkpoint, c); err != nil {
-		return nil, fmt.Errorf("checkpoint is damaged: %w", err)
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	return c, nil
 }
@@ -172,13 +178,16 @@ func LoadCheckpoint(ctx context.Context, st Store, key string) (c *Checkpoint, n
 	}
 	var first error
 	for _, g := range gens {
-		c, err := DecodeCheckpoint(g.Data)
+		c, err := openCheckpoint(ctx, st, g.Data)
 		if err == nil {
 			return c, gens[0].Number, first != nil, nil
 		}
 		if errors.Is(err, errNewer) {
 			return nil, 0, false, &Error{Kind: Permanent, Op: "read checkpoint of " + key, Reason: "checkpoint_newer",
 				Hint: "run the version of Sluice that wrote it, or a later one", Err: err}
+		}
+		if !errors.Is(err, errDamaged) {
+			return nil, 0, false, fmt.Errorf("read checkpoint of %s: %w", key, err)
 		}
 		if first == nil {
 			first = err
@@ -273,6 +282,9 @@ func (e *Engine) release(ctx context.Context, key string, c *Checkpoint, gen int
 }
 
 func (e *Engine) write(ctx context.Context, key string, c *Checkpoint, gen int64) (int64, error) {
+	if err := e.stow(ctx, key, c, gen+1); err != nil {
+		return gen, err
+	}
 	data, err := EncodeCheckpoint(c)
 	if err != nil {
 		return gen, err

@@ -347,6 +347,7 @@ type Engine struct {
 
 	BatchBytes int // most bytes of one upload
 	InFlight   int // uploads at a time
+	PartIDs    int // ids of a part: see DefaultPart
 	Version    string
 
 	// Committed, when set, is told after each commit how far a run has come.
@@ -361,6 +362,6 @@ func New(store Store, sink Sink, notices Notices, batchBytes int, log *slog.Logg
 	return &Engine{
 		Store: store, Sink: sink, Notices: notices, Clock: SystemClock{}, Log: log,
 		Holder: "unnamed", LeaseTTL: DefaultLease,
-		BatchBytes: batchBytes, InFlight: 2,
+		BatchBytes: batchBytes, InFlight: 2, PartIDs: DefaultPart,
 	}
 }

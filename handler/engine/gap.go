@@ -68,11 +68,11 @@ func (r *run) mind(ctx context.Context) error {
 	}
 	gap := Gap{Lane: fmt.Sprintf("catchup-%d", c.Fence), From: c.Position, To: to}
 	lane := r.s.inGap(gap)
-	past := *c
+	past := c.inline()
 	past.Stream, past.Gaps, past.Totals, past.Behind = lane.Label(), nil, Counts{}, 0
 	// The lane's checkpoint first: the number in its name is ours alone, so if
 	// we die now nobody will look at it.
-	if _, err := r.e.release(ctx, lane.Key(), &past, 0); err != nil {
+	if _, err := r.e.release(ctx, lane.Key(), past, 0); err != nil {
 		return err
 	}
 	r.e.Log.Warn("far behind: new records come first, the older ones in a lane of their own", "stream", lane.Key(), "from", gap.From, "to", gap.To)

@@ -161,7 +161,7 @@ func (r *run) forget(marks []mark) {
 		m := &marks[i]
 		if last := i == len(marks)-1; last || m.closes {
 			f := r.s.Position.fading(&m.progress, m.closes, r.e.Clock.Now())
-			r.c.Seen = r.seen.forget(m.seen, m.page, f)
+			r.c.remember(r.seen.forget(m.seen, m.page, f))
 		}
 	}
 }

@@ -106,6 +106,7 @@ func (r *run) lose(ctx context.Context, oldest time.Time) error {
 	default:
 		entry.Pages, entry.Counts = w.Pages, w.Counts
 		c.Seen.settle(later(w.To, w.Cut))
+		c.remember(c.Seen, 0)
 		c.Window = nil
 	}
 	c.Windows++

@@ -129,7 +129,7 @@ func (r *run) do(ctx context.Context) error {
 
 // list brings the lane to its end, as far as time allows.
 func (r *run) list(ctx context.Context) error {
-	r.seen = newMemory(r.c.Seen)
+	r.seen = newMemory(r.c.Seen, 2*r.e.PartIDs)
 	if k, ok := r.s.Source.(Knowing); ok {
 		k.Know(func(key []byte) bool {
 			h := hashID(key)

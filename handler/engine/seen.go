@@ -91,7 +91,8 @@ func (s *seenIDs) UnmarshalText(text []byte) error {
 type memory struct {
 	list []seenID
 	set  map[idHash]int64 // its at; of an id that is there twice, the later one
-	gone arrival          // how many have been forgotten, from the front of the list
+	gone arrival          // how many have been taken out of the list
+	long int              // from which length on that waits: see forget
 }
 
 // arrival is a place in the order in which ids have come in a run: so many came before.
@@ -101,8 +102,8 @@ type arrival int
 // now is the place of the id that comes next.
 func (m *memory) now() arrival { return m.gone + arrival(len(m.list)) }
 
-func newMemory(ids seenIDs) *memory {
-	m := &memory{list: ids, set: make(map[idHash]int64, len(ids))}
+func newMemory(ids seenIDs, long int) *memory {
+	m := &memory{list: ids, long: long, set: make(map[idHash]int64, len(ids))}
 	for _, id := range ids {
 		m.set[id.hash] = max(id.at, m.set[id.hash])
 	}
@@ -153,31 +154,52 @@ type fading struct {
 	settle  time.Time // when the window is closed: what is left of it is remembered as of then
 }
 
-// forget drops what fades among the ids that came before keep, and returns those that
-// remain of the ones before committed, which is not earlier than keep.
-func (m *memory) forget(committed, keep arrival, f fading) seenIDs {
+// forget forgets what fades among the ids that came before keep, and returns those to be
+// stored of the ones before committed, which is not earlier than keep; so many of them
+// at the beginning are what they were. Out of a long list ids are not taken as soon as
+// they are forgotten, but when they are half of it: what stays where it is need not be
+// stored again.
+func (m *memory) forget(committed, keep arrival, f fading) (ids seenIDs, same int) {
 	n, first := int(committed-m.gone), int(keep-m.gone)
 	windows, claims := f.windows.UnixMilli(), f.claims.UnixMilli()|claimed
 	if f.claims.IsZero() {
 		claims = 0
 	}
-	kept := 0
-	for i, id := range m.list {
-		switch ours := id.ours(); {
-		case i < first && !ours && id.at < windows, i < first && ours && id.at < claims && i < n-spare:
+	fades := func(i int, id seenID) bool {
+		if id.ours() {
+			return i < first && id.at < claims && i < n-spare
+		}
+		return i < first && id.at < windows
+	}
+	faded := 0
+	same = n
+	for i, id := range m.list[:n] {
+		switch {
+		case fades(i, id):
+			faded++
 			if m.set[id.hash] == id.at {
 				delete(m.set, id.hash)
 			}
+		case id.ours() && !f.settle.IsZero():
+			same = min(same, i)
+			m.list[i].at = f.settle.UnixMilli()
+			m.set[id.hash] = m.list[i].at
+		}
+	}
+	if faded == 0 || len(m.list) >= m.long && faded < len(m.list)/2 {
+		return seenIDs(m.list[:n]), same
+	}
+	kept := 0
+	for i, id := range m.list {
+		if fades(i, id) {
+			same = min(same, i)
 			continue
-		case ours && i < n && !f.settle.IsZero():
-			id.at = f.settle.UnixMilli()
-			m.set[id.hash] = id.at
 		}
 		m.list[kept] = id
 		kept++
 	}
 	removed := len(m.list) - kept
-	m.list = m.list[:kept]
 	m.gone += arrival(removed)
-	return seenIDs(m.list[:n-removed])
+	m.list = m.list[:kept]
+	return seenIDs(m.list[:n-removed]), same
 }

@@ -75,7 +75,7 @@ func (e *Engine) setAside(ctx context.Context, s *Stream, c *Checkpoint, to time
 		next = *c.Window
 	}
 	if k, ok := s.Source.(Knowing); ok {
-		seen := newMemory(c.Seen)
+		seen := newMemory(c.Seen, 0)
 		k.Know(func(key []byte) bool { return seen.has(hashID(key)) })
 	}
 	b := Bad{Reason: skippedPage, Detail: fmt.Sprintf("a page of the window from %s to %s, which was skipped", next.From.Format(time.RFC3339), next.To.Format(time.RFC3339))}

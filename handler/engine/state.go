@@ -67,8 +67,8 @@ func (e *Engine) State(ctx context.Context, key string) (*State, error) {
 		if sg.Checkpoint, err = DecodeCheckpoint(g.Data); err != nil {
 			sg.Problem = err.Error()
 		} else if st.Checkpoint == nil {
-			st.Checkpoint, st.KnownIDs = sg.Checkpoint, len(sg.Checkpoint.Seen)
-			st.Checkpoint.Seen = nil // they are many, and say nothing to a person
+			st.Checkpoint, st.KnownIDs = sg.Checkpoint, sg.Checkpoint.stowed()+len(sg.Checkpoint.Seen)
+			st.Checkpoint.Seen, st.Checkpoint.Parts = nil, nil // they are many, and say nothing to a person
 		}
 		st.Generations = append(st.Generations, sg)
 	}
@@ -127,7 +127,8 @@ func (e *Engine) Rewind(ctx context.Context, key string, to time.Time) (Change, 
 
 // beginAt has the stream begin at a time as if it were new.
 func (c *Checkpoint) beginAt(at time.Time) {
-	c.Position, c.Since, c.Window, c.Seen, c.Cursor, c.StalledRuns, c.Behind = at, at, nil, nil, "", 0, 0
+	c.Position, c.Since, c.Window, c.Cursor, c.StalledRuns, c.Behind = at, at, nil, "", 0, 0
+	c.remember(nil, 0)
 }
 
 // load is the checkpoint of a stream that has one.
@@ -152,7 +153,7 @@ func (e *Engine) Export(ctx context.Context, key string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := EncodeCheckpoint(c)
+	data, err := EncodeCheckpoint(c.inline())
 	if err != nil {
 		return nil, err
 	}
@@ -163,10 +164,11 @@ func (e *Engine) Export(ctx context.Context, key string) ([]byte, error) {
 // stored ones can be read any more. The document has to be whole and of this
 // stream. Records since its position come again.
 func (e *Engine) Import(ctx context.Context, key string, data []byte) (Change, error) {
-	c, err := DecodeCheckpoint(data)
+	c, err := openCheckpoint(ctx, e.Store, data)
 	if err != nil {
 		return Change{}, err
 	}
+	c = c.inline()
 	if of := c.Connection + "/" + c.Stream; of != key {
 		return Change{}, fmt.Errorf("the checkpoint is of %s, not of %s", of, key)
 	}
