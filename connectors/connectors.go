@@ -56,11 +56,15 @@ func builtin(name string) (*spec.Connector, error) {
 	return spec.Parse("connectors/"+file, data)
 }
 
+func isPath(name string) bool {
+	return strings.HasSuffix(name, ".yaml") || strings.ContainsAny(name, `/\`)
+}
+
 // Find returns the connector called name, and reads no other. A name with a slash or
 // the ending .yaml is the path of a connector.yaml outside this program, or of its
 // folder.
 func Find(name string) (*spec.Connector, error) {
-	if strings.HasSuffix(name, ".yaml") || strings.ContainsAny(name, `/\`) {
+	if isPath(name) {
 		if info, err := os.Stat(name); err == nil && info.IsDir() {
 			name = filepath.Join(name, "connector.yaml")
 		}

@@ -28,6 +28,7 @@ type Cloud struct {
 	Query    string
 }
 
+// Clouds are those that sluice.yaml can name.
 var Clouds = map[string]Cloud{
 	"AzureCloud":        {cloud.AzurePublic, "https://monitor.azure.com/", "https://api.loganalytics.io"},
 	"AzureUSGovernment": {cloud.AzureGovernment, "https://monitor.azure.us/", "https://api.loganalytics.us"},
@@ -44,7 +45,7 @@ func AzureToken(ctx context.Context, scope string) (string, time.Time, error) {
 	return t.Token, t.ExpiresOn, err
 }
 
-// credential returns the identity for Azure.
+// Credential returns the identity for Azure.
 func Credential(w config.Workspace) (azcore.TokenCredential, error) {
 	in := azcore.ClientOptions{Cloud: Clouds[w.Cloud].Config}
 	trimEnv("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
@@ -76,6 +77,8 @@ func trimEnv(names ...string) {
 	}
 }
 
+// OpenQuery opens what reads back the rows of a workspace: the query API, in Azure or on
+// this machine.
 func OpenQuery(w config.Workspace) (*logsquery.Client, error) {
 	local := w.Credential == "none" // checked to be on this machine
 	if w.ID == "" && !local {

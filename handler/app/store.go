@@ -13,6 +13,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/engine"
 )
 
+// OpenStore opens the store that a configuration names; cred is for one in Azure.
 func OpenStore(ctx context.Context, s config.Store, cred azcore.TokenCredential) (engine.Store, error) {
 	switch {
 	case s.ConnectionString != "":

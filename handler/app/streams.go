@@ -38,7 +38,7 @@ func OpenConnection(res *config.Resolved, store engine.Store, log *slog.Logger) 
 		Azure: AzureToken, Keep: &keeper{store, "credentials/" + res.Name}})
 }
 
-// Providers is the way to the Providers; nil: the network. Tests have one of their own.
+// Providers is the way to the providers; nil: the network. Tests have one of their own.
 var Providers http.RoundTripper
 
 // keeper keeps a credential in the store; it comes sealed.

@@ -132,7 +132,7 @@ func canary(t *testing.T, c *spec.Connector) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := config.Parse("sluice.yaml", in, connectors.Find, os.LookupEnv, time.Now(), nil)
+	cfg, err := config.Parse("sluice.yaml", in, app.In, os.LookupEnv, time.Now(), nil)
 	if err == nil {
 		err = cfg.Err()
 	}

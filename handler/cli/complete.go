@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sluice-connectors/sluice/connectors"
 	"github.com/sluice-connectors/sluice/handler/app"
 )
 
@@ -62,14 +61,11 @@ func first(c completion) completion {
 }
 
 func connectorNames(*cobra.Command, []string) (list []string) {
-	all, err := connectors.Outlines()
+	set, err := known()
 	if err != nil {
 		return nil
 	}
-	for _, c := range all {
-		list = append(list, c.Name)
-	}
-	return list
+	return set.Names()
 }
 
 // configuredStreams calls f for each stream of the configuration that the command would
@@ -121,11 +117,13 @@ func streamNames(cmd *cobra.Command, args []string) (list []string) {
 	if len(args) == 0 {
 		return nil
 	}
-	if c, err := connectors.Find(args[0]); err == nil {
-		for _, s := range c.Streams {
-			list = append(list, s.Name)
+	if set, err := known(); err == nil {
+		if c, err := set.Find(args[0]); err == nil {
+			for _, s := range c.Streams {
+				list = append(list, s.Name)
+			}
+			return list
 		}
-		return list
 	}
 	configuredStreams(cmd, func(connection, stream, _ string) {
 		if connection == args[0] {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"github.com/sluice-connectors/sluice/connectors"
+	"github.com/sluice-connectors/sluice/handler/app"
 	"github.com/sluice-connectors/sluice/handler/config"
 )
 
@@ -60,7 +60,7 @@ func TestContainersRunWhatThereIs(t *testing.T) {
 			if text, ok := dig(doc, "data", "sluice.yaml").(string); ok {
 				env := func(string) (string, bool) { return "x", true }
 				text = strings.ReplaceAll(text, "RULE_ID", "dcr-00000000000000000000000000000000")
-				c, err := config.Parse(name, []byte(text), connectors.Find, env, time.Now(), nil)
+				c, err := config.Parse(name, []byte(text), app.In, env, time.Now(), nil)
 				if err != nil || len(c.Connections) != 1 {
 					t.Errorf("%s: %v", name, err)
 				}

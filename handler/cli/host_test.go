@@ -75,7 +75,7 @@ connections: [{connector: okta, base_url: %q, settings: {domain: x.example, api_
 // appOf is the app of a sluice.yaml.
 func appOf(t *testing.T, text string, opt ...app.Options) *app.App {
 	t.Helper()
-	c, err := config.Parse("sluice.yaml", []byte(text), connectors.Find, os.LookupEnv, time.Now(), nil)
+	c, err := config.Parse("sluice.yaml", []byte(text), app.In, os.LookupEnv, time.Now(), nil)
 	if err == nil {
 		err = c.Err()
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -43,3 +44,12 @@ func logger(cmd *cobra.Command, w io.Writer) *slog.Logger {
 // hostLevel is the level of the log in a function app, by its setting SLUICE_LOG_LEVEL;
 // info where that says nothing that there is.
 func hostLevel() slog.Level { return levels[os.Getenv("SLUICE_LOG_LEVEL")] }
+
+// checkHostLevel is an error for a level that there is not.
+func checkHostLevel() error {
+	level := os.Getenv("SLUICE_LOG_LEVEL")
+	if _, known := levels[level]; level != "" && !known {
+		return fmt.Errorf("SLUICE_LOG_LEVEL is %q, want debug, info, warn or error; it is taken for info", level)
+	}
+	return nil
+}

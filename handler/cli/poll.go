@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sluice-connectors/sluice/connectors"
 	"github.com/sluice-connectors/sluice/handler/app"
 	"github.com/sluice-connectors/sluice/handler/config"
 	"github.com/sluice-connectors/sluice/handler/dir"
@@ -184,7 +183,11 @@ func (p *poll) resolve(now time.Time) (*config.Resolved, error) {
 		}
 		conn.Settings[k] = v
 	}
-	res, err := config.One(conn, connectors.Find, os.LookupEnv, now)
+	set, err := known()
+	if err != nil {
+		return nil, &codeError{exitUsage, err}
+	}
+	res, err := config.One(conn, set.Find, os.LookupEnv, now)
 	if err != nil {
 		return nil, &codeError{exitUsage, err}
 	}

@@ -60,6 +60,9 @@ func serve(ctx context.Context, std *stdio, ln net.Listener) error {
 	if err != nil {
 		log.Error(err.Error())
 	}
+	if err := checkHostLevel(); err != nil {
+		log.Error(err.Error())
+	}
 	s := &server{log: log, limit: limit, stopped: ctx}
 	functions, err := s.functions()
 	if err != nil {
@@ -121,11 +124,19 @@ func (s *server) config() (*config.Config, error) { return app.Load(app.ConfigPa
 
 // functions makes one function of each connector, and the doctor's.
 func (s *server) functions() (map[string]invoke.Func, error) {
-	all, err := connectors.Outlines()
-	if err != nil {
+	set, err := known()
+	if err != nil { // each run says so
+		s.log.Error("connectors of one's own cannot be used", "error", err)
+		set, _ = connectors.Open(nil)
+	}
+	all, err := set.Outlines()
+	if all == nil {
 		return nil, err
 	}
 	functions := map[string]invoke.Func{"doctor": s.doctor}
+	set.Broken(func(folder string, err error) {
+		functions[folder] = func(context.Context, *invoke.Invocation) ([]string, error) { return nil, err }
+	})
 	for _, c := range all {
 		functions[c.FunctionName()] = func(ctx context.Context, in *invoke.Invocation) ([]string, error) {
 			return s.collect(ctx, c.Name, in)

@@ -29,11 +29,15 @@ func validateCommand(std *stdio) *cobra.Command {
 		Long: `Validate checks files and says what is wrong, with line and column, and what was
 probably meant. A file with connections is checked as a sluice.yaml, any other
 as a connector.yaml. Environment variables that a sluice.yaml refers to need not
-be set. With no file, all built-in connectors are checked, and ./sluice.yaml.`,
+be set. With no file, all connectors are checked, those of your own too, and ./sluice.yaml.`,
 		Example: "  sluice validate\n  sluice validate connectors/okta/connector.yaml sluice.yaml",
 		RunE: func(_ *cobra.Command, files []string) error {
 			if len(files) == 0 {
-				all, err := connectors.All()
+				set, err := known()
+				if err != nil {
+					return err
+				}
+				all, err := set.All()
 				if err != nil {
 					return err
 				}
@@ -85,7 +89,7 @@ func validateFile(path string) error {
 		}
 		return "unset", true
 	}
-	c, err := config.Parse(path, data, connectors.Find, set, time.Now(), nil)
+	c, err := config.Parse(path, data, app.In, set, time.Now(), nil)
 	if err != nil {
 		return err
 	}
@@ -112,6 +116,22 @@ func schemaCommand(std *stdio) *cobra.Command {
 	}
 }
 
+// known are the connectors that can be named here.
+func known() (*connectors.Set, error) { return app.Connectors(app.ConfigPath("")) }
+
+// configurable are those that app settings can configure. One with mistakes is missing.
+func configurable() ([]*spec.Connector, error) {
+	set, err := app.Connectors("")
+	if err != nil {
+		return nil, err
+	}
+	all, err := set.Outlines()
+	if all == nil {
+		return nil, err
+	}
+	return all, nil
+}
+
 func connectorsCommand(std *stdio) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
@@ -123,7 +143,11 @@ func connectorsCommand(std *stdio) *cobra.Command {
 			if err := oneOf("output", output, "text", "json"); err != nil {
 				return err
 			}
-			all, err := connectors.All()
+			set, err := known()
+			if err != nil {
+				return err
+			}
+			all, err := set.All()
 			if err != nil {
 				return err
 			}
@@ -132,6 +156,9 @@ func connectorsCommand(std *stdio) *cobra.Command {
 			}
 			for _, c := range all {
 				fmt.Fprintf(std.out, "%s: %s (%s)\n", c.Name, c.Title, c.Publisher)
+				if path := set.Path(c.Name); path != "" {
+					fmt.Fprintf(std.out, "  from     %s\n", path)
+				}
 				for _, s := range c.Streams {
 					fmt.Fprintf(std.out, "  stream   %s -> %s\n", s.Name, s.Table)
 				}
@@ -187,7 +214,7 @@ func (f *storeFlags) engine(ctx context.Context) (*engine.Engine, error) {
 	var w config.Workspace
 	if f.dir == "" {
 		path := app.ConfigPath(f.config)
-		all, err := connectors.All()
+		all, err := configurable()
 		if err != nil {
 			return nil, err
 		}

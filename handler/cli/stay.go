@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -88,7 +89,7 @@ func (s *staying) until(ctx context.Context, a *app.App, jobs []local.Job) *app.
 			_, err = next.Find(s.connection)
 		}
 		if err == nil && !canRun(next.Connections()) {
-			err = fmt.Errorf("no connection of it can run")
+			err = errors.New("no connection of it can run")
 		}
 		if err != nil {
 			a.Log.Error("the configuration has changed, and is not taken", "error", err)

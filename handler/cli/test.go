@@ -14,12 +14,17 @@ import (
 )
 
 // connectorFolder is the folder of a connector's files: name itself when it is one,
-// else connectors/NAME.
+// else connectors/NAME, else that of a connector of one's own.
 func connectorFolder(name string) (string, error) {
 	for _, dir := range []string{name, filepath.Join("connectors", name)} {
 		if _, err := os.Stat(filepath.Join(dir, "connector.yaml")); err == nil {
 			return dir, nil
 		}
+	}
+	if set, err := known(); err != nil {
+		return "", err
+	} else if path := set.Path(name); path != "" {
+		return filepath.Dir(path), nil
 	}
 	return "", usageError("there is no %s here: call this in the project's folder, or give the folder that has the connector.yaml", filepath.Join("connectors", name, "connector.yaml"))
 }

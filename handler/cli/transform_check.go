@@ -33,7 +33,11 @@ func findTable(what string) (*tableSchema, error) {
 		name, file = "", what
 	}
 	if !picked && !strings.ContainsAny(what, `/\.`) {
-		cs, err := connectors.All()
+		set, err := known()
+		if err != nil {
+			return nil, err
+		}
+		cs, err := set.All()
 		if err != nil {
 			return nil, err
 		}

@@ -73,7 +73,11 @@ func (u *up) run(cmd *cobra.Command) error {
 	}
 	defer ln.Close()
 	u.addr = "http://" + ln.Addr().String()
-	if u.all, err = connectors.All(); err != nil {
+	set, err := app.Connectors(app.ConfigPath(u.path))
+	if err != nil {
+		return err
+	}
+	if u.all, err = set.All(); u.all == nil {
 		return err
 	}
 	if err := os.MkdirAll(u.dir, 0o700); err != nil {
@@ -313,7 +317,11 @@ connectors; ten of them share a data collection rule, as in Azure.`,
 			if err := oneOf("output", output, "text", "json"); err != nil {
 				return err
 			}
-			all, err := connectors.All()
+			set, err := known()
+			if err != nil {
+				return err
+			}
+			all, err := set.All()
 			if err != nil {
 				return err
 			}

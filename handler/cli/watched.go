@@ -48,7 +48,7 @@ func (o watching) serve(ctx context.Context, log *slog.Logger, w *watch.Watch) e
 	if err != nil {
 		return usageError("--listen %s: %v", o.listen, err)
 	}
-	srv := &http.Server{Handler: http.MaxBytesHandler(w.Handler(), 1<<16), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	srv := netguard.OpenServer(w.Handler(), log)
 	if host, _, _ := net.SplitHostPort(o.listen); netguard.Loopback(host) {
 		srv = netguard.Server(o.local(w), log)
 	}

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -23,6 +24,7 @@ import (
 
 // File is sluice.yaml.
 type File struct {
+	Connectors  []string     `yaml:"connectors" doc:"Folders with connectors of one's own, from the file's folder. Each is a connector, or holds folders that are; its name takes the place of a built-in one's."`
 	Workspace   Workspace    `yaml:"workspace" doc:"Where rows go."`
 	Store       Store        `yaml:"store" doc:"Where checkpoints are kept. Default: the folder .sluice."`
 	Connections []Connection `yaml:"connections" required:"true" doc:"What to collect."`
@@ -30,7 +32,7 @@ type File struct {
 
 // Connection is a connector with its settings.
 type Connection struct {
-	Connector string            `yaml:"connector" required:"true" doc:"Name of a connector, or path of a connector.yaml."`
+	Connector string            `yaml:"connector" required:"true" doc:"Name of a connector, or path of a connector.yaml. connectors: has the names of one's own."`
 	Name      string            `yaml:"name" doc:"Name of the connection. Default: the connector's."`
 	BaseURL   string            `yaml:"base_url" doc:"Overrides the connector's address; http:// for this machine only."`
 	Private   bool              `yaml:"private_network" doc:"The provider is in a private network: its name may lead to a private address."`
@@ -97,25 +99,32 @@ type Env func(name string) (string, bool)
 // Find looks up connectors by name.
 type Find func(name string) (*spec.Connector, error)
 
+// In returns what looks up connectors of which some are in folders.
+type In func(folders []string) (Find, error)
+
 // Load reads sluice.yaml. With local, rows go there whatever the file says, and
 // the caller sees to the rules.
-func Load(path string, find Find, env Env, now time.Time, local *Workspace) (*Config, error) {
+func Load(path string, in In, env Env, now time.Time, local *Workspace) (*Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
-	return Parse(path, data, find, env, now, local)
+	return Parse(path, data, in, env, now, local)
 }
 
 // Parse reads the text of a sluice.yaml; path names it in errors.
-func Parse(path string, data []byte, find Find, env Env, now time.Time, local *Workspace) (*Config, error) {
+func Parse(path string, data []byte, in In, env Env, now time.Time, local *Workspace) (*Config, error) {
 	f := new(File)
 	places, err := spec.Decode(path, data, f)
 	if places == nil {
 		return nil, err
 	}
-	r := &resolver{find: find, env: env, now: now, problem: named(places.Problem), local: local, owner: shared}
+	r := &resolver{env: env, now: now, problem: named(places.Problem), local: local, owner: shared}
 	r.decoded(f, err)
+	find, wrong := in(from(path, f.Connectors))
+	if r.find = find; wrong != nil {
+		r.errorf("connectors", "%v", wrong)
+	}
 	if local == nil && len(f.Workspace.Endpoints()) == 0 {
 		r.errorf("workspace", "the endpoint that rows are sent to is missing: workspace: {endpoint: https://…, rules: …}")
 	}
@@ -123,6 +132,31 @@ func Parse(path string, data []byte, find Find, env Env, now time.Time, local *W
 		r.errorf("connections", "there is no connection: each names a connector and its settings")
 	}
 	return r.file(f)
+}
+
+// from are folders that a file names, which it does from its own.
+func from(file string, folders []string) (list []string) {
+	for _, f := range folders {
+		if !filepath.IsAbs(f) {
+			f = filepath.Join(filepath.Dir(file), f)
+		}
+		list = append(list, f)
+	}
+	return list
+}
+
+// FoldersIn are the folders with connectors that a sluice.yaml names, whatever else is
+// wrong with it.
+func FoldersIn(path string) ([]string, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	f := new(File)
+	if places, err := spec.Decode(path, data, f); places == nil {
+		return nil, err
+	}
+	return from(path, f.Connectors), nil
 }
 
 // named has an error begin with the key that it is about, unless its text says it.

@@ -39,7 +39,7 @@ func env(pairs ...string) Env {
 
 // parse reads a sluice.yaml and returns all that is wrong with it.
 func parse(text string, env Env) (*Config, error) {
-	c, err := Parse("sluice.yaml", []byte(text), connectors.Find, env, now, nil)
+	c, err := Parse("sluice.yaml", []byte(text), in, env, now, nil)
 	if err == nil {
 		err = c.Err()
 	}
@@ -166,7 +166,7 @@ func TestABrokenConnectionStopsNoOther(t *testing.T) {
 		"rule":       {`{connector: slack, name: b, settings: {token: "${env:TOKEN}"}}`, "SlackAuditV2_CL of b has no rule"},
 		"two of one": {`{connector: okta, name: b, settings: {domain: b.okta.com, api_token: "${env:TOKEN}"}}` + "\n  - " + `{connector: okta, name: b, settings: {domain: c.okta.com, api_token: "${env:TOKEN}"}}`, "twice"},
 	} {
-		got, err := Parse("sluice.yaml", []byte(good+"  - "+c.conn+"\n"), connectors.Find, env("TOKEN", "x"), now, nil)
+		got, err := Parse("sluice.yaml", []byte(good+"  - "+c.conn+"\n"), in, env("TOKEN", "x"), now, nil)
 		if err != nil || len(got.Connections) != 1 || got.Connections[0].Name != "contoso" || got.Connections[0].At != 0 {
 			t.Errorf("%s: %+v, %v", name, got, err)
 			continue
@@ -223,11 +223,11 @@ func TestStreamsBeginWhereTheyAreTold(t *testing.T) {
 	}
 	text := "workspace: {endpoint: https://x.example, rules: {OktaV2_CL: {id: dcr-00000000000000000000000000000001, stream: Custom-OktaV2_CL}}}\nconnections:\n  - connector: okta\n    settings: {domain: contoso.okta.com, api_token: \"${env:TOKEN}\"}\n    starts: {%s: -7d}\n"
 	env := func(string) (string, bool) { return "x", true }
-	c, err = Parse("sluice.yaml", []byte(fmt.Sprintf(text, "system_log")), connectors.Find, env, now, nil)
+	c, err = Parse("sluice.yaml", []byte(fmt.Sprintf(text, "system_log")), in, env, now, nil)
 	if err != nil || c.Err() != nil || !c.Connections[0].Starts["system_log"].Equal(week) {
 		t.Errorf("%+v %v", c, err)
 	}
-	c, err = Parse("sluice.yaml", []byte(fmt.Sprintf(text, "system_lgo")), connectors.Find, env, now, nil)
+	c, err = Parse("sluice.yaml", []byte(fmt.Sprintf(text, "system_lgo")), in, env, now, nil)
 	if err == nil {
 		err = c.Err()
 	}
@@ -342,4 +342,10 @@ func TestRulesHaveEndpoints(t *testing.T) {
 	if err != nil || len(c.Connections) != 1 || len(c.Broken) != 1 || !strings.Contains(c.Broken[0].Err.Error(), "app setting OKTA_API_TOKEN") || !strings.Contains(c.Broken[0].Err.Error(), "app setting OKTA_RULES") {
 		t.Errorf("%+v, %v", c, err)
 	}
+}
+
+// in finds connectors as a program does.
+func in(folders []string) (Find, error) {
+	set, err := connectors.Open(folders)
+	return set.Find, err
 }

@@ -214,7 +214,7 @@ func HasEnv(all []*spec.Connector, env Env) bool {
 }
 
 // ownSettings are those of no connector.
-var ownSettings = []string{"SLUICE_ENDPOINT", "SLUICE_CREDENTIAL", "SLUICE_CLOUD", "SLUICE_WORKSPACE_ID", "SLUICE_QUERY_ENDPOINT", "SLUICE_RULES", "SLUICE_STORE", "SLUICE_QUARANTINE",
+var ownSettings = []string{"SLUICE_ENDPOINT", "SLUICE_CREDENTIAL", "SLUICE_CLOUD", "SLUICE_WORKSPACE_ID", "SLUICE_QUERY_ENDPOINT", "SLUICE_RULES", "SLUICE_STORE", "SLUICE_QUARANTINE", "SLUICE_CONNECTORS",
 	"SLUICE_START", "SLUICE_DOCTOR_SCHEDULE", "SLUICE_LOG_LEVEL", "SLUICE_PACKAGE_SHA256"}
 
 // unknown finds app settings that are none, though their names begin as if they

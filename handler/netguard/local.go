@@ -18,11 +18,21 @@ const maxRequest = 4 << 20
 // page of another origin speaks through the browser of who looks at it: both are
 // refused. A panic is an answer, not the end.
 func Server(h http.Handler, log *slog.Logger) *http.Server {
-	return &http.Server{Handler: guard(http.MaxBytesHandler(h, maxRequest), log),
-		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 5 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	return limited(guard(http.MaxBytesHandler(h, maxRequest), log))
+}
+
+// OpenServer serves h to everybody. A panic is an answer, not the end.
+func OpenServer(h http.Handler, log *slog.Logger) *http.Server {
+	return limited(recovered(http.MaxBytesHandler(h, maxRequest), log))
+}
+
+// limited is a server that no slow or endless request holds up.
+func limited(h http.Handler) *http.Server {
+	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 5 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
 }
 
 func guard(next http.Handler, log *slog.Logger) http.Handler {
+	next = recovered(next, log)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
@@ -36,6 +46,12 @@ func guard(next http.Handler, log *slog.Logger) http.Handler {
 			http.Error(w, why, http.StatusForbidden)
 			return
 		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func recovered(next http.Handler, log *slog.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			v := recover()
 			if v == nil {
