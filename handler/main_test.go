@@ -15,7 +15,7 @@ import (
 var imports = map[string][]string{
 	"handler":              {"handler/cli"},
 	"handler/cli":          nil, // any: a command may show each part
-	"handler/app":          {"connectors", "handler/azblob", "handler/config", "handler/dir", "handler/engine", "handler/local", "handler/logsingest", "handler/logsquery", "handler/netguard", "handler/rest", "handler/schedule", "handler/sentinel", "handler/spec"},
+	"handler/app":          {"connectors", "handler/azblob", "handler/config", "handler/dir", "handler/engine", "handler/local", "handler/logsingest", "handler/logsquery", "handler/netguard", "handler/rest", "handler/schedule", "handler/sentinel", "handler/spec", "handler/telemetry"},
 	"handler/scan":         {},
 	"handler/nearest":      {},
 	"handler/engine":       {}, // the vocabulary; standard library only
@@ -36,6 +36,7 @@ var imports = map[string][]string{
 	"handler/local":        {"handler/engine", "handler/schedule"},
 	"handler/demo":         {},
 	"handler/gallery":      {},
+	"handler/telemetry":    {"handler/engine"},
 	"handler/watch":        {"handler/engine"},
 	"handler/kql/kusto":    {},
 	"handler/memory":       {"handler/engine", "handler/sentinel"},
@@ -59,6 +60,7 @@ var sdks = map[string][]string{
 	"github.com/Azure/azure-sdk-for-go/sdk/monitor/ingestion/azlogs": {"handler/logsingest"},
 	"modernc.org/sqlite":             {"handler/workspace"},
 	"github.com/prometheus":          {"handler/watch"},
+	"go.opentelemetry.io":            {"handler/telemetry"},
 	"github.com/goccy/go-yaml":       {"handler/spec"},
 	"github.com/netresearch/go-cron": {"handler/schedule"},
 	"github.com/klauspost/compress":  {"handler/logsingest"},

@@ -31,6 +31,7 @@ func (a *App) CollectAll(ctx context.Context, conns []*Connection, budget time.D
 		})
 	}
 	_ = group.Wait()
+	Flush(ctx) // the process may be frozen, or end
 	return slices.Concat(reps...)
 }
 

@@ -211,7 +211,7 @@ func (s *server) collect(ctx context.Context, connector string, in *invoke.Invoc
 		}
 	}
 	var failures invoke.Failures
-	for _, rep := range a.CollectAll(app.WithLog(ctx, log), conns, runBudget(s.limit)-time.Since(began)) {
+	for _, rep := range a.CollectAll(app.WithLog(app.Traced(ctx, in.Trace), log), conns, runBudget(s.limit)-time.Since(began)) {
 		log.Info("run", "report", rep)
 		logs = append(logs, line(&rep))
 		if rep.Outcome == engine.Failed || rep.Outcome == engine.Stalled {

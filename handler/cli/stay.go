@@ -50,6 +50,7 @@ func (s *staying) run(ctx context.Context, a *app.App) error {
 		defer stop()
 		s.changed = changed
 	}
+	defer app.Flush(ctx)
 	for a != nil {
 		conns, err := a.Find(s.connection)
 		if err != nil {

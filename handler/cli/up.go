@@ -115,6 +115,7 @@ func (u *up) run(cmd *cobra.Command) error {
 	srv := netguard.Server(u.handler(), u.app.Log)
 	go srv.Serve(ln)
 	u.greet()
+	defer app.Flush(cmd.Context())
 	local.Run(cmd.Context(), u.app.Clock, jobs)
 	u.say("Stopped. Start again with the same command: it goes on where it was.")
 	return srv.Close()

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -85,7 +86,9 @@ func (r *run) ask(ctx context.Context, w Window) (*Page, error) {
 	defer func() { _ = stop() }() // when Fetch panics
 	asked := r.e.Clock.Now()
 	r.settleShare(ctx) // the page before has been dealt with
+	call, observed := r.e.begin(call, "fetch", slog.Time("from", w.From), slog.Time("to", w.To))
 	page, err := r.s.Source.Fetch(call, w, r.work.Token)
+	observed(err)
 	if err != nil {
 		r.settleShare(ctx)
 	} else {

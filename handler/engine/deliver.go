@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math/bits"
 	"slices"
 	"sync"
@@ -134,8 +135,10 @@ func (d *delivery) upload(ctx context.Context, l load, i, j int) error {
 func (d *delivery) post(ctx context.Context, f *flight, b Batch) error {
 	whole, cancel := d.e.until(context.WithoutCancel(ctx), d.deadline, uploadGrace)
 	defer cancel()
+	whole, observed := d.e.begin(whole, "upload", slog.String("table", b.Table), slog.Int("rows", b.Count()), slog.Int("bytes", len(b.Rows)))
 	began := d.e.Clock.Now()
 	err := d.e.retry(ctx, d.deadline, f.wait(d.e), func() error { return d.e.Sink.Upload(whole, b) })
+	observed(err)
 	d.e.Log.Debug("batch", "stream", d.s.Key(), "table", b.Table, "rows", b.Count(), "bytes", len(b.Rows), "ms", d.e.Clock.Now().Sub(began).Milliseconds(), "taken", err == nil)
 	return err
 }

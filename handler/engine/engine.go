@@ -330,7 +330,7 @@ func (s *Stream) Label() string {
 // Key names the stream in logs, in the store and in health rows.
 func (s *Stream) Key() string { return s.Connection + "/" + s.Label() }
 
-// Engine runs streams. All fields but Alive and Committed have to be set; New does that.
+// Engine runs streams. All fields but Alive, Observer and Committed have to be set; New does that.
 type Engine struct {
 	Store   Store
 	Sink    Sink
@@ -349,6 +349,9 @@ type Engine struct {
 	InFlight   int // uploads at a time
 	PartIDs    int // ids of a part: see DefaultPart
 	Version    string
+
+	// Observer, when set, is told what runs do.
+	Observer Observer
 
 	// Committed, when set, is told after each commit how far a run has come.
 	Committed func(s *Stream, rep Report)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 )
 
@@ -72,6 +73,7 @@ func (e *Engine) Run(ctx context.Context, s *Stream, budget time.Duration) Repor
 	r.sends = newDeliveries(e, s, r.deadline)
 	r.stamp = stampOf(s)
 	r.rep = Report{Connection: s.Connection, Connector: s.Connector, Stream: s.Label(), Table: s.Table(), Started: started, Version: e.Version}
+	ctx, observed := e.begin(ctx, "run", slog.String("connection", s.Connection), slog.String("connector", s.Connector), slog.String("stream", s.Label()), slog.String("table", s.Table()))
 	inTime, cancel := e.until(ctx, r.deadline, uploadGrace)
 	defer cancel()
 	err := r.do(inTime)
@@ -85,6 +87,10 @@ func (e *Engine) Run(ctx context.Context, s *Stream, budget time.Duration) Repor
 	}
 	if r.rep.Outcome != Skipped || e.quiet(last, s.Key()) {
 		e.recordHealth(last, &r.rep)
+	}
+	observed(r.rep.Err, r.rep.observed()...)
+	if e.Observer != nil {
+		e.Observer.Ran(ctx, &r.rep)
 	}
 	return r.rep
 }
@@ -398,7 +404,9 @@ func (r *run) renew(ctx context.Context) error {
 }
 
 func (r *run) save(ctx context.Context) error {
+	ctx, observed := r.e.begin(ctx, "commit")
 	gen, err := r.e.save(ctx, r.s.Key(), r.c, r.gen)
+	observed(err)
 	if errors.Is(err, ErrConflict) {
 		return errors.Join(ErrLeaseLost, err)
 	}

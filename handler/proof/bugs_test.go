@@ -1,7 +1,6 @@
 package proof
 
 import (
-	"bytes"
 	"encoding/json"
 	"flag"
 	"os"
@@ -204,6 +203,7 @@ var suites = [][]string{
 
 var (
 	failedTest = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
+	panicking  = regexp.MustCompile(`(?m)^panic: (.*)`)
 	hanging    = regexp.MustCompile(`(?s)test timed out.*running tests:\s*(\S+)`)
 )
 
@@ -240,11 +240,11 @@ func (b *bug) caughtBy(t *testing.T) string {
 			t.Errorf("%s does not compile:\n%s", b.name, out)
 			return ""
 		}
-		if bytes.Contains(out, []byte("\npanic: runtime error")) {
-			return "a test, which panics"
-		}
 		if m := hanging.FindSubmatch(out); m != nil {
 			return string(m[1]) + ", which hangs"
+		}
+		if m := panicking.FindSubmatch(out); m != nil {
+			return "a panic: " + string(m[1])
 		}
 		t.Errorf("%s: no test failed, but:\n%s", b.name, out)
 		return ""
