@@ -165,7 +165,7 @@ func (r *Connection) Stream(s *spec.Stream, part string) (*engine.Stream, error)
 	src := r.Source(s, part)
 	src.recognize(prog)
 	return &engine.Stream{Connection: connection, Connector: r.c.Name, Name: name, Tables: []engine.Table{tableOf(r.c.Table(s.Table))},
-		Source: src, Mapper: sentinel.NewMapper(prog, r.opt.Now), Position: Facts(s), MaxPages: s.Paging.MaxPages, Asks: r.asks(s, part), Shared: shared(r.c, s)}, nil
+		Source: src, Mapper: sentinel.NewMapper(prog, r.opt.Now), Position: facts(s, src.moves()), MaxPages: s.Paging.MaxPages, Asks: r.asks(s, part), Shared: shared(r.c, s)}, nil
 }
 
 func tableOf(t *spec.Table) engine.Table {
@@ -188,8 +188,9 @@ func shared(c *spec.Connector, s *spec.Stream) bool {
 	return n > 1 || s.ForEach != nil
 }
 
-// Facts turns the position that a stream declares into what the engine needs.
-func Facts(s *spec.Stream) engine.Position {
+// facts turns the position that a stream declares into what the engine needs; moving
+// says that the provider itself moves on with each request.
+func facts(s *spec.Stream, moving bool) engine.Position {
 	p := &s.Position
 	kind := engine.PositionKind(p.Type)
 	if p.Type == "window" {
@@ -198,7 +199,7 @@ func Facts(s *spec.Stream) engine.Position {
 	// Where a list leads to the records, it is the list that is in order.
 	indirect := s.Job != nil || len(s.Steps) > 0
 	return engine.Position{
-		Kind: kind, Every: time.Duration(p.Every), Moving: s.Paging.Type == "iterator", Indirect: indirect,
+		Kind: kind, Every: time.Duration(p.Every), Moving: moving, Indirect: indirect,
 		Lag: time.Duration(p.Lag), Overlap: time.Duration(p.Overlap), MaxWindow: time.Duration(p.MaxWindow), Granularity: time.Duration(p.Granularity),
 		Retention: time.Duration(p.Retention), Ascending: p.Order == "ascending" && !indirect, FromExclusive: strings.HasPrefix(p.Bounds, "("),
 		ToInclusive: strings.HasSuffix(p.Bounds, "]"),

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/scan"
@@ -15,44 +14,39 @@ import (
 // what the connector says. It is not believed when the answer itself says that there
 // is more.
 
-// ends reports whether the page is the last one, whatever it names as the next.
-// token named this page, next names the one after it; n is how many records it has.
-func (p *pager) ends(body []byte, n int, token, next string) (bool, error) {
-	d := p.paging
-	if d.Type == "iterator" {
-		return n == 0, nil
+// ends reports whether the page that has come is the last one, whatever it names as
+// the next.
+func (p *pager) ends(r *reply, next string) (bool, error) {
+	if w, ok := p.way.(ending); ok {
+		return w.ends(r, next)
 	}
-	more := p.more >= 0 && truthy(p.reader.Spans[p.more], body)
-	switch {
-	case next == "", p.more >= 0 && !more, d.Stop == "empty_page" && n == 0, d.Stop == "short_page" && n < d.Size && !more:
-		return true, p.complete(body, n, token, more)
-	case d.Type == "last_record" && next == token && (d.Size == 0 || n >= d.Size) && (d.Size > 0 || p.src.s.Position.Type != "cursor"):
-		// Of a cursor without a size this is what it looks like when nothing is new.
-		return false, p.src.fail(engine.Permanent, "no_progress", "the position stays; have the connector ask for larger pages, and write size: and stop: short_page below paging",
-			fmt.Errorf("the page after %s %q ends with the same value, so that no page leads on from it", d.Token, p.src.foreign(token, 60)), 0)
+	return p.stops(r, next)
+}
+
+// stops is the rule by which most listings end.
+func (p *pager) stops(r *reply, next string) (bool, error) {
+	d := p.paging
+	more := p.more >= 0 && truthy(p.reader.Spans[p.more], r.body)
+	if next == "" || p.more >= 0 && !more || d.Stop == "empty_page" && r.n == 0 || d.Stop == "short_page" && r.n < d.Size && !more {
+		return true, p.complete(r, more)
 	}
 	return false, nil
 }
 
 // complete is an error when an answer says that there is more than what was listed,
 // although there is no page after it. more is what a flag says.
-func (p *pager) complete(body []byte, n int, token string, more bool) error {
+func (p *pager) complete(r *reply, more bool) error {
 	cause := errors.New("the provider says that there is more, and names no next page")
-	if more && n == 0 {
+	if more && r.n == 0 {
 		cause = errors.New("the provider says that there is more, and the page is empty")
 	}
 	if !more {
-		total, err := p.promised(body, n)
-		listed, unit := p.before(token), "records"
-		if p.paging.Type == "page" {
-			unit = "pages"
-		} else if listed >= 0 {
-			listed += n
-		}
-		if err != nil || listed < 0 || listed >= total {
+		total, err := p.promised(r.body, r.n)
+		count, unit := p.sofar(r)
+		if err != nil || count < 0 || count >= total {
 			return err
 		}
-		cause = fmt.Errorf("the provider says there are %d %s and has listed %d", total, unit, listed)
+		cause = fmt.Errorf("the provider says there are %d %s and has listed %d", total, unit, count)
 	}
 	return p.src.fail(engine.Transient, "empty_before_end", "the position stays; the page is asked for again", cause, 0)
 }
@@ -74,78 +68,39 @@ func (p *pager) promised(body []byte, n int) (int, error) {
 	return int(f), nil
 }
 
-// before is how many records the pages before the one that token names had; where
-// pages have numbers, how many pages there were with it. -1: that was in another
-// run, and is not known any more.
-func (p *pager) before(token string) int {
-	at, _ := strconv.Atoi(token)
-	switch d := p.paging; {
-	case d.Type == "offset", d.Type == "page" && !d.ZeroBased:
-		return at
-	case d.Type == "page":
-		return at + 1
-	case token == p.first():
-		return 0
-	case token == p.at:
-		return p.listed
+// sofar is how much was listed with the page that has come, and of what. -1: a part of
+// it was in another run, and is not known any more.
+func (p *pager) sofar(r *reply) (count int, unit string) {
+	if w, ok := p.way.(numbered); ok {
+		return w.listed(r.token, r.n)
 	}
-	return -1
+	switch r.token {
+	case p.first():
+		return r.n, "records"
+	case p.at:
+		return p.listed + r.n, "records"
+	}
+	return -1, "records"
 }
 
 // note remembers how many records there were before the page that next names.
-func (p *pager) note(n int, token, next string) {
-	if before := p.before(token); before >= 0 {
-		p.at, p.listed = next, before+n
-	} else {
-		p.at = ""
+func (p *pager) note(r *reply, next string) {
+	count, _ := p.sofar(r)
+	if p.at = ""; count >= 0 {
+		p.at, p.listed = next, count
 	}
 }
 
-// iterated is the token of an iterator's next page; it counts, to tell one from the
-// next.
-func iterated(reader, token string) string {
-	_, count, _ := strings.Cut(token, ".")
-	n, _ := strconv.Atoi(count)
-	return reader + "." + strconv.Itoa(n+1)
-}
-
-// counted is the token of the page after the one that token, a number, names, and
-// that has n records; "" when there are no more. After a page that is shorter than
-// it should be the next one begins right behind its records: an offset may count
-// records that are not shown, so a few come twice, where none must be left out.
-func (p *pager) counted(body []byte, n int, token string) (string, error) {
-	at, err := strconv.Atoi(token)
-	if err != nil {
-		return "", p.src.fail(engine.Permanent, "bad_request", "", fmt.Errorf("the stored page %q is no number", token), 0)
-	}
-	total, err := p.promised(body, n)
-	if err != nil || n == 0 {
-		return "", err
-	}
-	done := p.before(token)
-	if p.paging.Type == "page" {
-		at++
-	} else {
-		at, done = at+n, done+n
-	}
-	if p.total >= 0 && done >= total {
-		return "", nil
-	}
-	return strconv.Itoa(at), nil
-}
-
-// size is how many records a page has, and the last of them. Where nothing depends on
-// their number they are not counted, and some are 1.
-func (p *pager) size(records []byte) (n int, last []byte, err error) {
-	d := p.paging
+// size finds how many records a page has. Where nothing depends on their number they
+// are not counted, and some are 1.
+func (p *pager) size(r *reply) error {
 	switch {
-	case d.Type == "offset", d.Type == "last_record", d.Stop == "short_page", p.total >= 0,
-		p.step != nil && p.tree == nil: // what is cut or garbled is the record's that the step is about
-		return p.count(records)
-	case p.aside == 0 && empty(records):
-		return 0, nil, nil
+	case p.paging.Stop == "short_page", p.total >= 0, p.step != nil && p.tree == nil: // what is cut or garbled is the record's that the step is about
+		return p.count(r)
+	case p.aside > 0 || !empty(r.records):
+		r.n = 1
 	}
-	return 1, nil, nil
+	return nil
 }
 
 // truthy is what a response means by "there is more": true, a number that is

@@ -38,16 +38,26 @@ func tokenText(value []byte) string {
 	return unlessEnd(plainText(value))
 }
 
+// links are tokens that are addresses.
+type links struct{ p *pager }
+
+func (links) first() string { return "" }
+
+func (links) scope(sc *scope, token string) (*scope, error) { return sc.with("page.token", token), nil }
+
+// address implements addressed.
+func (w links) address(token string) (*url.URL, error) { return w.p.src.followed(token) }
+
 // follow makes a page token of an address: its path and query. It has to be at the
 // origin that the connection is configured for.
-func (p *pager) follow(resp *http.Response, link string) (string, error) {
+func (w links) follow(resp *http.Response, link string) (string, error) {
 	if link = unlessEnd(link); link == "" {
 		return "", nil
 	}
 	u, err := resp.Request.URL.Parse(escapeLink(link))
-	if err != nil || !p.src.sameOrigin(u) {
-		return "", p.src.fail(engine.Permanent, "foreign_link", "nothing was sent there; the position stays",
-			fmt.Errorf("the provider's next page is at another origin: %s", p.src.foreign(link, 100)), 0)
+	if err != nil || !w.p.src.sameOrigin(u) {
+		return "", w.p.src.fail(engine.Permanent, "foreign_link", "nothing was sent there; the position stays",
+			fmt.Errorf("the provider's next page is at another origin: %s", w.p.src.foreign(link, 100)), 0)
 	}
 	return u.RequestURI(), nil
 }
@@ -59,11 +69,6 @@ func (r *Connection) followed(token string) (*url.URL, error) {
 		return nil, errors.New("the stored page link is not a path")
 	}
 	return u, nil
-}
-
-// byURL reports whether page tokens are addresses.
-func (p *pager) byURL() bool {
-	return p.paging.Type == "link_header" || p.paging.Type == "next_url"
 }
 
 // escapeLink is an address as it can be sent: providers put filters into it as they
@@ -107,74 +112,4 @@ func hostPort(u *url.URL) string {
 		port = "80"
 	}
 	return net.JoinHostPort(host, port)
-}
-
-// linkTo finds the target of a relation in Link headers (RFC 8288), "" when there is
-// none. One that cannot be read, and several that lead to different places, are
-// errors: a next page that is not followed would be lost.
-func linkTo(rel string, headers []string) (target string, err error) {
-	for _, h := range headers {
-		for rest := strings.TrimLeft(h, " \t,"); rest != ""; rest = strings.TrimLeft(rest, " \t,") {
-			link, params, ok := strings.Cut(strings.TrimPrefix(rest, "<"), ">")
-			if !ok || rest[0] != '<' {
-				if strings.Contains(strings.ToLower(rest), strings.ToLower(rel)) {
-					return "", errors.New("it is not written as <address>; rel=" + rel)
-				}
-				break
-			}
-			var rels string
-			if rels, rest = relations(params); !slices.ContainsFunc(strings.Fields(rels), func(s string) bool { return strings.EqualFold(s, rel) }) {
-				continue
-			}
-			if target != "" && target != link {
-				return "", fmt.Errorf("it leads to %s and to %s", target, link)
-			}
-			target = link
-		}
-	}
-	return target, nil
-}
-
-// relations reads the parameters of a link: what rel says, and what follows the link.
-func relations(params string) (rels, rest string) {
-	found := false
-	for rest = params; ; {
-		if rest = strings.TrimLeft(rest, " \t"); rest == "" || rest[0] != ';' {
-			if i := strings.IndexByte(rest, ','); i >= 0 {
-				return rels, rest[i:]
-			}
-			return rels, ""
-		}
-		rest = strings.TrimLeft(rest[1:], " \t")
-		end := strings.IndexAny(rest, "=;,")
-		if end < 0 {
-			return rels, ""
-		}
-		name, value := strings.TrimSpace(rest[:end]), ""
-		if rest = rest[end:]; rest[0] == '=' {
-			value, rest = paramValue(strings.TrimLeft(rest[1:], " \t"))
-		}
-		if strings.EqualFold(name, "rel") && !found { // RFC 8288: the first one counts
-			rels, found = value, true
-		}
-	}
-}
-
-// paramValue reads the value of a parameter; some gateways write single quotes.
-func paramValue(text string) (value, rest string) {
-	if text == "" || text[0] != '"' && text[0] != '\'' {
-		end := strings.IndexAny(text, ";,")
-		if end < 0 {
-			end = len(text)
-		}
-		return strings.TrimSpace(text[:end]), text[end:]
-	}
-	var b []byte
-	for i := 1; i < len(text) && text[i] != text[0]; i++ {
-		if text[i] == '\\' && i+1 < len(text) {
-			i++
-		}
-		b, rest = append(b, text[i]), text[i+1:]
-	}
-	return string(b), strings.TrimPrefix(rest, text[:1])
 }

@@ -22,19 +22,20 @@ func (p *pager) page(resp *http.Response, body *decode.Body, token string) (*eng
 		return nil, p.unfit(err, body.JSON)
 	}
 	p.lines, p.aside = page.Lines, len(page.Bad)
-	n, last, err := p.size(page.Records)
+	r := &p.reply
+	*r = reply{resp: resp, body: body.JSON, token: token, records: page.Records}
+	if err := p.size(r); err != nil {
+		return nil, err
+	}
+	next, err := p.way.next(r)
 	if err != nil {
 		return nil, err
 	}
-	next, err := p.next(resp, body.JSON, n, last, token)
+	stop, err := p.ends(r, next)
 	if err != nil {
 		return nil, err
 	}
-	stop, err := p.ends(body.JSON, n, token, next)
-	if err != nil {
-		return nil, err
-	}
-	p.note(n, token, next)
+	p.note(r, next)
 	p.lead(page, token, next, stop)
 	at := valueAt(page.Records, 0)
 	listed := at == len(page.Records) || page.Records[at] == '['
@@ -50,10 +51,9 @@ func (p *pager) page(resp *http.Response, body *decode.Body, token string) (*eng
 
 // forget lets go of the body, which is the page's.
 func (p *pager) forget() {
-	for _, r := range []*scan.Reader{p.reader, p.last} {
-		if r != nil {
-			r.Forget()
-		}
+	p.reply = reply{}
+	if p.reader != nil {
+		p.reader.Forget()
 	}
 }
 
@@ -243,19 +243,22 @@ func joined(lists [][]byte) []byte {
 	return append(out, ']')
 }
 
-// count counts the records of a page, with those that are none, and returns the
-// last that can be read.
-func (p *pager) count(records []byte) (n int, last []byte, err error) {
-	n = p.aside
-	for rec, err := range scan.Records(records, p.lines) {
+// count counts the records of a page, with those that are none, and finds the last that
+// can be read.
+func (p *pager) count(r *reply) error {
+	if r.counted {
+		return nil
+	}
+	r.n, r.counted = p.aside, true
+	for rec, err := range scan.Records(r.records, p.lines) {
 		if rec == nil {
-			return 0, nil, p.unfit(err, records)
+			return p.unfit(err, r.records)
 		}
-		if n++; err == nil {
-			last = rec
+		if r.n++; err == nil {
+			r.last = rec
 		}
 	}
-	return n, last, nil
+	return nil
 }
 
 // empty reports whether there are no records.

@@ -3,35 +3,110 @@ package rest
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
-	"strings"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/scan"
 )
 
-// pager knows how a listing gets from one page to the next. What it looks up in a
-// response is read in one pass together with the records.
+// pages is a way of paging: how a listing gets from one page to the next. Each way has
+// a file of its own, and a line in ways.
+type pages interface {
+	// first is the token of a window's first page: "" unless pages are counted.
+	first() string
+	// scope is sc with what {page.…} stands for in a request for the page that token
+	// names; {page.size} is there already.
+	scope(sc *scope, token string) (*scope, error)
+	// next is the token of the page after the one that has come, "" when there is none.
+	next(r *reply) (string, error)
+}
+
+// A way may do more than that.
+type (
+	// addressed has addresses for tokens.
+	addressed interface {
+		address(token string) (*url.URL, error)
+	}
+	// numbered counts: its tokens say how much there was before them.
+	numbered interface {
+		// listed is how much there is up to the end of the page that token names, which
+		// has n records, and of what.
+		listed(token string, n int) (count int, unit string)
+	}
+	// ending knows better where a listing ends. What stops reports is the rule.
+	ending interface {
+		ends(r *reply, next string) (bool, error)
+	}
+	// moving is asked for what the provider itself remembers: it moves on with each
+	// request, be the page lost or not.
+	moving interface {
+		// unsure is told whether the provider may have sent a page that has not come.
+		unsure(bool)
+		// lead says in a page what follows it.
+		lead(page *engine.Page, next string)
+	}
+)
+
+// ways are the ways of paging by the name that a connector writes. What one looks up
+// in a body, it adds to the paths.
+var ways = map[string]func(*pager, *paths) pages{
+	"none":        newOnePage,
+	"link_header": newByLink,
+	"next_url":    newByURL,
+	"token":       newByToken,
+	"offset":      newByOffset,
+	"page":        newByNumber,
+	"last_record": newByLastRecord,
+	"iterator":    newIterator,
+}
+
+// reply is what came for the page that token names: n records, or some, of which last
+// is the last one; see pager.size.
+type reply struct {
+	resp  *http.Response
+	body  []byte
+	token string
+
+	records []byte
+	n       int
+	last    []byte
+	counted bool
+}
+
+// paths are looked up in a body in one pass, together with the records.
+type paths struct {
+	tree *scan.Tree
+	n    int
+}
+
+// add returns the number of a path in the tree; -1 for one that is not plain, and for
+// none.
+func (in *paths) add(text string) int {
+	steps, plain := parsedPath(text).Steps()
+	if text == "" || text == "$" || !plain {
+		return -1
+	}
+	in.n++
+	return in.tree.Add(steps)
+}
+
+// pager finds the pages of a listing. What it looks up in a response is read in one
+// pass together with the records.
 type pager struct {
 	*listing
+	way    pages
 	tree   *scan.Tree // paths into the body of a response
 	reader *scan.Reader
 	// The paths' numbers; -1: none.
-	records, token, more, total, success, absent, empty int
+	records, more, total, success, absent, empty int
 
-	place  scan.Place // of the records
-	tokens scan.Path  // the path to the token that leads to several values, or is not plain
-	alone  bool       // the record that answers a request may stand alone, without a list
-	lines  bool       // of the present page: each record has a line
-	aside  int        // of the present page: what is no record already
-
-	last   *scan.Reader // of last_record: the path into a record
-	lastAt int
-	who    string // of iterator: the reader
-	unsure bool   // of iterator: the provider may have sent a page that has not come
+	place scan.Place // of the records
+	alone bool       // the record that answers a request may stand alone, without a list
+	lines bool       // of the present page: each record has a line
+	aside int        // of the present page: what is no record already
+	reply reply      // of the present page
 
 	at     string // with total: before the page that this token names
 	listed int    // so many records were listed
@@ -42,47 +117,19 @@ const elementsOf = "$[*]"
 
 // newPager collects the paths that are looked up in each response.
 func newPager(l *listing) *pager {
-	p := &pager{listing: l, alone: l.step != nil && l.records != elementsOf, records: -1, token: -1, more: -1, total: -1, success: -1, absent: -1, empty: -1}
+	p := &pager{listing: l, alone: l.step != nil && l.records != elementsOf}
 	records := l.records
 	if records == elementsOf {
 		records = "$"
 	}
 	p.place = scan.Place{Path: parsedPath(records), Single: l.resp.Format == "xml", Plain: l.resp.Unwrap != ""}
-	decl := l.paging
-	tree := scan.NewTree()
-	n := 0
-	add := func(slot *int, several *scan.Path, text string) {
-		path := parsedPath(text)
-		steps, plain := path.Steps()
-		switch {
-		case text == "" || text == "$":
-		case plain:
-			*slot = tree.Add(steps)
-			n++
-		default:
-			*several = path
-		}
-	}
-	var none scan.Path
-	add(&p.records, &none, records)
-	add(&p.empty, &none, l.empty)
-	add(&p.success, &none, l.success.At)
-	add(&p.absent, &none, l.success.Absent)
-	switch decl.Type {
-	case "next_url":
-		add(&p.token, &p.tokens, decl.URL)
-	case "token":
-		add(&p.token, &p.tokens, decl.Token)
-	case "last_record":
-		t := scan.NewTree()
-		steps, _ := parsedPath(decl.Token).Steps()
-		p.lastAt = t.Add(steps)
-		p.last = scan.NewReader(t)
-	}
-	add(&p.more, &none, decl.More)
-	add(&p.total, &none, decl.Total)
-	if n > 0 {
-		p.tree, p.reader = tree, scan.NewReader(tree)
+	in := &paths{tree: scan.NewTree()}
+	p.records, p.empty = in.add(records), in.add(l.empty)
+	p.success, p.absent = in.add(l.success.At), in.add(l.success.Absent)
+	p.way = ways[l.paging.Type](p, in)
+	p.more, p.total = in.add(l.paging.More), in.add(l.paging.Total)
+	if in.n > 0 {
+		p.tree, p.reader = in.tree, scan.NewReader(in.tree)
 		p.reader.Lenient = true
 	}
 	return p
@@ -101,36 +148,24 @@ func parsedPath(text string) scan.Path {
 }
 
 // first is the token of a window's first page: "" unless pages are counted.
-func (p *pager) first() string {
-	switch d := p.paging; {
-	case d.Type == "offset", d.Type == "page" && d.ZeroBased:
-		return "0"
-	case d.Type == "page":
-		return "1"
-	}
-	return ""
+func (p *pager) first() string { return p.way.first() }
+
+// scope is sc with what {page.…} stands for in a request for the page that token names.
+func (p *pager) scope(sc *scope, token string) (*scope, error) {
+	return p.way.scope(sc.with("page.size", json.Number(strconv.Itoa(p.paging.Size))), token)
 }
 
-// scope is sc with what {page.…} stands for in a request for the page that token
-// names. Of an iterator a token is the reader and how many pages it has had. Where a
-// page may have been sent and lost, the token is of no more use, and a reader that
-// begins anew finds it; what the lost reader is sent later, such as by a process that
-// wakes up, does it no harm.
-func (p *pager) scope(sc *scope, token string) (*scope, error) {
-	sc = sc.with("page.size", json.Number(strconv.Itoa(p.paging.Size)))
-	if p.paging.Type != "iterator" {
-		return sc.with("page.token", pageToken(p.paging, token)), nil
+// moves reports whether the provider moves on with each request.
+func (p *pager) moves() bool {
+	_, moves := p.way.(moving)
+	return moves
+}
+
+// unsure notes, where it matters, whether a page may have been sent that has not come.
+func (p *pager) unsure(is bool) {
+	if w, ok := p.way.(moving); ok {
+		w.unsure(is)
 	}
-	if token == "" {
-		p.who = strconv.FormatInt(p.src.opt.Now().UnixNano(), 36) // nobody else has the stream now
-		return sc.with("page.reader", p.who).with("page.token", sc.expand(p.paging.First)), nil
-	}
-	if p.unsure {
-		p.unsure = false
-		return nil, fmt.Errorf("%w: a page may have been sent that has not come", engine.ErrTokenExpired)
-	}
-	p.who, _, _ = strings.Cut(token, ".")
-	return sc.with("page.reader", p.who).with("page.token", p.paging.Next), nil
 }
 
 // lead says in a page what follows it.
@@ -139,10 +174,11 @@ func (p *pager) lead(page *engine.Page, token, next string, stop bool) {
 	if !stop {
 		page.Next = mask(next)
 	}
+	if w, ok := p.way.(moving); ok {
+		w.lead(page, next)
+		return
+	}
 	switch {
-	case p.paging.Type == "iterator":
-		p.unsure = false
-		page.Cursor, page.Commit = next, p.aside > 0 || !empty(page.Records)
 	case p.src.s.Position.Type != "cursor":
 	case next == token: // the provider has no more for now
 		page.Next, page.Cursor = "", mask(token)
@@ -151,86 +187,27 @@ func (p *pager) lead(page *engine.Page, token, next string, stop bool) {
 	}
 }
 
-// next returns the token of the page after one with n records, or "".
-func (p *pager) next(resp *http.Response, body []byte, n int, last []byte, token string) (string, error) {
-	d := p.paging
-	switch d.Type {
-	case "link_header":
-		link, err := linkTo(cmp.Or(d.Rel, "next"), resp.Header.Values("Link"))
-		if err != nil {
-			return "", p.src.fail(engine.Transient, "unexpected_answer", "the API may have changed", errors.New("the header Link cannot be followed: "+p.src.foreign(err.Error(), 200)), 0)
-		}
-		return p.follow(resp, link)
-	case "next_url":
-		if d.URLHeader != "" {
-			return p.follow(resp, resp.Header.Get(d.URLHeader))
-		}
-		link, err := p.linkIn(body)
-		if err != nil {
-			return "", err
-		}
-		return p.follow(resp, link)
-	case "token":
-		if d.TokenHeader != "" {
-			return unlessEnd(resp.Header.Get(d.TokenHeader)), nil
-		}
-		return p.tokenIn(body), nil
-	case "offset", "page":
-		return p.counted(body, n, token)
-	case "iterator":
-		return iterated(p.who, token), nil
-	case "last_record":
-		if last == nil {
-			return "", nil
-		}
-		if _, err := p.last.Read(last, 0); err != nil {
-			return "", p.src.fail(engine.Transient, "malformed_page", "", err, 0)
-		}
-		value := textOf(p.last.Spans[p.lastAt], last)
-		if value == "" {
-			return "", p.src.fail(engine.Permanent, "unexpected_answer", "the API may have changed", fmt.Errorf("the last record of the page has no %s", d.Token), 0)
-		}
-		return value, nil
-	}
-	return "", nil
+// pointer is where in a body the next page is named.
+type pointer struct {
+	p       *pager
+	slot    int       // of a plain path
+	several scan.Path // one that may lead to several values
+	plain   bool
 }
 
-// tokenIn is the page token in a body; the elements of a list with commas between.
-func (p *pager) tokenIn(body []byte) string {
-	if p.tokens.String() == "" {
-		return p.plainToken(body)
-	}
-	var parts []string
-	p.tokens.Select(body, func(start, end int) { parts = append(parts, plainText(body[start:end])) })
-	return unlessEnd(strings.Join(parts, ","))
+func (in *paths) pointer(p *pager, text string) pointer {
+	path := parsedPath(text)
+	_, plain := path.Steps()
+	return pointer{p, in.add(text), path, plain}
 }
 
-// plainToken is the page token, or the address, that a path without a filter leads to.
-func (p *pager) plainToken(body []byte) string {
-	sp := p.reader.Spans[p.token]
+// text is the page token, or the address, that a plain path leads to.
+func (w *pointer) text(body []byte) string {
+	sp := w.p.reader.Spans[w.slot]
 	if sp.Kind == scan.None {
 		return ""
 	}
 	return tokenText(body[sp.Start:sp.End])
-}
-
-// linkIn is the address in a body. A path with a filter may lead to several values;
-// they have to be the same, or there is no telling which one leads on.
-func (p *pager) linkIn(body []byte) (string, error) {
-	if p.tokens.String() == "" {
-		return p.plainToken(body), nil
-	}
-	var link string
-	several := false
-	p.tokens.Select(body, func(start, end int) {
-		text := tokenText(body[start:end])
-		several = several || link != "" && text != "" && text != link
-		link = cmp.Or(text, link)
-	})
-	if several {
-		return "", p.src.fail(engine.Transient, "unexpected_answer", "the API may have changed", fmt.Errorf("%s leads to several addresses", p.paging.URL), 0)
-	}
-	return link, nil
 }
 
 // textOf is the text of a value in a response, "" when there is none.

@@ -3,13 +3,25 @@ package rest
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
+
+// TestEachWayOfPagingIsKnown: the connector may write these, and no others are there.
+func TestEachWayOfPagingIsKnown(t *testing.T) {
+	field, _ := reflect.TypeFor[spec.Paging]().FieldByName("Type")
+	declared := strings.Split(field.Tag.Get("enum"), "|")
+	slices.Sort(declared)
+	if known := slices.Sorted(maps.Keys(ways)); !slices.Equal(known, declared) {
+		t.Errorf("known are %q, a connector may write %q", known, declared)
+	}
+}
 
 // TestPaging lists windows in all ways of paging: the requests that are made, as
 // path, query, headers and body, and where the listing ends.

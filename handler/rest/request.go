@@ -58,7 +58,7 @@ func (l *listing) request(ctx context.Context, sc *scope, token string) (*http.R
 	if kind != "" {
 		req.Header.Set("Content-Type", kind)
 	}
-	if body == nil && l.paging.Type == "iterator" {
+	if body == nil && l.pager.moves() {
 		// net/http sends a GET without a body once more when a connection ends
 		// before the answer: the provider would have moved on by two pages.
 		req.Body = io.NopCloser(strings.NewReader(""))
@@ -122,8 +122,8 @@ func placeAt(tree any, steps []scan.Step, path string, value any) (any, error) {
 
 // url is the address of a page.
 func (l *listing) url(sc *scope, token string) (*url.URL, error) {
-	if token != "" && l.pager.byURL() {
-		return l.src.followed(token)
+	if w, ok := l.pager.way.(addressed); ok && token != "" {
+		return w.address(token)
 	}
 	u := *l.src.base
 	if l.req.URL != "" {
@@ -161,7 +161,7 @@ func (l *listing) url(sc *scope, token string) (*url.URL, error) {
 	if token == l.pager.first() || !l.paging.Only {
 		add(l.req.Query)
 	}
-	if token != "" || l.paging.Type == "iterator" {
+	if token != "" || l.pager.moves() {
 		add(l.paging.Query)
 	}
 	if len(q) > 0 {

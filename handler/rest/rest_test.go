@@ -214,6 +214,12 @@ func FuzzNextLink(f *testing.F) {
 	})
 }
 
+// repaged has a source page in another way.
+func repaged(s *Source, paging spec.Paging) {
+	s.levels[0].paging = &paging
+	s.levels[0].pager = newPager(s.levels[0])
+}
+
 // request is the request of a source for a page.
 func request(t *testing.T, src *Source, token string) (*http.Request, error) {
 	sc := &scope{settings: src.opt.Settings, window: window}
@@ -244,7 +250,7 @@ func FuzzSameOrigin(f *testing.F) {
 			t.Fatal(err)
 		}
 		resp := &http.Response{Header: http.Header{"Link": {"<" + link + `>; rel="next"`}}, Request: first}
-		next, err := src.levels[0].pager.next(resp, nil, 0, nil, "")
+		next, err := src.levels[0].pager.way.next(&reply{resp: resp})
 		if err != nil || next == "" {
 			return
 		}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -145,14 +144,6 @@ func (s *scope) tree(x any) any {
 		return out
 	}
 	return x
-}
-
-// pageToken is {page.token}: a number where pages are counted.
-func pageToken(p *spec.Paging, token string) any {
-	if _, err := strconv.Atoi(token); err == nil && (p.Type == "offset" || p.Type == "page") {
-		return json.Number(token)
-	}
-	return token
 }
 
 func formatTime(t time.Time, format string) string {

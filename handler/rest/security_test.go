@@ -49,7 +49,7 @@ func TestNothingIsSentToAnotherOrigin(t *testing.T) {
 			w.Header().Set("Link", fmt.Sprintf(`<%s/events>; rel="next"`, to))
 			_, _ = io.WriteString(w, `{"data":[{"t":1}]}`)
 		})
-		s.s.Paging = spec.Paging{Type: "link_header"}
+		repaged(s, spec.Paging{Type: "link_header"})
 		page, err := s.Fetch(t.Context(), engine.Window{From: noon, To: noon}, "")
 		if err == nil && page.Next != "" { // it may be taken for a path of the provider's own
 			_, _ = s.Fetch(t.Context(), engine.Window{From: noon, To: noon}, page.Next)
@@ -200,7 +200,7 @@ func TestACredentialInAPageTokenIsNotStored(t *testing.T) {
 		w.Header().Set("Link", fmt.Sprintf(`<http://%s/base/v1/events?key=%s>; rel="next"`, r.Host, url.QueryEscape(secret)))
 		_, _ = io.WriteString(w, `{"data":[{"t":1}]}`)
 	})
-	s.s.Paging = spec.Paging{Type: "link_header"}
+	repaged(s, spec.Paging{Type: "link_header"})
 	page, err := s.Fetch(t.Context(), engine.Window{From: noon, To: noon}, "")
 	if err != nil || strings.Contains(page.Next, secret) {
 		t.Fatalf("page %+v, %v", page, err)

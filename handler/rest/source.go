@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/sluice-connectors/sluice/handler/decode"
@@ -136,6 +137,11 @@ func (r *Source) prepare(ctx context.Context, sc *scope) error {
 	return err
 }
 
+// moves reports whether the provider itself moves on with each request.
+func (r *Source) moves() bool {
+	return slices.ContainsFunc(r.levels, func(l *listing) bool { return l != nil && l.pager.moves() })
+}
+
 // single is a listing of one request that has no pages and no records.
 func (r *Source) single(req *spec.Request, rules []spec.Rule) *listing {
 	l := &listing{src: r, req: req, paging: &spec.Paging{Type: "none"}, resp: &spec.Response{}, success: &spec.Success{}, rules: rules, explode: &spec.Explode{}, records: "$", as: r.Connection, auth: r.auth}
@@ -201,7 +207,7 @@ func (l *listing) fetch(ctx context.Context, sc *scope, token string) (*engine.P
 		return nil, err
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		l.pager.unsure = false
+		l.pager.unsure(false)
 		return l.answered(resp, body, r.statusError(resp, body, token != l.pager.first() || l.inJob))
 	}
 	page, err := l.page(resp, body, token)
@@ -239,7 +245,7 @@ func (l *listing) exchange(ctx context.Context, sc *scope, token string) (*http.
 		if err := r.sendable(req); err != nil {
 			return nil, nil, err
 		}
-		l.pager.unsure = true
+		l.pager.unsure(true)
 		resp, err := r.client.Do(req)
 		if err != nil {
 			return nil, nil, l.ofItem(r.networkError(err))
