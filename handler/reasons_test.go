@@ -23,7 +23,7 @@ func TestEveryReasonIsExplained(t *testing.T) {
 		}
 	}
 	var source strings.Builder
-	for _, folder := range []string{"app", "cli", "engine", "rest", "decode", "logsingest", "logsquery", "dir", "azblob"} {
+	for _, folder := range []string{"app", "cli", "engine", "rest", "answer", "decode", "logsingest", "logsquery", "dir", "azblob"} {
 		files, err := filepath.Glob(filepath.Join(folder, "*.go"))
 		if err != nil {
 			t.Fatal(err)
@@ -52,9 +52,9 @@ func TestEveryReasonIsExplained(t *testing.T) {
 }
 
 var (
-	givesReason = regexp.MustCompile(`[rR]eason|\bfail\(|itemError\{|^\s*return "|^\s*(const )?\w+ += "`)
+	givesReason = regexp.MustCompile(`[rR]eason|\b[fF]ail\(|itemError\{|^\s*return "|^\s*(const )?\w+ += "`)
 	reasonCode  = regexp.MustCompile(`"([a-z]+(?:_[a-z]+)+)"`)
-	reasonWord  = regexp.MustCompile(`(?:[rR]eason\b[^"]*|\bfail\(engine\.\w+, )"([a-z]+)"`)
+	reasonWord  = regexp.MustCompile(`(?:[rR]eason\b[^"]*|\b[fF]ail\(engine\.\w+, )"([a-z]+)"`)
 	noReasons   = map[string]bool{"reason": true, "access_token": true, "api_token": true, "base_url": true}
 )
 

@@ -24,7 +24,7 @@ func newAuthenticator(r *Connection) authenticator {
 	switch a.Type {
 	case "basic":
 		user, password := r.setting(a.Username), r.setting(a.Password)
-		r.secrets.set(r.label+"basic", user+":"+password)
+		r.secrets.Set(r.label+"basic", user+":"+password)
 		return fixed(func(req *http.Request) error { req.SetBasicAuth(user, password); return nil })
 	case "digest":
 		return &digest{r: r}
@@ -34,7 +34,7 @@ func newAuthenticator(r *Connection) authenticator {
 			return nil
 		})
 	case "api_key":
-		r.secrets.set(r.label+"api_key", r.setting(a.Value)) // which may have several settings in it
+		r.secrets.Set(r.label+"api_key", r.setting(a.Value)) // which may have several settings in it
 		if a.Body != "" {                                    // goes in when the body is written
 			return none
 		}
@@ -66,7 +66,7 @@ func (r *Connection) putKey(req *http.Request, value string) error {
 		req.URL.RawQuery = q.Encode()
 	case a.Cookie != "":
 		if err := setCookie(req, a.Cookie, value); err != nil {
-			return r.fail(engine.Auth, "wrong_credentials", "check "+r.settingIn(a.Value, "what the login answers"), err, 0)
+			return r.fail(engine.Auth, "wrong_credentials", "check "+r.errs.SettingIn(a.Value, "what the login answers"), err, 0)
 		}
 	default:
 		req.Header.Set(a.Header, value)
@@ -139,7 +139,7 @@ func (t *tokenAuth) get(ctx context.Context) (string, error) {
 		life = time.Duration(t.r.c.Auth.Lifetime)
 	}
 	t.value, t.used, t.known, t.until = issued.value, false, false, t.r.opt.Now().Add(max(life-tokenMargin, life/2))
-	t.r.secrets.set(t.r.label+tokenName, t.value)
+	t.r.secrets.Set(t.r.label+tokenName, t.value)
 	return t.value, nil
 }
 

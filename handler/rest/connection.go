@@ -21,6 +21,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sluice-connectors/sluice/handler/answer"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/netguard"
 	"github.com/sluice-connectors/sluice/handler/sentinel"
@@ -58,6 +59,7 @@ type Connection struct {
 	tokens  *http.Client // sends requests for tokens, which are never sent on
 	dialer  *net.Dialer
 	secrets *secrets
+	errs    *answer.Errors
 	label   string // before the names of what becomes of credentials, to tell a step's own
 	auth    authenticator
 
@@ -75,13 +77,15 @@ func Open(c *spec.Connector, opt Options) (*Connection, error) {
 	if r.secrets, err = newSecrets(c, opt.Settings); err != nil {
 		return nil, err
 	}
+	r.errs = &answer.Errors{Connector: c, HostSetting: "base_url", Now: opt.Now, Cover: r.secrets}
 	base := opt.BaseURL
 	if base == "" {
-		base = r.setting(c.BaseURL)
+		base, r.errs.HostSetting = r.setting(c.BaseURL), r.errs.SettingIn(c.BaseURL, "base_url")
 	}
 	if r.base, err = netguard.ParseBase(base); err != nil {
 		return nil, fmt.Errorf("base_url of %s: %w", c.Name, err)
 	}
+	r.errs.Base = r.base
 	if err := r.openClient(); err != nil {
 		return nil, err
 	}
@@ -96,7 +100,7 @@ func (r *Connection) Origin() string { return r.base.Scheme + "://" + r.base.Hos
 func (r *Connection) as(a *spec.Auth, label string) *Connection {
 	c, opt := *r.c, r.opt
 	c.Auth, opt.Keep = *a, nil // what is kept is the connection's
-	return &Connection{c: &c, base: r.base, opt: opt, client: r.client, tokens: r.tokens, dialer: r.dialer, secrets: r.secrets, label: label + " "}
+	return &Connection{c: &c, base: r.base, opt: opt, client: r.client, tokens: r.tokens, dialer: r.dialer, secrets: r.secrets, errs: r.errs, label: label + " "}
 }
 
 // openClient makes the client that sends requests, with the certificate that it
@@ -108,7 +112,7 @@ func (r *Connection) openClient() error {
 		if r.c.Auth.Certificate != "" {
 			cert, err := tls.X509KeyPair([]byte(r.setting(r.c.Auth.Certificate)), []byte(r.setting(r.c.Auth.CertKey)))
 			if err != nil { // its text may quote the key
-				return fmt.Errorf("%s: the client certificate and its key are no pair of PEM texts; check %s", r.c.Name, r.secretSettings())
+				return fmt.Errorf("%s: the client certificate and its key are no pair of PEM texts; check %s", r.c.Name, r.errs.SecretSettings())
 			}
 			t.TLSClientConfig = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
 		}

@@ -63,16 +63,3 @@ func FuzzAnswer(f *testing.F) {
 		}
 	})
 }
-
-// FuzzRetryAfter: no header makes a wait negative, or longer than a day.
-func FuzzRetryAfter(f *testing.F) {
-	for _, s := range []string{"", "30", "1.5", "-1", "NaN", "Inf", "1e300", "Sun, 22 Nov 2026 12:00:30 GMT", "Mon, 01 Jan 0001 00:00:00 GMT", "soon"} {
-		f.Add(s, s)
-	}
-	f.Fuzz(func(t *testing.T, after, reset string) {
-		h := http.Header{"Retry-After": {after}, "X-Ratelimit-Reset": {reset}, "X-Ratelimit-Limit": {reset}, "X-Ratelimit-Remaining": {after}}
-		if d := retryAfter(h, noon); d < 0 || d > maxWait+time.Second {
-			t.Errorf("Retry-After %q, reset %q: %s", after, reset, d)
-		}
-	})
-}

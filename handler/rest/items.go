@@ -308,12 +308,12 @@ func (r *Source) again(sc *scope, level int, item []byte, token string) string {
 	if err != nil { // the record is no JSON
 		return ""
 	}
-	return r.secrets.mask(string(text))
+	return r.secrets.Mask(string(text))
 }
 
 // Refetch implements engine.Refetcher.
 func (r *Source) Refetch(ctx context.Context, what, token string) (*engine.Page, error) {
-	what, err := r.secrets.unmask(what)
+	what, err := r.secrets.Unmask(what)
 	if err != nil {
 		return nil, err
 	}

@@ -39,7 +39,7 @@ func newJob(r *Source, d *spec.Job, list *listing) *job {
 // parts are loaded.
 func (j *job) step(ctx context.Context, sc *scope, place []frame) (*engine.Page, error) {
 	f := &place[0]
-	name, err := j.secrets.unmask(f.Token)
+	name, err := j.secrets.Unmask(f.Token)
 	switch {
 	case err != nil:
 		return nil, err
@@ -66,7 +66,7 @@ func (j *job) start(ctx context.Context, sc *scope) (*engine.Page, error) {
 	if err != nil {
 		return nil, j.unexpected(resp, err)
 	}
-	next := placeToken([]frame{{Token: j.secrets.mask(name), Since: j.opt.Now().Unix()}})
+	next := placeToken([]frame{{Token: j.secrets.Mask(name), Since: j.opt.Now().Unix()}})
 	return &engine.Page{Next: next, Commit: true}, nil
 }
 
@@ -82,7 +82,7 @@ func (j *job) ask(ctx context.Context, l *listing, sc *scope) (*http.Response, [
 		return nil, nil, err
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		_, err := l.answered(resp, body, j.statusError(resp, body, l != j.create))
+		_, err := l.answered(resp, body, j.errs.Status(resp, body, l != j.create))
 		if err == nil { // ignored by a rule
 			err = j.fail(engine.Permanent, "bad_request", "", fmt.Errorf("%s answered %d", j.base.Host, resp.StatusCode), 0)
 		}

@@ -34,7 +34,7 @@ func (r *Connection) sign(life time.Duration) (string, error) {
 	method := jwt.GetSigningMethod(a.Algorithm)
 	key, err := parseKey(a.Algorithm, r.setting(a.PrivateKey))
 	if err != nil {
-		return "", r.fail(engine.Auth, "wrong_credentials", "check "+r.secretSettings(), err, 0)
+		return "", r.fail(engine.Auth, "wrong_credentials", "check "+r.errs.SecretSettings(), err, 0)
 	}
 	now := r.opt.Now()
 	// A little earlier: their clock may be behind.
@@ -50,7 +50,7 @@ func (r *Connection) sign(life time.Duration) (string, error) {
 	}
 	signed, err := t.SignedString(key)
 	if err != nil {
-		return "", r.fail(engine.Auth, "wrong_credentials", "check "+r.secretSettings(), errors.New("the private key does not fit the algorithm "+a.Algorithm), 0)
+		return "", r.fail(engine.Auth, "wrong_credentials", "check "+r.errs.SecretSettings(), errors.New("the private key does not fit the algorithm "+a.Algorithm), 0)
 	}
 	return signed, nil
 }

@@ -31,11 +31,11 @@ func (r *Connection) login(ctx context.Context) (token, error) {
 		return token{}, err
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return token{}, r.noToken(resp, body, r.hostSetting(), r.answer("the login", resp, body))
+		return token{}, r.noToken(resp, body, r.errs.HostSetting, r.errs.Says("the login", resp, body))
 	}
 	t, err := pickToken(d, resp, body)
 	if err != nil { // the body may hold a part of a credential: say nothing of it
-		return token{}, r.noToken(resp, body, r.hostSetting(), err)
+		return token{}, r.noToken(resp, body, r.errs.HostSetting, err)
 	}
 	return t, nil
 }

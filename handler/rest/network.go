@@ -2,22 +2,15 @@ package rest
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"syscall"
 	"time"
 
+	"github.com/sluice-connectors/sluice/handler/answer"
 	"github.com/sluice-connectors/sluice/handler/netguard"
 )
-
-// privateAddress is the error of a connection to where no provider is.
-type privateAddress struct{ ip netip.Addr }
-
-func (e *privateAddress) Error() string {
-	return fmt.Sprintf("its name leads to %s, which is not on the internet", e.ip)
-}
 
 // guardedTransport connects to public addresses only. The address is looked at
 // when the connection is made, so that a name that is looked up once more in
@@ -47,14 +40,14 @@ func (r *Connection) checkAddress(ip netip.Addr) error {
 	literal, err := netip.ParseAddr(host)
 	switch {
 	case ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified():
-		return &privateAddress{ip}
+		return &answer.PrivateAddress{IP: ip}
 	case ip.IsLoopback():
 		if !netguard.Loopback(host) {
-			return &privateAddress{ip}
+			return &answer.PrivateAddress{IP: ip}
 		}
 	case ip.IsPrivate() || sharedSpace.Contains(ip):
 		if !r.opt.PrivateNetwork && (err != nil || literal.Unmap() != ip) {
-			return &privateAddress{ip}
+			return &answer.PrivateAddress{IP: ip}
 		}
 	}
 	return nil

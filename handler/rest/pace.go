@@ -2,12 +2,10 @@ package rest
 
 import (
 	"errors"
-	"math"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
+	"github.com/sluice-connectors/sluice/handler/answer"
 	"github.com/sluice-connectors/sluice/handler/engine"
 )
 
@@ -29,9 +27,9 @@ func (r *Connection) takeTurn() error {
 // pace holds requests back once our share of the rate limit is used up; where
 // answers do not tell the limit, once all of it is.
 func (r *Connection) pace(h http.Header) {
-	limit, limited := count(h, "Limit")
-	left, ok := count(h, "Remaining")
-	wait := untilReset(h, r.opt.Now())
+	limit, limited := answer.Count(h, "Limit")
+	left, ok := answer.Count(h, "Remaining")
+	wait := answer.UntilReset(h, r.opt.Now())
 	switch {
 	case !ok || wait == 0:
 		return
@@ -43,89 +41,4 @@ func (r *Connection) pace(h http.Header) {
 	if until := r.opt.Now().Add(wait); until.After(r.notBefore) {
 		r.notBefore = until
 	}
-}
-
-// count reads a number of requests; a negative one stands for no limit.
-func count(h http.Header, what string) (float64, bool) {
-	n, err := strconv.ParseFloat(rateHeader(h, what), 64)
-	return n, err == nil && n >= 0 && !math.IsInf(n, 0)
-}
-
-// rateHeader reads a rate-limit header in the spellings that are in use.
-func rateHeader(h http.Header, what string) string {
-	for _, prefix := range []string{"X-Rate-Limit-", "X-Ratelimit-", "Ratelimit-"} {
-		if v := strings.TrimSpace(h.Get(prefix + what)); v != "" {
-			return v
-		}
-	}
-	return ""
-}
-
-const (
-	// maxWait is the longest wait that is believed in where an answer asks for it.
-	maxWait = 24 * time.Hour
-	// maxReset is the longest wait for a limit to be reset: then it is asked once,
-	// and the answer says whether it has to be longer.
-	maxReset = time.Hour
-	// farReset is when a reset is too far off to be meant, or read rightly.
-	farReset = 25 * time.Hour
-)
-
-// retryAfter is how long an answer asks to wait: Retry-After, or the time at which
-// the rate limit is reset. 0: it does not say.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	if d, ok := waitIn(h.Get("Retry-After"), now); ok {
-		return min(d, maxWait)
-	}
-	if d, ok := waitIn(rateHeader(h, "RetryAfter"), now); ok { // CrowdStrike
-		return min(d, maxWait)
-	}
-	return untilReset(h, now)
-}
-
-// untilReset is how long to wait for …-Reset, 0 when it says nothing that can be meant.
-func untilReset(h http.Header, now time.Time) time.Duration {
-	d, ok := waitIn(rateHeader(h, "Reset"), now)
-	if !ok || d > farReset {
-		return 0
-	}
-	return min(d, maxReset)
-}
-
-// waitIn reads how long to wait: seconds from now, or until a time since 1970 in
-// seconds, milliseconds, microseconds or nanoseconds, or until a date.
-func waitIn(text string, now time.Time) (time.Duration, bool) {
-	text = strings.TrimSpace(text)
-	n, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		return untilDate(text, now)
-	}
-	switch {
-	case !(n >= 0): // NaN too
-		return 0, false
-	case n < 1e8: // three years
-		return time.Duration(n * float64(time.Second)), true
-	case n < 1e11: // the year 5138
-	case n < 1e14:
-		n /= 1e3
-	case n < 1e17:
-		n /= 1e6
-	default:
-		n = min(n/1e9, 1e11)
-	}
-	return untilTime(time.Unix(int64(n), 0), now), true
-}
-
-func untilDate(text string, now time.Time) (time.Duration, bool) {
-	for _, layout := range []string{http.TimeFormat, time.RFC3339, time.RFC1123, time.RFC1123Z, time.RFC850, time.ANSIC} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return untilTime(t, now), true
-		}
-	}
-	return 0, false
-}
-
-// untilTime is how long to wait for t to be over; headers have whole seconds.
-func untilTime(t, now time.Time) time.Duration {
-	return min(max(t.Sub(now), 0), math.MaxInt64-time.Second) + time.Second
 }

@@ -69,7 +69,7 @@ func (l *listing) unfit(err error, body []byte) error {
 		return r.tooLarge()
 	case errors.As(err, &shape):
 		return r.fail(engine.Transient, "wrong_shape", "the API may have changed, or it says in this way that something is wrong; the position stays",
-			fmt.Errorf("the response is not as declared: %s%s", r.foreign(shape.Error(), 300), r.after(body)), 0)
+			fmt.Errorf("the response is not as declared: %s%s", r.foreign(shape.Error(), 300), r.errs.After(body)), 0)
 	}
 	return r.fail(engine.Transient, "malformed_page", "", errors.New(r.foreign(err.Error(), 200)), 0)
 }

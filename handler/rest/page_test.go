@@ -13,9 +13,9 @@ import (
 	"github.com/sluice-connectors/sluice/handler/engine"
 )
 
-// answer is what a stream makes of one answer: its records and what is bad, or the
+// made is what a stream makes of one answer: its records and what is bad, or the
 // reason and text of the error.
-func answer(t *testing.T, stream string, h http.HandlerFunc) string {
+func made(t *testing.T, stream string, h http.HandlerFunc) string {
 	t.Helper()
 	a := newAPI(t, map[string]any{"GET /x": (func(http.ResponseWriter, *http.Request))(h)})
 	src := a.open(t, declared(t, "", "request: {path: /x}\n"+stream+windowed))
@@ -97,7 +97,7 @@ func TestWhatIsDeclaredIsDemanded(t *testing.T) {
 		{"records: $\nresponse: {format: csv}", "", "!empty_answer: empty body"},
 		{"records: $\nresponse: {format: csv}", "id,a\n1,x\n2,\"y\"z\n", `[{"id":"1","a":"x"}]` + "\nbad 2,\"y\"z"},
 	} {
-		matched(t, x.stream+" of "+x.body, answer(t, x.stream, body(x.body)), x.want)
+		matched(t, x.stream+" of "+x.body, made(t, x.stream, body(x.body)), x.want)
 	}
 }
 
@@ -118,7 +118,7 @@ func TestARecordThatCannotBeReadStandsAlone(t *testing.T) {
 		{"records: $.r\nresponse: {columns: $.c}", `{"r":[[1],["` + "\x01" + `"]],"c":["a"]}`, `[{"a":1}]` + "\nbad [\"\x01\"]"},
 		{"records: $.r\nresponse: {unwrap: json}", `{"r":["{\"a\":1}","` + "\x01" + `"]}`, `[{"a":1}]` + "\nbad \"\x01\""},
 	} {
-		matched(t, x.stream+" of "+x.body, answer(t, x.stream, body(x.body)), x.want)
+		matched(t, x.stream+" of "+x.body, made(t, x.stream, body(x.body)), x.want)
 	}
 	a := newAPI(t, map[string]any{"GET /list": `["a",` + bad + `,"c"]`, "GET /x/a": `[1]`, "GET /x/c": `[` + bad + `,3]`})
 	c := declared(t, "", "request: {path: /list}\nrecords: $\nsteps: [{request: {path: \"/x/{item}\"}, records: $, join: d}]"+windowed)
@@ -180,7 +180,7 @@ func TestBodies(t *testing.T) {
 		"a page for people":     {"", written("Content-Type", "text/html", "<p>Sign in"), "!not_json: text/html"},
 		"one that is packed":    {"", body("\ufeff<!DOCTYPE html>"), "!not_json: no JSON"},
 	} {
-		matched(t, what, answer(t, "records: $.items"+x.stream, x.h), x.want)
+		matched(t, what, made(t, "records: $.items"+x.stream, x.h), x.want)
 	}
 }
 
@@ -189,7 +189,7 @@ func TestBodies(t *testing.T) {
 func TestWhatRecordsBecomeIsBounded(t *testing.T) {
 	long := strings.Repeat("x", 1<<20)
 	text := `[{"long":"` + long + `","n":[` + strings.Repeat("1,", 100) + `1]}]`
-	matched(t, "explode", answer(t, "records: $\nexplode: {at: n}", body(text)), "!page_too_large: more than 64 MiB")
+	matched(t, "explode", made(t, "records: $\nexplode: {at: n}", body(text)), "!page_too_large: more than 64 MiB")
 	page := &engine.Page{Records: []byte("[" + strings.Repeat("1,", 100) + "1]")}
 	if err := join([]byte(`{"long":"`+long+`"}`), "detail", page, &decode.Growth{}); !errors.Is(err, decode.ErrTooLarge) {
 		t.Error(err)

@@ -170,7 +170,7 @@ func (p *pager) unsure(is bool) {
 
 // lead says in a page what follows it.
 func (p *pager) lead(page *engine.Page, token, next string, stop bool) {
-	mask := p.src.secrets.mask
+	mask := p.src.secrets.Mask
 	if !stop {
 		page.Next = mask(next)
 	}

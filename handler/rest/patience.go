@@ -3,10 +3,11 @@ package rest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/sluice-connectors/sluice/handler/answer"
 )
 
 // How long is waited for a provider. A call that is over no limit ends with the run.
@@ -24,18 +25,10 @@ type patient struct {
 	head, idle time.Duration
 }
 
-// silence is the error of a call that was ended.
-type silence struct {
-	long time.Duration
-	when string
-}
-
-func (e *silence) Error() string { return fmt.Sprintf("nothing came for %s %s", e.long, e.when) }
-
 // RoundTrip implements http.RoundTripper.
 func (p *patient) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
-	head := time.AfterFunc(p.head, func() { cancel(&silence{p.head, "after the request"}) })
+	head := time.AfterFunc(p.head, func() { cancel(&answer.Silence{Long: p.head, When: "after the request"}) })
 	resp, err := p.next.RoundTrip(req.WithContext(ctx))
 	if !head.Stop() && err == nil {
 		resp.Body.Close()
@@ -48,13 +41,13 @@ func (p *patient) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp.Request = req
 	resp.Body = &patientBody{ReadCloser: resp.Body, ctx: ctx, cancel: cancel, idle: p.idle,
-		timer: time.AfterFunc(p.idle, func() { cancel(&silence{p.idle, "in the middle of the answer"}) })}
+		timer: time.AfterFunc(p.idle, func() { cancel(&answer.Silence{Long: p.idle, When: "in the middle of the answer"}) })}
 	return resp, nil
 }
 
 // orSilence is why a call has ended: err, or that it was ended here.
 func orSilence(ctx context.Context, err error) error {
-	if s := new(silence); errors.As(context.Cause(ctx), &s) {
+	if s := new(answer.Silence); errors.As(context.Cause(ctx), &s) {
 		return s
 	}
 	return err

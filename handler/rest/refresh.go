@@ -77,13 +77,13 @@ func (o *oauth) loadRefresh(ctx context.Context) error {
 		return o.fail(engine.Auth, "not_logged_in", "run sluice login, once", errors.New("nobody has logged in"), 0)
 	}
 	o.refresh = given
-	o.secrets.set("refresh_token", given)
+	o.secrets.Set("refresh_token", given)
 	return nil
 }
 
 func (o *oauth) saveRefresh(ctx context.Context, value string) error {
 	o.refresh = value
-	o.secrets.set("refresh_token", value)
+	o.secrets.Set("refresh_token", value)
 	if o.opt.Keep == nil {
 		return nil
 	}

@@ -35,11 +35,11 @@ func (l *listing) answered(resp *http.Response, body []byte, usual error) (*engi
 	case "retry":
 		return nil, r.fail(engine.Transient, "provider_error", "", cause, 0)
 	case "throttled":
-		return nil, r.throttled(resp, cause)
+		return nil, r.errs.Throttled(resp, cause)
 	case "new_token":
 		l.auth.refused(resp)
 		if l.renewed { // for nothing, it seems
-			return nil, r.fail(engine.Auth, "wrong_credentials", "check "+r.secretSettings()+": it may be wrong, expired or revoked", cause, 0)
+			return nil, r.errs.WrongCredentials(cause)
 		}
 		l.renewed = true
 		return nil, r.fail(engine.Transient, "token_refused", "", cause, 0)
@@ -69,13 +69,5 @@ func (l *listing) brokenOff(resp *http.Response, content *decode.Body) error {
 	if scan.Valid(last) || l.rule(resp, last) == nil {
 		return nil
 	}
-	return &hiddenError{fmt.Errorf("its lines end with %s", l.src.snippet(last))}
-}
-
-// after is the beginning of a body, behind a colon.
-func (r *Connection) after(body []byte) string {
-	if text := r.snippet(body); text != "" {
-		return ": " + text
-	}
-	return ""
+	return &hiddenError{fmt.Errorf("its lines end with %s", l.src.errs.Snippet(last))}
 }

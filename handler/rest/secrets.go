@@ -29,7 +29,7 @@ func newSecrets(c *spec.Connector, settings map[string]string) (*secrets, error)
 	s, all := &secrets{}, ""
 	for _, name := range c.Secrets() {
 		if v := settings[name]; v != "" {
-			s.set(name, v)
+			s.Set(name, v)
 			all += name + "\x00" + v + "\x00"
 		}
 	}
@@ -51,8 +51,8 @@ type trace struct {
 // shortest is the length below which a credential cannot be told from other text.
 const shortest = 4
 
-// set makes a credential known, or what has become of it.
-func (s *secrets) set(name, value string) {
+// Set makes a credential known, or what has become of it.
+func (s *secrets) Set(name, value string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if i := slices.Index(s.names, name); i >= 0 {
@@ -123,18 +123,18 @@ func (s *secrets) find(text string) []span {
 	return found
 }
 
-// redact replaces credentials in a text, whatever encoding they are in.
-func (s *secrets) redact(text string) string { return cover(text, s.find(text)) }
+// Redact replaces credentials in a text, whatever encoding they are in.
+func (s *secrets) Redact(text string) string { return cover(text, s.find(text)) }
 
-// begin is the beginning of a text, redacted: no more of it is read than a person
+// Begin is the beginning of a text, redacted: no more of it is read than a person
 // would. It is cut afterwards, so that no part of a credential is left at the end.
-func (s *secrets) begin(text string) string {
+func (s *secrets) Begin(text string) string {
 	const read = 8 << 10
 	s.mu.RLock()
 	edge := s.longest * 12 // what an encoding makes of a byte, such as %255C%2575
 	s.mu.RUnlock()
 	if len(text) <= read+edge {
-		return s.redact(text)
+		return s.Redact(text)
 	}
 	found, to := s.find(text[:read+edge]), read
 	for i, f := range found {
@@ -170,17 +170,17 @@ func cover(text string, parts []span) string {
 // pass for what was sealed here.
 const mark = "\x01"
 
-// mask is a page token as it is stored: the same for the same token, as a listing
+// Mask is a page token as it is stored: the same for the same token, as a listing
 // that goes round in circles has to be noticed.
-func (s *secrets) mask(token string) string {
+func (s *secrets) Mask(token string) string {
 	if !strings.Contains(token, mark) && len(s.find(token)) == 0 {
 		return token
 	}
 	return mark + base64.RawURLEncoding.EncodeToString(s.sealing().seal(token))
 }
 
-// unmask is a page token as the provider has named it.
-func (s *secrets) unmask(token string) (string, error) {
+// Unmask is a page token as the provider has named it.
+func (s *secrets) Unmask(token string) (string, error) {
 	if !strings.Contains(token, mark) {
 		return token, nil
 	}

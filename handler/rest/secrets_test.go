@@ -119,10 +119,10 @@ func TestNoEncodingHidesACredential(t *testing.T) {
 	for range 100 {
 		credential := strings.TrimSpace(text(8 + random.IntN(40)))
 		s := &secrets{}
-		s.set("key", credential)
+		s.Set("key", credential)
 		for name, encode := range everyEncoding {
 			before, after := around(random.IntN(9)), around(random.IntN(9))
-			got := s.redact(before + encode(credential) + after)
+			got := s.Redact(before + encode(credential) + after)
 			if leaks(got, credential) || !strings.HasPrefix(got, before) || !strings.HasSuffix(got, after) || len(got) > len(before)+len(after)+40 {
 				t.Fatalf("%s: %q between %q and %q becomes %q", name, credential, before, after, got)
 			}
@@ -132,10 +132,10 @@ func TestNoEncodingHidesACredential(t *testing.T) {
 
 func TestTextsWithoutCredentialsStay(t *testing.T) {
 	s := &secrets{}
-	s.set("key", "correct horse")
-	s.set("short", "abc")
+	s.Set("key", "correct horse")
+	s.Set("short", "abc")
 	for _, text := range []string{"", "abc", `{"a":"\u0041%41&amp;","b":"correct  horse"}`, strings.Repeat("%25", 3000), strings.Repeat(`\\u005c`, 3000), "\\", "%", "%4", `\u00`, `\ud800\u0041`, "&", "&#;", "Y29y"} {
-		if got := s.redact(text); got != text {
+		if got := s.Redact(text); got != text {
 			t.Errorf("%q becomes %q", text, got)
 		}
 	}
@@ -146,14 +146,14 @@ func TestTheLinesOfAKey(t *testing.T) {
 	text, _ := pemKey(t, "RSA")
 	for _, key := range []string{text, strings.ReplaceAll(text, "\n", `\n`), strings.ReplaceAll(text, "\n", "\r\n")} {
 		s := &secrets{}
-		s.set("key", key)
+		s.Set("key", key)
 		for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
-			got := s.redact("before " + line + " after")
+			got := s.Redact("before " + line + " after")
 			if is := got == "before *** after"; is == strings.HasPrefix(line, "-----") && len(line) > 16 {
 				t.Errorf("%q", got)
 			}
 		}
-		if got := s.redact(quoted(text)); len(got) > 10 && leaks(got, text) {
+		if got := s.Redact(quoted(text)); len(got) > 10 && leaks(got, text) {
 			t.Errorf("%q", got)
 		}
 	}
@@ -166,8 +166,8 @@ func TestNothingIsCutBeforeItIsRedacted(t *testing.T) {
 		text := encode(key)
 		for at := 8<<10 - 3*len(text)/2; at < 8<<10+8; at += len(text)/4 + 1 {
 			s := &secrets{}
-			s.set("key", key)
-			if got := s.begin(strings.Repeat("x", at) + " " + text + strings.Repeat(" y", 6<<10)); leaks(got, key) {
+			s.Set("key", key)
+			if got := s.Begin(strings.Repeat("x", at) + " " + text + strings.Repeat(" y", 6<<10)); leaks(got, key) {
 				t.Fatalf("at %d: …%q", at, got[max(0, at-10):])
 			}
 		}
@@ -195,28 +195,28 @@ func TestTokensWithCredentialsAreSealed(t *testing.T) {
 	const key = `k+/="odd & long`
 	here, there := sealed(t, map[string]string{"key": key}), sealed(t, map[string]string{"key": key})
 	rotated, open := sealed(t, map[string]string{"key": "another key"}), sealed(t, nil)
-	open.set(tokenName, key)
+	open.Set(tokenName, key)
 	for name, encode := range everyEncoding {
 		token := "/events?after=1&key=" + encode(key)
 		for _, s := range []*secrets{here, open} {
-			stored := s.mask(token)
-			if leaks(stored, key) || stored != s.mask(token) || stored == s.mask(token+"x") {
+			stored := s.Mask(token)
+			if leaks(stored, key) || stored != s.Mask(token) || stored == s.Mask(token+"x") {
 				t.Errorf("%s: %q is kept as %q", name, token, stored)
 			}
-			if got, err := s.unmask(stored); got != token || err != nil {
+			if got, err := s.Unmask(stored); got != token || err != nil {
 				t.Errorf("%s: %q becomes %q, %v", name, token, got, err)
 			}
 		}
-		if got, err := there.unmask(here.mask(token)); got != token || err != nil {
+		if got, err := there.Unmask(here.Mask(token)); got != token || err != nil {
 			t.Errorf("%s: another process opens %q, %v", name, got, err)
 		}
 		for _, s := range []*secrets{rotated, sealed(t, nil)} {
-			if got, err := s.unmask(here.mask(token)); got != "" || !errors.Is(err, engine.ErrTokenExpired) {
+			if got, err := s.Unmask(here.Mask(token)); got != "" || !errors.Is(err, engine.ErrTokenExpired) {
 				t.Errorf("%s: without the credentials %q, %v", name, got, err)
 			}
 		}
 	}
-	if got := here.mask("/plain?a=b"); got != "/plain?a=b" {
+	if got := here.Mask("/plain?a=b"); got != "/plain?a=b" {
 		t.Errorf("a plain token is kept as %q", got)
 	}
 }
@@ -225,14 +225,14 @@ func TestTokensWithCredentialsAreSealed(t *testing.T) {
 // that was stored, nor one that was stored before tokens were sealed.
 func TestNoTokenPullsACredentialOut(t *testing.T) {
 	s := sealed(t, map[string]string{"key": secret})
-	forged := []string{"\x01key\x01", "/a?x=\x01key\x01", "\x01?key\x01", "\x01", "\x01\x01", "\x01" + base64.RawURLEncoding.EncodeToString(make([]byte, 60)), s.mask("has " + secret)}
+	forged := []string{"\x01key\x01", "/a?x=\x01key\x01", "\x01?key\x01", "\x01", "\x01\x01", "\x01" + base64.RawURLEncoding.EncodeToString(make([]byte, 60)), s.Mask("has " + secret)}
 	for _, token := range forged {
-		if got, err := s.unmask(s.mask(token)); got != token || err != nil {
+		if got, err := s.Unmask(s.Mask(token)); got != token || err != nil {
 			t.Errorf("%q becomes %q, %v", token, got, err)
 		}
 	}
 	for _, token := range forged[:6] {
-		if got, err := s.unmask(token); got != "" || !errors.Is(err, engine.ErrTokenExpired) {
+		if got, err := s.Unmask(token); got != "" || !errors.Is(err, engine.ErrTokenExpired) {
 			t.Errorf("%q of an old checkpoint becomes %q, %v", token, got, err)
 		}
 	}
@@ -260,9 +260,9 @@ func FuzzRedact(f *testing.F) {
 			return
 		}
 		s := &secrets{}
-		s.set("key", credential)
+		s.Set("key", credential)
 		text := everyEncoding[names[uint(how)%uint(len(names))]](credential)
-		if got := s.redact(before + "\n" + text + "\n" + after); strings.Contains(got, "\n"+text+"\n") {
+		if got := s.Redact(before + "\n" + text + "\n" + after); strings.Contains(got, "\n"+text+"\n") {
 			t.Errorf("%q in %q", credential, got)
 		}
 	})
@@ -270,11 +270,11 @@ func FuzzRedact(f *testing.F) {
 
 func BenchmarkMask(b *testing.B) {
 	s := &secrets{}
-	s.set("key", "tok-0123456789abcdef0123456789")
+	s.Set("key", "tok-0123456789abcdef0123456789")
 	token := "/api/v1/logs?limit=1000&sortOrder=ASCENDING&since=2026-11-22T00%3A00%3A00Z&after=1795348860000_1"
 	b.ReportAllocs()
 	for b.Loop() {
-		s.mask(token)
+		s.Mask(token)
 	}
 }
 

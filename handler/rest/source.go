@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sluice-connectors/sluice/handler/answer"
 	"github.com/sluice-connectors/sluice/handler/decode"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/scan"
@@ -131,7 +132,7 @@ func (r *Source) prepare(ctx context.Context, sc *scope) error {
 	l := r.single(&r.s.Prepare.Request, r.s.Prepare.Errors)
 	resp, body, err := l.exchange(ctx, sc, "")
 	if err == nil && (resp.StatusCode < 200 || resp.StatusCode > 299) {
-		_, err = l.answered(resp, body, r.statusError(resp, body, false))
+		_, err = l.answered(resp, body, r.errs.Status(resp, body, false))
 	}
 	r.prepared = err == nil
 	return err
@@ -188,7 +189,7 @@ type listing struct {
 // fetch gets the page that token names.
 func (l *listing) fetch(ctx context.Context, sc *scope, token string) (*engine.Page, error) {
 	r := l.src
-	token, err := r.secrets.unmask(token)
+	token, err := r.secrets.Unmask(token)
 	if err != nil {
 		return nil, err
 	}
@@ -208,14 +209,14 @@ func (l *listing) fetch(ctx context.Context, sc *scope, token string) (*engine.P
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		l.pager.unsure(false)
-		return l.answered(resp, body, r.statusError(resp, body, token != l.pager.first() || l.inJob))
+		return l.answered(resp, body, r.errs.Status(resp, body, token != l.pager.first() || l.inJob))
 	}
 	page, err := l.page(resp, body, token)
 	if hidden := new(hiddenError); errors.As(err, &hidden) {
-		return l.answered(resp, body, r.hidden(resp, body, hidden))
+		return l.answered(resp, body, r.errs.Hidden(resp, body, hidden))
 	}
 	if err != nil {
-		return nil, &engine.Unread{Err: l.ofContent(err), Body: func() []byte { return []byte(r.secrets.redact(string(body))) }}
+		return nil, &engine.Unread{Err: l.ofContent(err), Body: func() []byte { return []byte(r.secrets.Redact(string(body))) }}
 	}
 	l.renewed = false
 	return page, nil
@@ -270,7 +271,7 @@ func (l *listing) refused(resp *http.Response, body []byte) bool {
 	case http.StatusUnauthorized:
 		return l.src.sameOrigin(resp.Request.URL) && l.auth.refused(resp)
 	case http.StatusForbidden: // which some say when they are asked too often
-		return l.src.sameOrigin(resp.Request.URL) && !tooOften(resp, body) && l.auth.refused(resp)
+		return l.src.sameOrigin(resp.Request.URL) && !answer.TooOften(resp, body) && l.auth.refused(resp)
 	}
 	return false
 }
@@ -326,7 +327,7 @@ func (l *listing) decode(resp *http.Response, body []byte) (*decode.Body, error)
 		return &decode.Body{}, nil
 	case blank:
 		return nil, r.fail(engine.Transient, "empty_answer", "if it means that there is nothing, the stream of the connector has to say so: empty: $", fmt.Errorf("%s answered %d with an empty body", r.base.Host, resp.StatusCode), 0)
-	case isHTML(kind, text):
+	case answer.IsHTML(kind, text):
 		return nil, l.foreign(kind)
 	}
 	content, err := decode.Records(opt, text)
@@ -375,12 +376,6 @@ func isJSON(c *decode.Body) bool {
 		return true
 	}
 	return scan.Valid(c.JSON) || c.Lines && bytes.Contains(c.JSON, []byte("\n{"))
-}
-
-// isHTML reports whether a page for people has come instead of data.
-func isHTML(kind string, body []byte) bool {
-	start := bytes.ToLower(bytes.TrimLeft(body[:min(len(body), 200)], " \t\r\n"))
-	return bytes.HasPrefix(start, []byte("<")) && (strings.HasPrefix(kind, "text/html") || bytes.HasPrefix(start, []byte("<!doctype html")) || bytes.HasPrefix(start, []byte("<html")))
 }
 
 func (r *Source) tooLarge() error {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluice-connectors/sluice/handler/answer"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/netguard"
 )
@@ -37,9 +38,9 @@ type endpoint struct {
 // endpoint is where the connector's tokens are issued: below base_url, or at an
 // address of its own.
 func (r *Connection) endpoint() (*endpoint, error) {
-	text, setting := r.setting(r.c.Auth.TokenURL), r.settingIn(r.c.Auth.TokenURL, "token_url")
+	text, setting := r.setting(r.c.Auth.TokenURL), r.errs.SettingIn(r.c.Auth.TokenURL, "token_url")
 	if strings.HasPrefix(text, "/") {
-		text, setting = r.base.String()+text, "token_url, and "+r.hostSetting()
+		text, setting = r.base.String()+text, "token_url, and "+r.errs.HostSetting
 	}
 	u, err := netguard.ParseEndpoint(text)
 	if err != nil {
@@ -73,7 +74,7 @@ func (r *Connection) askToken(ctx context.Context, at *endpoint, id, secret stri
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, at.String(), strings.NewReader(form.Encode()))
 	if err != nil {
-		return grant{}, r.fail(engine.Permanent, "bad_request", "check token_url", r.scrub(err), 0)
+		return grant{}, r.fail(engine.Permanent, "bad_request", "check token_url", r.errs.Scrub(err), 0)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")
@@ -86,12 +87,12 @@ func (r *Connection) askToken(ctx context.Context, at *endpoint, id, secret stri
 	}
 	resp, err := r.tokens.Do(req)
 	if err != nil {
-		return grant{}, r.unreachable(at.Host, at.setting, err)
+		return grant{}, r.errs.Unreachable(at.Host, at.setting, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxTokenBody))
 	if err != nil {
-		return grant{}, r.unreachable(at.Host, at.setting, err)
+		return grant{}, r.errs.Unreachable(at.Host, at.setting, err)
 	}
 	return r.granted(at, resp, body)
 }
@@ -102,8 +103,8 @@ const maxTokenBody = 1 << 20
 // granted reads the answer of a token endpoint (RFC 6749, section 5).
 func (r *Connection) granted(at *endpoint, resp *http.Response, body []byte) (g grant, err error) {
 	who := "the token endpoint " + at.Host
-	if resp.StatusCode < 200 || resp.StatusCode > 299 || isHTML(resp.Header.Get("Content-Type"), body) {
-		return g, r.noToken(resp, body, at.setting, r.answer(who, resp, body))
+	if resp.StatusCode < 200 || resp.StatusCode > 299 || answer.IsHTML(resp.Header.Get("Content-Type"), body) {
+		return g, r.noToken(resp, body, at.setting, r.errs.Says(who, resp, body))
 	}
 	field := func(name string) string {
 		text, err := textAt("$."+name, body)
@@ -140,16 +141,16 @@ func lifeOf(text string) time.Duration {
 func (r *Connection) noToken(resp *http.Response, body []byte, setting string, cause error) error {
 	code := resp.StatusCode
 	switch {
-	case tooOften(resp, body):
-		return r.throttled(resp, cause)
+	case answer.TooOften(resp, body):
+		return r.errs.Throttled(resp, cause)
 	case code == http.StatusRequestTimeout || code >= 500:
 		return r.fail(engine.Transient, "provider_error", "", cause, 0)
-	case isHTML(resp.Header.Get("Content-Type"), body):
+	case answer.IsHTML(resp.Header.Get("Content-Type"), body):
 		return r.fail(engine.Transient, "not_json", "check "+setting+": a sign-in, maintenance or firewall page answers, which says nothing about the credentials", cause, 0)
 	case code >= 300 && code < 400:
 		return r.fail(engine.Permanent, "foreign_link", "nothing was sent there; check "+setting, fmt.Errorf("%w: it leads to %s", cause, r.foreign(cmp.Or(resp.Header.Get("Location"), "nowhere"), 200)), 0)
 	case code == http.StatusNotFound, code == http.StatusMethodNotAllowed, code == http.StatusGone:
 		return r.fail(engine.Permanent, "not_found", "check "+setting, cause, 0)
 	}
-	return r.fail(engine.Auth, "wrong_credentials", "check "+r.secretSettings()+": it may be wrong, expired or revoked", cause, 0)
+	return r.errs.WrongCredentials(cause)
 }

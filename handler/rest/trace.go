@@ -21,9 +21,9 @@ func (t *traced) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	began := time.Now()
 	resp, err := t.next.RoundTrip(req)
-	line := []any{"connection", t.r.opt.Name, "method", req.Method, "url", t.r.secrets.redact(req.URL.String()), "ms", time.Since(began).Milliseconds()}
+	line := []any{"connection", t.r.opt.Name, "method", req.Method, "url", t.r.secrets.Redact(req.URL.String()), "ms", time.Since(began).Milliseconds()}
 	if err != nil {
-		line = append(line, "error", t.r.scrub(err))
+		line = append(line, "error", t.r.errs.Scrub(err))
 	} else {
 		line = append(line, "status", resp.StatusCode, "length", resp.ContentLength)
 	}

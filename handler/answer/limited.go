@@ -1,7 +1,6 @@
-package rest
+package answer
 
 import (
-	"fmt"
 	"net/http"
 	"regexp"
 	"time"
@@ -9,10 +8,10 @@ import (
 	"github.com/sluice-connectors/sluice/handler/engine"
 )
 
-// tooOften reports whether an answer means that it was asked too often. Not only 429
+// TooOften reports whether an answer means that it was asked too often. Not only 429
 // does: with 403 it is said by GitHub (secondary limits), Google, Salesforce and API
 // gateways, with 400 by AWS, and then it is the body that says so.
-func tooOften(resp *http.Response, body []byte) bool {
+func TooOften(resp *http.Response, body []byte) bool {
 	h, text := resp.Header, head(body)
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests:
@@ -27,31 +26,22 @@ func tooOften(resp *http.Response, body []byte) bool {
 	return false
 }
 
-// hidden classifies an error that came with status 200, which may mean tooOften too.
-func (r *Connection) hidden(resp *http.Response, body []byte, err error) error {
-	cause := fmt.Errorf("%s answered 200, but %w%s", r.base.Host, err, r.after(body))
-	if limitCode.Match(head(body)) {
-		return r.throttled(resp, cause)
-	}
-	return r.fail(engine.Transient, "provider_error", "", cause, 0)
-}
-
 // head is as much of an error's body as is searched for words.
 func head(body []byte) []byte { return body[:min(len(body), 16<<10)] }
 
-// throttled is the error of an answer that means tooOften. One that does not say how
+// Throttled is the error of an answer that means TooOften. One that does not say how
 // long to wait, or says that something is left of another limit, asks for a minute:
 // docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api.
-func (r *Connection) throttled(resp *http.Response, cause error) error {
-	wait := retryAfter(resp.Header, r.opt.Now())
-	left, said := count(resp.Header, "Remaining")
+func (e *Errors) Throttled(resp *http.Response, cause error) error {
+	wait := retryAfter(resp.Header, e.Now())
+	left, said := Count(resp.Header, "Remaining")
 	switch resp.StatusCode {
 	case http.StatusOK, http.StatusBadRequest, http.StatusForbidden:
 		if wait == 0 || said && left > 0 && resp.Header.Get("Retry-After") == "" {
 			wait = time.Minute
 		}
 	}
-	return r.fail(engine.Throttled, "throttled", "", cause, wait)
+	return e.Fail(engine.Throttled, "throttled", "", cause, wait)
 }
 
 // limitCode finds codes that mean a limit of requests:
