@@ -27,7 +27,8 @@ var imports = map[string][]string{
 	"handler/config":       {"handler/nearest", "handler/netguard", "handler/schedule", "handler/spec"},
 	"handler/decode":       {"handler/engine", "handler/scan"},
 	"handler/answer":       {"handler/engine", "handler/spec"},
-	"handler/rest":         {"handler/answer", "handler/decode", "handler/engine", "handler/kql", "handler/nearest", "handler/netguard", "handler/scan", "handler/sentinel", "handler/spec"},
+	"handler/auth":         {"handler/answer", "handler/engine", "handler/netguard", "handler/scan", "handler/spec"},
+	"handler/rest":         {"handler/answer", "handler/auth", "handler/decode", "handler/engine", "handler/kql", "handler/nearest", "handler/netguard", "handler/scan", "handler/sentinel", "handler/spec"},
 	"handler/dir":          {"handler/engine"},
 	"handler/azblob":       {"handler/engine"},
 	"handler/logsingest":   {"handler/engine", "handler/netguard"},
@@ -66,12 +67,12 @@ var sdks = map[string][]string{
 	"github.com/netresearch/go-cron": {"handler/schedule"},
 	"github.com/klauspost/compress":  {"handler/logsingest"},
 	"github.com/parquet-go":          {"handler/decode"},
-	"github.com/golang-jwt/jwt":      {"handler/rest"},
+	"github.com/golang-jwt/jwt":      {"handler/auth"},
 	"github.com/spf13/cobra":         {"handler/cli"},
 	"github.com/cockroachdb/apd":     {"handler/kql"},
 	"github.com/cespare/xxhash":      {"handler/kql"},
 	"github.com/ua-parser/uap-go":    {"handler/kql"},
-	"golang.org/x/oauth2":            {"handler/rest"},
+	"golang.org/x/oauth2":            {"handler/auth"},
 }
 
 // TestNoFileIsTooLong: what is longer than this has more than one subject.

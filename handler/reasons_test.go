@@ -23,7 +23,7 @@ func TestEveryReasonIsExplained(t *testing.T) {
 		}
 	}
 	var source strings.Builder
-	for _, folder := range []string{"app", "cli", "engine", "rest", "answer", "decode", "logsingest", "logsquery", "dir", "azblob"} {
+	for _, folder := range []string{"app", "cli", "engine", "rest", "answer", "auth", "decode", "logsingest", "logsquery", "dir", "azblob"} {
 		files, err := filepath.Glob(filepath.Join(folder, "*.go"))
 		if err != nil {
 			t.Fatal(err)

@@ -1,6 +1,7 @@
 // Package rest lists a stream that a connector declares over a REST API: it
 // makes requests from the declaration, follows pages, looks up details step by
-// step, waits for jobs, keeps to the provider's rate limit and classifies errors.
+// step, waits for jobs, and keeps to the provider's rate limit. Package auth proves
+// who asks, package answer says what it means when something else comes.
 //
 // A Connection is what the streams of one connection share: credentials, rate
 // limit, origin. A Source lists one stream with it. Requests never leave the
@@ -10,6 +11,7 @@ package rest
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -22,6 +24,7 @@ import (
 	"time"
 
 	"github.com/sluice-connectors/sluice/handler/answer"
+	"github.com/sluice-connectors/sluice/handler/auth"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/netguard"
 	"github.com/sluice-connectors/sluice/handler/sentinel"
@@ -43,10 +46,10 @@ type Options struct {
 	// Log has a line for each request at debug; nil: none.
 	Log *slog.Logger
 	// Azure gives tokens of Microsoft Entra ID for Sluice's own identity.
-	Azure AzureToken
+	Azure auth.AzureToken
 	// Keep stores a credential that the provider replaces, such as a refresh
 	// token, sealed.
-	Keep Keeper
+	Keep auth.Keeper
 }
 
 // Connection is what the streams of a connection share. Several goroutines may
@@ -56,12 +59,11 @@ type Connection struct {
 	base    *url.URL
 	opt     Options
 	client  *http.Client
-	tokens  *http.Client // sends requests for tokens, which are never sent on
 	dialer  *net.Dialer
-	secrets *secrets
+	secrets *auth.Secrets
+	owner   auth.Owner // of the credentials
 	errs    *answer.Errors
-	label   string // before the names of what becomes of credentials, to tell a step's own
-	auth    authenticator
+	auth    auth.Authenticator
 
 	mu        sync.Mutex
 	notBefore time.Time // our share of the rate limit is used up until then
@@ -74,7 +76,7 @@ func Open(c *spec.Connector, opt Options) (*Connection, error) {
 	}
 	r := &Connection{c: c, opt: opt, dialer: newDialer()}
 	var err error
-	if r.secrets, err = newSecrets(c, opt.Settings); err != nil {
+	if r.secrets, err = auth.NewSecrets(c, opt.Settings); err != nil {
 		return nil, err
 	}
 	r.errs = &answer.Errors{Connector: c, HostSetting: "base_url", Now: opt.Now, Cover: r.secrets}
@@ -86,21 +88,48 @@ func Open(c *spec.Connector, opt Options) (*Connection, error) {
 		return nil, fmt.Errorf("base_url of %s: %w", c.Name, err)
 	}
 	r.errs.Base = r.base
+	r.owner = auth.Owner{Errors: r.errs, Settings: opt.Settings, Secrets: r.secrets, UserAgent: opt.UserAgent, Call: r.call, Azure: opt.Azure, Keep: opt.Keep}
 	if err := r.openClient(); err != nil {
 		return nil, err
 	}
-	r.auth = newAuthenticator(r)
+	r.auth = auth.New(&c.Auth, r.owner)
 	return r, nil
 }
 
 // Origin is the scheme and host that requests go to.
 func (r *Connection) Origin() string { return r.base.Scheme + "://" + r.base.Host }
 
-// as is the connection with credentials of a step's own.
-func (r *Connection) as(a *spec.Auth, label string) *Connection {
-	c, opt := *r.c, r.opt
-	c.Auth, opt.Keep = *a, nil // what is kept is the connection's
-	return &Connection{c: &c, base: r.base, opt: opt, client: r.client, tokens: r.tokens, dialer: r.dialer, secrets: r.secrets, errs: r.errs, label: label + " "}
+// BeginLogin prepares a login after which the browser comes back to redirect.
+func (r *Connection) BeginLogin(redirect string) *auth.Login {
+	return auth.BeginLogin(&r.c.Auth, r.owner, redirect)
+}
+
+// own are credentials of a part of the connection's own. What is kept is the
+// connection's.
+func (r *Connection) own(decl *spec.Auth, label string) auth.Authenticator {
+	o := r.owner
+	o.Label, o.Keep = label+" ", nil
+	return auth.New(decl, o)
+}
+
+// call makes a request without credentials, such as one for them, and reads the answer.
+func (r *Connection) call(ctx context.Context, declared *spec.Request) (*http.Response, []byte, error) {
+	l := (&Source{Connection: r, s: &spec.Stream{}}).single(declared, nil)
+	l.cred = &spec.Auth{}
+	req, err := l.request(ctx, &scope{settings: r.opt.Settings}, "")
+	if err != nil {
+		return nil, nil, r.fail(engine.Permanent, "bad_request", "", err, 0)
+	}
+	if err := r.owner.Sendable(req); err != nil {
+		return nil, nil, err
+	}
+	resp, err := r.client.Do(req)
+	if err != nil {
+		return nil, nil, r.networkError(err)
+	}
+	defer resp.Body.Close()
+	body, err := l.read(ctx, resp)
+	return resp, body, err
 }
 
 // openClient makes the client that sends requests, with the certificate that it
@@ -109,12 +138,12 @@ func (r *Connection) openClient() error {
 	transport := r.opt.Transport
 	if transport == nil {
 		t := r.guardedTransport()
-		if r.c.Auth.Certificate != "" {
-			cert, err := tls.X509KeyPair([]byte(r.setting(r.c.Auth.Certificate)), []byte(r.setting(r.c.Auth.CertKey)))
-			if err != nil { // its text may quote the key
-				return fmt.Errorf("%s: the client certificate and its key are no pair of PEM texts; check %s", r.c.Name, r.errs.SecretSettings())
-			}
-			t.TLSClientConfig = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+		cert, err := auth.Certificate(&r.c.Auth, r.owner)
+		if err != nil {
+			return err
+		}
+		if cert != nil {
+			t.TLSClientConfig = &tls.Config{Certificates: []tls.Certificate{*cert}, MinVersion: tls.VersionTLS12}
 		}
 		transport = t
 	}
@@ -126,7 +155,7 @@ func (r *Connection) openClient() error {
 		transport = &traced{transport, r.opt.Log, r}
 	}
 	r.client = &http.Client{Timeout: callPatience, CheckRedirect: r.checkRedirect, Transport: transport}
-	r.tokens = &http.Client{Timeout: tokenPatience, CheckRedirect: netguard.NotSentOn, Transport: transport}
+	r.owner.Tokens = &http.Client{Timeout: tokenPatience, CheckRedirect: netguard.NotSentOn, Transport: transport}
 	return nil
 }
 

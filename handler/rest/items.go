@@ -192,13 +192,13 @@ func (r *Source) leftOut(sc *scope, level int, page *engine.Page) error {
 		}
 	}
 	why := func(item []byte) error {
-		return fmt.Errorf("no record in the answer has %s %s", l.step.Key, r.foreign(plainText(item), 100))
+		return fmt.Errorf("no record in the answer has %s %s", l.step.Key, r.foreign(scan.PlainText(item), 100))
 	}
 	if len(there) == 0 && len(sc.items) > 0 {
 		return l.ofItem(r.fail(engine.Permanent, itemNotFound, "", why(sc.items[0]), 0))
 	}
 	for _, item := range sc.items {
-		if !there[plainText(item)] {
+		if !there[scan.PlainText(item)] {
 			page.Bad = append(page.Bad, engine.Bad{Body: item, Reason: itemNotFound, Detail: l.asks() + ": " + why(item).Error(), Again: r.again(sc, level, item, "")})
 		}
 	}

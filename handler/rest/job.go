@@ -59,7 +59,7 @@ func (j *job) start(ctx context.Context, sc *scope) (*engine.Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	name, err := textAt(j.d.ID, body)
+	name, err := scan.TextAt(body, j.d.ID)
 	if err == nil && noName(name) {
 		err = fmt.Errorf("the response has no name at %s", j.d.ID)
 	}
@@ -113,7 +113,7 @@ func (j *job) poll(ctx context.Context, sc *scope, name string, f *frame) error 
 	}
 	status := ""
 	if j.d.At != "" {
-		if status, err = textAt(j.d.At, body); err == nil && noName(status) {
+		if status, err = scan.TextAt(body, j.d.At); err == nil && noName(status) {
 			err = fmt.Errorf("the response has no status at %s", j.d.At)
 		}
 		if err != nil {
@@ -131,7 +131,7 @@ func (j *job) poll(ctx context.Context, sc *scope, name string, f *frame) error 
 		if l.items, err = j.partsIn(body); err != nil {
 			return err
 		}
-		if slices.ContainsFunc(l.items, func(item json.RawMessage) bool { return noName(plainText(item)) }) {
+		if slices.ContainsFunc(l.items, func(item json.RawMessage) bool { return noName(scan.PlainText(item)) }) {
 			return j.unexpected(resp, fmt.Errorf("a part at %s has no name", j.d.Parts))
 		}
 	}
@@ -154,7 +154,7 @@ func (j *job) partsIn(body []byte) (parts []json.RawMessage, err error) {
 
 // inside is the scope of a part's download.
 func (j *job) inside(sc *scope, item int) *scope {
-	part := plainText(sc.item)
+	part := scan.PlainText(sc.item)
 	if c := sc.item[0]; c == '{' || c == '[' {
 		part = strconv.Itoa(item)
 	}

@@ -115,3 +115,20 @@ func TestAJobWithoutAStatusIsNotRunning(t *testing.T) {
 		}
 	}
 }
+
+// TestAJobsNameWithACredential is stored sealed, and found again by another process.
+func TestAJobsNameWithACredential(t *testing.T) {
+	a := newAPI(t, map[string]any{
+		`POST /export {"since":1795345200}`: `{"uuid":"j-` + secret + `"}`,
+		"GET /export/j-" + secret:           `{"status":"FINISHED","chunks":[1]}`,
+		"GET /export/j-" + secret + "/1":    `[1]`,
+		"DELETE /export/j-" + secret:        `{}`,
+	})
+	c := declared(t, "", jobStream)
+	page, err := a.open(t, c).Fetch(t.Context(), window, "")
+	if err != nil || strings.Contains(page.Next, secret) || !strings.Contains(page.Next, `\u0001`) {
+		t.Fatalf("%+v, %v", page, err)
+	}
+	got, _ := a.all(t, c, page.Next, true)
+	expect(t, got, "1")
+}

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
@@ -35,7 +36,7 @@ func tokenText(value []byte) string {
 	if scan.KindOf(value[0]) == scan.Number && strings.Trim(string(value), "0.") == "" {
 		return ""
 	}
-	return unlessEnd(plainText(value))
+	return unlessEnd(scan.PlainText(value))
 }
 
 // links are tokens that are addresses.
@@ -79,7 +80,7 @@ func escapeLink(link string) string {
 	for i := range len(link) {
 		switch c := link[i]; {
 		case c <= ' ', c >= 0x7f, strings.IndexByte("\"<>\\^`{|}", c) >= 0,
-			c == '%' && (i+2 >= len(link) || !isHex(link[i+1]) || !isHex(link[i+2])):
+			c == '%' && !escaped(link[i:]):
 			out = fmt.Appendf(out, "%%%02X", c)
 		default:
 			out = append(out, c)
@@ -88,8 +89,13 @@ func escapeLink(link string) string {
 	return string(out)
 }
 
-func isHex(c byte) bool {
-	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f'
+// escaped reports whether a text begins with an escape, such as %20.
+func escaped(text string) bool {
+	if len(text) < 3 {
+		return false
+	}
+	_, err := strconv.ParseUint(text[1:3], 16, 8)
+	return err == nil
 }
 
 // sameOrigin reports whether an address is at the origin of the connection, however

@@ -116,7 +116,7 @@ func (n *need) lacking(item []byte) string {
 	why := notThere
 	n.path.Select(item, func(start, end int) {
 		value := item[start:end]
-		switch text := plainText(value); {
+		switch text := scan.PlainText(value); {
 		case scan.KindOf(value[0]) == scan.Null:
 			why = "is null"
 		case strings.TrimSpace(text) == "":

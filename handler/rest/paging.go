@@ -218,5 +218,5 @@ func textOf(sp scan.Span, body []byte) string {
 	case scan.String:
 		return string(sp.Text(body))
 	}
-	return plainText(body[sp.Start:sp.End])
+	return scan.PlainText(body[sp.Start:sp.End])
 }

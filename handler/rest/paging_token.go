@@ -1,6 +1,10 @@
 package rest
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/sluice-connectors/sluice/handler/scan"
+)
 
 // byToken sends back a token that is in the body, or in a header.
 type byToken struct {
@@ -25,6 +29,6 @@ func (w *byToken) next(r *reply) (string, error) {
 		return w.at.text(r.body), nil
 	}
 	var parts []string
-	w.at.several.Select(r.body, func(start, end int) { parts = append(parts, plainText(r.body[start:end])) })
+	w.at.several.Select(r.body, func(start, end int) { parts = append(parts, scan.PlainText(r.body[start:end])) })
 	return unlessEnd(strings.Join(parts, ",")), nil
 }

@@ -40,8 +40,8 @@ func (l *listing) request(ctx context.Context, sc *scope, token string) (*http.R
 	var body io.Reader
 	kind := ""
 	if tree != nil {
-		if a := &l.as.c.Auth; a.Body != "" {
-			if tree, err = place(tree, a.Body, l.as.setting(a.Value)); err != nil {
+		if a := l.cred; a.Body != "" {
+			if tree, err = place(tree, a.Body, l.src.setting(a.Value)); err != nil {
 				return nil, err
 			}
 		}

@@ -37,7 +37,7 @@ func (l *listing) answered(resp *http.Response, body []byte, usual error) (*engi
 	case "throttled":
 		return nil, r.errs.Throttled(resp, cause)
 	case "new_token":
-		l.auth.refused(resp)
+		l.auth.Refused(resp)
 		if l.renewed { // for nothing, it seems
 			return nil, r.errs.WrongCredentials(cause)
 		}

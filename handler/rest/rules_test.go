@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
@@ -63,8 +62,8 @@ func TestRulesForAnswers(t *testing.T) {
 
 // TestAnAnswerMayAskForANewToken, with any status; once.
 func TestAnAnswerMayAskForANewToken(t *testing.T) {
-	s := newIssuer(t)
-	src := s.source(t, clientAuth, time.Now)
+	s := &issuer{}
+	src := authSource(t, clientAuth, s.serve, nil)
 	src.levels[0].rules = []spec.Rule{{Status: 401, Body: "bad", Do: "new_token"}}
 	s.refuse = true
 	for i, want := range []string{"token_refused", "wrong_credentials"} {

@@ -2,10 +2,8 @@ package rest
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/scan"
@@ -37,9 +35,9 @@ func (s *scope) with(name string, value any) *scope {
 func (s *scope) value(name, format string) any {
 	switch name {
 	case "window.from":
-		return formatTime(s.window.From, format)
+		return spec.FormatTime(s.window.From, format)
 	case "window.to":
-		return formatTime(s.window.To, format)
+		return spec.FormatTime(s.window.To, format)
 	case "items":
 		return s.items
 	}
@@ -59,55 +57,20 @@ func memberText(item []byte, path string) string {
 		return ""
 	}
 	text := ""
-	p.Select(item, func(start, end int) { text = plainText(item[start:end]) })
+	p.Select(item, func(start, end int) { text = scan.PlainText(item[start:end]) })
 	return text
-}
-
-// plainText is a JSON value as a text: a string without its quotes, nothing for
-// null, a list with commas.
-func plainText(value []byte) string {
-	switch scan.KindOf(value[0]) {
-	case scan.Null:
-		return ""
-	case scan.String:
-		return string(scan.AppendUnquoted(nil, value[1:len(value)-1]))
-	case scan.Array:
-		var parts []string
-		scan.Children(value, 0, func(_ []byte, at int) bool {
-			if end, _, err := scan.Skip(value, at); err == nil {
-				parts = append(parts, plainText(value[at:end]))
-			}
-			return true
-		})
-		return strings.Join(parts, ",")
-	}
-	return string(value)
-}
-
-// textAt is the value that a path leads to in a body, as a text.
-func textAt(path string, body []byte) (string, error) {
-	if !scan.Valid(body) {
-		return "", errors.New("it is no JSON")
-	}
-	text := ""
-	parsedPath(path).Select(body, func(start, end int) { text = plainText(body[start:end]) })
-	return text, nil
 }
 
 // expand puts what placeholders stand for into a text.
 func (s *scope) expand(text string) string {
-	if !strings.Contains(text, "{") {
-		return text
-	}
-	return spec.Placeholder.ReplaceAllStringFunc(text, func(m string) string {
-		g := spec.Placeholder.FindStringSubmatch(m)
-		switch v := s.value(g[1], g[2]).(type) {
+	return spec.Expand(text, func(name, format string) string {
+		switch v := s.value(name, format).(type) {
 		case string:
 			return v
 		case []json.RawMessage:
 			var parts []string
 			for _, item := range v {
-				parts = append(parts, plainText(item))
+				parts = append(parts, scan.PlainText(item))
 			}
 			return strings.Join(parts, ",")
 		default:
@@ -144,12 +107,4 @@ func (s *scope) tree(x any) any {
 		return out
 	}
 	return x
-}
-
-func formatTime(t time.Time, format string) string {
-	f, err := spec.TimeFormat(format)
-	if err != nil { // which the validation of the connector has found
-		panic(err)
-	}
-	return f(t)
 }

@@ -209,3 +209,20 @@ func TestACredentialInAPageTokenIsNotStored(t *testing.T) {
 		t.Errorf("the second request has the key %q, %v", asked[1], err)
 	}
 }
+
+// TestAForgedPageTokenPullsNoCredentialOut: one that looks as if it were sealed here.
+func TestAForgedPageTokenPullsNoCredentialOut(t *testing.T) {
+	src, _ := newSource(t, func(w http.ResponseWriter, r *http.Request) {
+		if got := r.URL.Query().Get("cursor"); strings.Contains(got, secret) {
+			t.Errorf("sent: %q", got)
+		}
+		_, _ = io.WriteString(w, `{"data":[],"meta":{"next":"\u0001key\u0001"}}`)
+	})
+	page, err := src.Fetch(t.Context(), window, "")
+	if err == nil {
+		_, err = src.Fetch(t.Context(), window, page.Next)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}

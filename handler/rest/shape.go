@@ -100,12 +100,12 @@ func columnNames(path string, body []byte) (names []string, err error) {
 	place := scan.Place{Path: parsedPath(path), Plain: true}
 	err = place.Lists(body, valueAt(body, 0), func(start, end int) {
 		if scan.KindOf(body[start]) != scan.Array {
-			names = append(names, plainText(body[start:end]))
+			names = append(names, scan.PlainText(body[start:end]))
 			return
 		}
 		for name, err := range scan.Records(body[start:end], false) {
 			if err == nil {
-				names = append(names, plainText(name))
+				names = append(names, scan.PlainText(name))
 			}
 		}
 	})

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/sluice-connectors/sluice/handler/answer"
+	"github.com/sluice-connectors/sluice/handler/auth"
 	"github.com/sluice-connectors/sluice/handler/decode"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/scan"
@@ -65,10 +66,9 @@ func (r *Connection) Source(s *spec.Stream, part string) *Source {
 		}
 		l.pager = newPager(l)
 		l.prepare()
-		l.as, l.auth = r, r.auth
+		l.cred, l.auth = &r.c.Auth, r.auth
 		if l.step != nil && l.step.Auth != nil {
-			l.as = r.as(l.step.Auth, fmt.Sprint(s.Name, " step ", i))
-			l.auth = newAuthenticator(l.as)
+			l.cred, l.auth = l.step.Auth, r.own(l.step.Auth, fmt.Sprint(s.Name, " step ", i))
 		}
 	}
 	src.loaded, src.luck = make([]*loaded, len(src.levels)), make([]fortune, len(src.levels))
@@ -145,7 +145,7 @@ func (r *Source) moves() bool {
 
 // single is a listing of one request that has no pages and no records.
 func (r *Source) single(req *spec.Request, rules []spec.Rule) *listing {
-	l := &listing{src: r, req: req, paging: &spec.Paging{Type: "none"}, resp: &spec.Response{}, success: &spec.Success{}, rules: rules, explode: &spec.Explode{}, records: "$", as: r.Connection, auth: r.auth}
+	l := &listing{src: r, req: req, paging: &spec.Paging{Type: "none"}, resp: &spec.Response{}, success: &spec.Success{}, rules: rules, explode: &spec.Explode{}, records: "$", cred: &r.c.Auth, auth: r.auth}
 	l.pager = newPager(l)
 	return l
 }
@@ -168,10 +168,10 @@ type listing struct {
 	rules   []spec.Rule
 	explode *spec.Explode
 	records string
-	empty   string      // what a response without records has
-	origins []string    // of a step
-	as      *Connection // whose credentials it is asked with
-	auth    authenticator
+	empty   string     // what a response without records has
+	origins []string   // of a step
+	cred    *spec.Auth // the credentials that it is asked with
+	auth    auth.Authenticator
 	inJob   bool       // a job's part: when it is gone, so is the job
 	step    *spec.Step // nil: the list
 
@@ -239,11 +239,11 @@ func (l *listing) exchange(ctx context.Context, sc *scope, token string) (*http.
 			return nil, nil, l.ofRecord(r.fail(engine.Permanent, reason, hint, err, 0))
 		}
 		if r.sameOrigin(req.URL) {
-			if err := l.auth.apply(ctx, req); err != nil {
+			if err := l.auth.Apply(ctx, req); err != nil {
 				return nil, nil, err
 			}
 		}
-		if err := r.sendable(req); err != nil {
+		if err := r.owner.Sendable(req); err != nil {
 			return nil, nil, err
 		}
 		l.pager.unsure(true)
@@ -269,9 +269,9 @@ func (l *listing) exchange(ctx context.Context, sc *scope, token string) (*http.
 func (l *listing) refused(resp *http.Response, body []byte) bool {
 	switch resp.StatusCode {
 	case http.StatusUnauthorized:
-		return l.src.sameOrigin(resp.Request.URL) && l.auth.refused(resp)
+		return l.src.sameOrigin(resp.Request.URL) && l.auth.Refused(resp)
 	case http.StatusForbidden: // which some say when they are asked too often
-		return l.src.sameOrigin(resp.Request.URL) && !answer.TooOften(resp, body) && l.auth.refused(resp)
+		return l.src.sameOrigin(resp.Request.URL) && !answer.TooOften(resp, body) && l.auth.Refused(resp)
 	}
 	return false
 }

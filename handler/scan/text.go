@@ -1,6 +1,8 @@
 package scan
 
 import (
+	"errors"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -132,4 +134,40 @@ func (sp Span) Text(src []byte) []byte {
 		return raw
 	}
 	return AppendUnquoted(nil, raw)
+}
+
+// PlainText is a JSON value as a text: a string without its quotes, nothing for null, a
+// list with commas. The value was scanned before.
+func PlainText(value []byte) string {
+	switch KindOf(value[0]) {
+	case Null:
+		return ""
+	case String:
+		return string(AppendUnquoted(nil, value[1:len(value)-1]))
+	case Array:
+		var parts []string
+		Children(value, 0, func(_ []byte, at int) bool {
+			if end, _, err := Skip(value, at); err == nil {
+				parts = append(parts, PlainText(value[at:end]))
+			}
+			return true
+		})
+		return strings.Join(parts, ",")
+	}
+	return string(value)
+}
+
+// TextAt is the value that a path leads to in a body, as PlainText; the last one of
+// several, "" when there is none. A body that is no JSON, or a path that cannot be read,
+// is an error.
+func TextAt(body []byte, path string) (text string, err error) {
+	p, err := ParsePath(path)
+	if err != nil {
+		return "", err
+	}
+	if !Valid(body) {
+		return "", errors.New("it is no JSON")
+	}
+	p.Select(body, func(start, end int) { text = PlainText(body[start:end]) })
+	return text, nil
 }

@@ -231,3 +231,13 @@ func samples(granularity time.Duration) []time.Time {
 	}
 	return list
 }
+
+// FormatTime writes a time in a format that the validation of a connector has read
+// already.
+func FormatTime(t time.Time, format string) string {
+	f, err := TimeFormat(format)
+	if err != nil {
+		panic(err)
+	}
+	return f(t)
+}

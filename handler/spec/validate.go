@@ -70,6 +70,18 @@ var (
 // Placeholder matches {name} and {name:format}; its groups are name and format.
 var Placeholder = regexp.MustCompile(`\{([a-z][a-zA-Z0-9_.@-]*)(?::([^{}]+))?\}`)
 
+// Expand puts what value gives for their names and formats in the place of the
+// placeholders in a text.
+func Expand(text string, value func(name, format string) string) string {
+	if !strings.Contains(text, "{") {
+		return text
+	}
+	return Placeholder.ReplaceAllStringFunc(text, func(m string) string {
+		g := Placeholder.FindStringSubmatch(m)
+		return value(g[1], g[2])
+	})
+}
+
 // ownNames cannot be those of settings: placeholders begin with them.
 var ownNames = []string{"window", "page", "item", "items", "part", "job", "sign"}
 

@@ -1,4 +1,4 @@
-package rest
+package auth
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 // digest answers the challenges of HTTP Digest authentication (RFC 7616) for
 // qop=auth, which is what providers ask for.
 type digest struct {
-	r *Connection
+	c *credentials
 
 	mu        sync.Mutex
 	challenge map[string]string // the parameters of the last one
@@ -26,9 +26,9 @@ type digest struct {
 
 var challengeParam = regexp.MustCompile(`([a-zA-Z]+)\s*=\s*(?:"([^"]*)"|([^\s,]+))`)
 
-// refused reads the challenge. A second refusal in a row is a wrong password,
+// Refused reads the challenge. A second refusal in a row is a wrong password,
 // unless the provider says that only its nonce is old.
-func (d *digest) refused(resp *http.Response) bool {
+func (d *digest) Refused(resp *http.Response) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, h := range resp.Header.Values("WWW-Authenticate") {
@@ -59,7 +59,7 @@ func digestHash(algorithm string) func() hash.Hash {
 	return nil
 }
 
-func (d *digest) apply(_ context.Context, req *http.Request) error {
+func (d *digest) Apply(_ context.Context, req *http.Request) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.challenge == nil { // the first request is refused, and says what it wants
@@ -76,29 +76,29 @@ func (d *digest) apply(_ context.Context, req *http.Request) error {
 
 // answer is the header that answers the challenge.
 func (d *digest) answer(method, uri, cnonce string) string {
-	c, a := d.challenge, &d.r.c.Auth
-	user, password := d.r.setting(a.Username), d.r.setting(a.Password)
+	p, a := d.challenge, d.c.decl
+	user, password := d.c.setting(a.Username), d.c.setting(a.Password)
 	sum := func(parts ...string) string {
-		h := digestHash(c["algorithm"])()
+		h := digestHash(p["algorithm"])()
 		h.Write([]byte(strings.Join(parts, ":")))
 		return hex.EncodeToString(h.Sum(nil))
 	}
-	secret := sum(user, c["realm"], password)
-	if strings.HasSuffix(strings.ToLower(c["algorithm"]), "-sess") {
-		secret = sum(secret, c["nonce"], cnonce)
+	secret := sum(user, p["realm"], password)
+	if strings.HasSuffix(strings.ToLower(p["algorithm"]), "-sess") {
+		secret = sum(secret, p["nonce"], cnonce)
 	}
 	count := fmt.Sprintf("%08x", d.count)
-	header := fmt.Sprintf(`Digest username="%s", realm="%s", nonce="%s", uri="%s"`, user, c["realm"], c["nonce"], uri)
-	if c["qop"] != "" {
-		header += fmt.Sprintf(`, response="%s", qop=auth, nc=%s, cnonce="%s"`, sum(secret, c["nonce"], count, cnonce, "auth", sum(method, uri)), count, cnonce)
+	header := fmt.Sprintf(`Digest username="%s", realm="%s", nonce="%s", uri="%s"`, user, p["realm"], p["nonce"], uri)
+	if p["qop"] != "" {
+		header += fmt.Sprintf(`, response="%s", qop=auth, nc=%s, cnonce="%s"`, sum(secret, p["nonce"], count, cnonce, "auth", sum(method, uri)), count, cnonce)
 	} else {
-		header += fmt.Sprintf(`, response="%s"`, sum(secret, c["nonce"], sum(method, uri)))
+		header += fmt.Sprintf(`, response="%s"`, sum(secret, p["nonce"], sum(method, uri)))
 	}
-	if c["algorithm"] != "" {
-		header += ", algorithm=" + c["algorithm"]
+	if p["algorithm"] != "" {
+		header += ", algorithm=" + p["algorithm"]
 	}
-	if c["opaque"] != "" {
-		header += fmt.Sprintf(`, opaque="%s"`, c["opaque"])
+	if p["opaque"] != "" {
+		header += fmt.Sprintf(`, opaque="%s"`, p["opaque"])
 	}
 	return header
 }

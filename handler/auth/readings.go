@@ -1,4 +1,4 @@
-package rest
+package auth
 
 import (
 	"html"
@@ -218,4 +218,8 @@ func widen(text string, s span) span {
 		s.to++
 	}
 	return s
+}
+
+func isHex(c byte) bool {
+	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f'
 }

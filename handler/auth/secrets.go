@@ -1,4 +1,4 @@
-package rest
+package auth
 
 import (
 	"encoding/base64"
@@ -12,10 +12,10 @@ import (
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
-// secrets are the credentials of a connection. What a provider sends may echo
+// Secrets are the credentials of a connection. What a provider sends may echo
 // them, so nothing that came from one goes into an error, a log or the store
 // before it went through here.
-type secrets struct {
+type Secrets struct {
 	mu      sync.RWMutex
 	names   []string
 	values  []string
@@ -24,9 +24,9 @@ type secrets struct {
 	sealer  *sealer // made of what a person gave, or by chance when that is nothing
 }
 
-// newSecrets are those of a connector's settings.
-func newSecrets(c *spec.Connector, settings map[string]string) (*secrets, error) {
-	s, all := &secrets{}, ""
+// NewSecrets are those of a connector's settings.
+func NewSecrets(c *spec.Connector, settings map[string]string) (*Secrets, error) {
+	s, all := &Secrets{}, ""
 	for _, name := range c.Secrets() {
 		if v := settings[name]; v != "" {
 			s.Set(name, v)
@@ -52,7 +52,7 @@ type trace struct {
 const shortest = 4
 
 // Set makes a credential known, or what has become of it.
-func (s *secrets) Set(name, value string) {
+func (s *Secrets) Set(name, value string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if i := slices.Index(s.names, name); i >= 0 {
@@ -102,7 +102,7 @@ func traceOf(value string) trace {
 type span struct{ from, to int }
 
 // find is where a text has credentials, in order.
-func (s *secrets) find(text string) []span {
+func (s *Secrets) find(text string) []span {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if len(s.traces) == 0 {
@@ -124,11 +124,11 @@ func (s *secrets) find(text string) []span {
 }
 
 // Redact replaces credentials in a text, whatever encoding they are in.
-func (s *secrets) Redact(text string) string { return cover(text, s.find(text)) }
+func (s *Secrets) Redact(text string) string { return cover(text, s.find(text)) }
 
 // Begin is the beginning of a text, redacted: no more of it is read than a person
 // would. It is cut afterwards, so that no part of a credential is left at the end.
-func (s *secrets) Begin(text string) string {
+func (s *Secrets) Begin(text string) string {
 	const read = 8 << 10
 	s.mu.RLock()
 	edge := s.longest * 12 // what an encoding makes of a byte, such as %255C%2575
@@ -172,7 +172,7 @@ const mark = "\x01"
 
 // Mask is a page token as it is stored: the same for the same token, as a listing
 // that goes round in circles has to be noticed.
-func (s *secrets) Mask(token string) string {
+func (s *Secrets) Mask(token string) string {
 	if !strings.Contains(token, mark) && len(s.find(token)) == 0 {
 		return token
 	}
@@ -180,7 +180,7 @@ func (s *secrets) Mask(token string) string {
 }
 
 // Unmask is a page token as the provider has named it.
-func (s *secrets) Unmask(token string) (string, error) {
+func (s *Secrets) Unmask(token string) (string, error) {
 	if !strings.Contains(token, mark) {
 		return token, nil
 	}
@@ -194,7 +194,7 @@ func (s *secrets) Unmask(token string) (string, error) {
 	return token, nil
 }
 
-func (s *secrets) sealing() *sealer {
+func (s *Secrets) sealing() *sealer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.sealer == nil {

@@ -1,4 +1,4 @@
-package rest
+package auth
 
 import (
 	"context"
@@ -16,13 +16,13 @@ type AzureToken func(ctx context.Context, scope string) (token string, expires t
 
 // oauth asks for OAuth 2.0 tokens (RFC 6749).
 type oauth struct {
-	*Connection
+	*credentials
 	refresh string // the refresh token that is valid now
 }
 
 // token asks for a token as the connector's grant says.
 func (o *oauth) token(ctx context.Context) (token, error) {
-	a := &o.c.Auth
+	a := o.decl
 	switch a.Grant {
 	case "refresh_token", "authorization_code":
 		return o.refreshed(ctx)
@@ -53,7 +53,7 @@ func (o *oauth) token(ctx context.Context) (token, error) {
 
 // params are the parameters of each request for a token.
 func (o *oauth) params() (url.Values, error) {
-	a := &o.c.Auth
+	a := o.decl
 	params := url.Values{}
 	for _, k := range slices.Sorted(maps.Keys(a.Params)) {
 		params.Set(k, o.setting(a.Params[k]))
@@ -72,10 +72,10 @@ func (o *oauth) params() (url.Values, error) {
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 func (o *oauth) clientSecret() string {
-	if o.c.Auth.CredentialsIn == "assertion" {
+	if o.decl.CredentialsIn == "assertion" {
 		return ""
 	}
-	return o.setting(o.c.Auth.ClientSecret)
+	return o.setting(o.decl.ClientSecret)
 }
 
 // authority is where Microsoft Entra ID issues tokens.
@@ -84,15 +84,15 @@ const authority = "https://login.microsoftonline.com/"
 // azureToken asks Microsoft Entra ID for a token: with a secret of the app that
 // the connection names, with Sluice's own identity speaking for that app, or with
 // that identity itself.
-func (r *Connection) azureToken(ctx context.Context) (token, error) {
-	a := &r.c.Auth
-	id, secret := r.setting(a.ClientID), r.setting(a.ClientSecret)
+func (c *credentials) azureToken(ctx context.Context) (token, error) {
+	a := c.decl
+	id, secret := c.setting(a.ClientID), c.setting(a.ClientSecret)
 	if id == "" {
-		return r.identity(ctx, r.setting(a.Scope))
+		return c.identity(ctx, c.setting(a.Scope))
 	}
-	tenant := r.setting(a.Tenant)
+	tenant := c.setting(a.Tenant)
 	if tenant == "" {
-		return token{}, r.fail(engine.Auth, "wrong_credentials", "give the tenant's id to the connection", errors.New("a client without a tenant"), 0)
+		return token{}, c.Fail(engine.Auth, "wrong_credentials", "give the tenant's id to the connection", errors.New("a client without a tenant"), 0)
 	}
 	u, err := url.Parse(authority + url.PathEscape(tenant) + "/oauth2/v2.0/token")
 	if err != nil {
@@ -101,25 +101,25 @@ func (r *Connection) azureToken(ctx context.Context) (token, error) {
 	endpoint := &endpoint{u, "the network: Microsoft Entra ID issues tokens there"}
 	params := url.Values{}
 	if secret == "" {
-		own, err := r.identity(ctx, "api://AzureADTokenExchange/.default")
+		own, err := c.identity(ctx, "api://AzureADTokenExchange/.default")
 		if err != nil {
 			return token{}, err
 		}
 		params.Set("client_assertion_type", assertionType)
 		params.Set("client_assertion", own.value)
 	}
-	return r.ask(ctx, endpoint, id, secret, r.setting(a.Scope), params)
+	return c.ask(ctx, endpoint, id, secret, c.setting(a.Scope), params)
 }
 
 // identity asks for a token of Sluice's own identity.
-func (r *Connection) identity(ctx context.Context, scope string) (token, error) {
+func (c *credentials) identity(ctx context.Context, scope string) (token, error) {
 	hint := "give client_id and client_secret to the connection, or run where there is a managed identity"
-	if r.opt.Azure == nil {
-		return token{}, r.fail(engine.Auth, "wrong_credentials", hint, errors.New("there is no managed identity here"), 0)
+	if c.Azure == nil {
+		return token{}, c.Fail(engine.Auth, "wrong_credentials", hint, errors.New("there is no managed identity here"), 0)
 	}
-	value, expires, err := r.opt.Azure(ctx, scope)
+	value, expires, err := c.Azure(ctx, scope)
 	if err != nil {
-		return token{}, r.fail(engine.Auth, "wrong_credentials", hint, errors.New(r.foreign(err.Error(), 300)), 0)
+		return token{}, c.Fail(engine.Auth, "wrong_credentials", hint, errors.New(c.Foreign(err.Error(), 300)), 0)
 	}
-	return token{value, expires.Sub(r.opt.Now())}, nil
+	return token{value, expires.Sub(c.Now())}, nil
 }

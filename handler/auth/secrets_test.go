@@ -1,4 +1,4 @@
-package rest
+package auth
 
 import (
 	"encoding/base64"
@@ -118,7 +118,7 @@ func TestNoEncodingHidesACredential(t *testing.T) {
 	}
 	for range 100 {
 		credential := strings.TrimSpace(text(8 + random.IntN(40)))
-		s := &secrets{}
+		s := &Secrets{}
 		s.Set("key", credential)
 		for name, encode := range everyEncoding {
 			before, after := around(random.IntN(9)), around(random.IntN(9))
@@ -131,7 +131,7 @@ func TestNoEncodingHidesACredential(t *testing.T) {
 }
 
 func TestTextsWithoutCredentialsStay(t *testing.T) {
-	s := &secrets{}
+	s := &Secrets{}
 	s.Set("key", "correct horse")
 	s.Set("short", "abc")
 	for _, text := range []string{"", "abc", `{"a":"\u0041%41&amp;","b":"correct  horse"}`, strings.Repeat("%25", 3000), strings.Repeat(`\\u005c`, 3000), "\\", "%", "%4", `\u00`, `\ud800\u0041`, "&", "&#;", "Y29y"} {
@@ -145,7 +145,7 @@ func TestTextsWithoutCredentialsStay(t *testing.T) {
 func TestTheLinesOfAKey(t *testing.T) {
 	text, _ := pemKey(t, "RSA")
 	for _, key := range []string{text, strings.ReplaceAll(text, "\n", `\n`), strings.ReplaceAll(text, "\n", "\r\n")} {
-		s := &secrets{}
+		s := &Secrets{}
 		s.Set("key", key)
 		for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
 			got := s.Redact("before " + line + " after")
@@ -165,25 +165,25 @@ func TestNothingIsCutBeforeItIsRedacted(t *testing.T) {
 	for _, encode := range everyEncoding {
 		text := encode(key)
 		for at := 8<<10 - 3*len(text)/2; at < 8<<10+8; at += len(text)/4 + 1 {
-			s := &secrets{}
+			s := &Secrets{}
 			s.Set("key", key)
 			if got := s.Begin(strings.Repeat("x", at) + " " + text + strings.Repeat(" y", 6<<10)); leaks(got, key) {
 				t.Fatalf("at %d: …%q", at, got[max(0, at-10):])
 			}
 		}
 	}
-	s, _ := newSource(t, func(w http.ResponseWriter, _ *http.Request) {
+	a := newAsker(t, `{type: none}`, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		_, _ = io.WriteString(w, strings.Repeat(secret+" ", 80)+"\x1b[31m\r\n\u202e")
-	})
-	if _, err := s.Fetch(t.Context(), window, ""); leaks(err.Error(), secret) || !strings.Contains(err.Error(), "*** ***") {
+	}, nil)
+	if err := a.get(t); leaks(err.Error(), secret) || !strings.Contains(err.Error(), "*** ***") {
 		t.Errorf("%q", err)
 	}
 }
 
-func sealed(t *testing.T, settings map[string]string) *secrets {
+func sealed(t *testing.T, settings map[string]string) *Secrets {
 	t.Helper()
-	s, err := newSecrets(declared(t, `{type: api_key, header: X, value: "{key}"}`, listStream), settings)
+	s, err := NewSecrets(declared(t, `{type: api_key, header: X, value: "{key}"}`), settings)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +198,7 @@ func TestTokensWithCredentialsAreSealed(t *testing.T) {
 	open.Set(tokenName, key)
 	for name, encode := range everyEncoding {
 		token := "/events?after=1&key=" + encode(key)
-		for _, s := range []*secrets{here, open} {
+		for _, s := range []*Secrets{here, open} {
 			stored := s.Mask(token)
 			if leaks(stored, key) || stored != s.Mask(token) || stored == s.Mask(token+"x") {
 				t.Errorf("%s: %q is kept as %q", name, token, stored)
@@ -210,7 +210,7 @@ func TestTokensWithCredentialsAreSealed(t *testing.T) {
 		if got, err := there.Unmask(here.Mask(token)); got != token || err != nil {
 			t.Errorf("%s: another process opens %q, %v", name, got, err)
 		}
-		for _, s := range []*secrets{rotated, sealed(t, nil)} {
+		for _, s := range []*Secrets{rotated, sealed(t, nil)} {
 			if got, err := s.Unmask(here.Mask(token)); got != "" || !errors.Is(err, engine.ErrTokenExpired) {
 				t.Errorf("%s: without the credentials %q, %v", name, got, err)
 			}
@@ -236,19 +236,6 @@ func TestNoTokenPullsACredentialOut(t *testing.T) {
 			t.Errorf("%q of an old checkpoint becomes %q, %v", token, got, err)
 		}
 	}
-	src, _ := newSource(t, func(w http.ResponseWriter, r *http.Request) {
-		if got := r.URL.Query().Get("cursor"); strings.Contains(got, secret) {
-			t.Errorf("sent: %q", got)
-		}
-		_, _ = io.WriteString(w, `{"data":[],"meta":{"next":"\u0001key\u0001"}}`)
-	})
-	page, err := src.Fetch(t.Context(), window, "")
-	if err == nil {
-		_, err = src.Fetch(t.Context(), window, page.Next)
-	}
-	if err != nil {
-		t.Error(err)
-	}
 }
 
 func FuzzRedact(f *testing.F) {
@@ -259,7 +246,7 @@ func FuzzRedact(f *testing.F) {
 		if len(credential) < 8 {
 			return
 		}
-		s := &secrets{}
+		s := &Secrets{}
 		s.Set("key", credential)
 		text := everyEncoding[names[uint(how)%uint(len(names))]](credential)
 		if got := s.Redact(before + "\n" + text + "\n" + after); strings.Contains(got, "\n"+text+"\n") {
@@ -269,28 +256,11 @@ func FuzzRedact(f *testing.F) {
 }
 
 func BenchmarkMask(b *testing.B) {
-	s := &secrets{}
+	s := &Secrets{}
 	s.Set("key", "tok-0123456789abcdef0123456789")
 	token := "/api/v1/logs?limit=1000&sortOrder=ASCENDING&since=2026-11-22T00%3A00%3A00Z&after=1795348860000_1"
 	b.ReportAllocs()
 	for b.Loop() {
 		s.Mask(token)
 	}
-}
-
-// TestAJobsNameWithACredential is stored sealed, and found again by another process.
-func TestAJobsNameWithACredential(t *testing.T) {
-	a := newAPI(t, map[string]any{
-		`POST /export {"since":1795345200}`: `{"uuid":"j-` + secret + `"}`,
-		"GET /export/j-" + secret:           `{"status":"FINISHED","chunks":[1]}`,
-		"GET /export/j-" + secret + "/1":    `[1]`,
-		"DELETE /export/j-" + secret:        `{}`,
-	})
-	c := declared(t, "", jobStream)
-	page, err := a.open(t, c).Fetch(t.Context(), window, "")
-	if err != nil || leaks(page.Next, secret) {
-		t.Fatalf("%+v, %v", page, err)
-	}
-	got, _ := a.all(t, c, page.Next, true)
-	expect(t, got, "1")
 }

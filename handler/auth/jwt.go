@@ -1,4 +1,4 @@
-package rest
+package auth
 
 import (
 	"context"
@@ -19,38 +19,38 @@ import (
 const statementLife = 5 * time.Minute
 
 // ownToken is a token that is signed here.
-func (r *Connection) ownToken(context.Context) (token, error) {
-	life := time.Duration(r.c.Auth.Lifetime)
-	value, err := r.sign(life)
+func (c *credentials) ownToken(context.Context) (token, error) {
+	life := time.Duration(c.decl.Lifetime)
+	value, err := c.sign(life)
 	return token{value, life}, err
 }
 
 // statement is a JWT that proves who asks for a token (RFC 7523).
-func (r *Connection) statement() (string, error) { return r.sign(statementLife) }
+func (c *credentials) statement() (string, error) { return c.sign(statementLife) }
 
 // sign makes a JWT (RFC 7519) with the claims that the connector names.
-func (r *Connection) sign(life time.Duration) (string, error) {
-	a := &r.c.Auth
+func (c *credentials) sign(life time.Duration) (string, error) {
+	a := c.decl
 	method := jwt.GetSigningMethod(a.Algorithm)
-	key, err := parseKey(a.Algorithm, r.setting(a.PrivateKey))
+	key, err := parseKey(a.Algorithm, c.setting(a.PrivateKey))
 	if err != nil {
-		return "", r.fail(engine.Auth, "wrong_credentials", "check "+r.errs.SecretSettings(), err, 0)
+		return "", c.Fail(engine.Auth, "wrong_credentials", "check "+c.SecretSettings(), err, 0)
 	}
-	now := r.opt.Now()
+	now := c.Now()
 	// A little earlier: their clock may be behind.
 	claims := jwt.MapClaims{"iat": now.Add(-10 * time.Second).Unix(), "exp": now.Add(life).Unix(), "jti": uuid.NewString()}
 	for k, v := range a.Claims {
-		if v = r.setting(v); v != "" {
+		if v = c.setting(v); v != "" {
 			claims[k] = v
 		}
 	}
 	t := jwt.NewWithClaims(method, claims)
-	if id := r.setting(a.KeyID); id != "" {
+	if id := c.setting(a.KeyID); id != "" {
 		t.Header["kid"] = id
 	}
 	signed, err := t.SignedString(key)
 	if err != nil {
-		return "", r.fail(engine.Auth, "wrong_credentials", "check "+r.errs.SecretSettings(), errors.New("the private key does not fit the algorithm "+a.Algorithm), 0)
+		return "", c.Fail(engine.Auth, "wrong_credentials", "check "+c.SecretSettings(), errors.New("the private key does not fit the algorithm "+a.Algorithm), 0)
 	}
 	return signed, nil
 }

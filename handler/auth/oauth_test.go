@@ -1,20 +1,15 @@
-package rest
+package auth
 
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	neturl "net/url"
-	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
-	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
 // issuer issues tokens t1, t2, … and serves an API that takes the newest.
@@ -61,18 +56,9 @@ func newIssuer(t *testing.T) *issuer {
 	return s
 }
 
-func (s *issuer) source(t *testing.T, auth string, now func() time.Time) *Source {
+func (s *issuer) asker(t *testing.T, auth string, now func() time.Time) *asker {
 	t.Helper()
-	doc := strings.Replace(tokenConnector, `{type: api_key, header: X-Key, value: "{key}"}`, auth, 1)
-	c, err := spec.Parse("acme.yaml", []byte(doc))
-	if err != nil {
-		t.Fatal(err)
-	}
-	src, err := open(c, &c.Streams[0], Options{BaseURL: s.URL, Settings: map[string]string{"host": "me", "key": secret}, Now: now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return src
+	return newAsker(t, auth, s.Config.Handler.ServeHTTP, func(o *Owner) { o.Now = now })
 }
 
 const clientAuth = `{type: oauth2, token_url: /issuer/token, client_id: "{host}", client_secret: "{key}", scope: "read all", params: {audience: "https://{host}/"}}`
@@ -80,10 +66,10 @@ const clientAuth = `{type: oauth2, token_url: /issuer/token, client_id: "{host}"
 func TestATokenIsUsedUntilItEnds(t *testing.T) {
 	s, now := newIssuer(t), time.Now()
 	s.now = func() time.Time { return now }
-	src := s.source(t, clientAuth, s.now)
+	src := s.asker(t, clientAuth, s.now)
 	fetch := func() {
 		t.Helper()
-		if _, err := src.Fetch(t.Context(), window, ""); err != nil {
+		if err := src.get(t); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -118,28 +104,9 @@ func TestHowATokenIsAskedFor(t *testing.T) {
 		strings.Replace(clientAuth, "scope:", `grant: password, username: "{host}", password: "{key}", scope:`, 1): "audience=https%3A%2F%2Fme%2F&client_id=me&client_secret=" + secret + "&grant_type=password&password=" + secret + "&scope=read+all&username=me :",
 	} {
 		s := newIssuer(t)
-		if _, err := s.source(t, auth, time.Now).Fetch(t.Context(), window, ""); err != nil || s.forms[0] != want {
+		if err := s.asker(t, auth, time.Now).get(t); err != nil || s.forms[0] != want {
 			t.Errorf("%s: %q, want %q (%v)", auth, s.forms, want, err)
 		}
-	}
-}
-
-// TestARefusedTokenIsReplacedOnce: a token may be revoked before its end; a
-// provider that refuses every one gets no more than two requests.
-func TestARefusedTokenIsReplacedOnce(t *testing.T) {
-	s := newIssuer(t)
-	src := s.source(t, clientAuth, time.Now)
-	if _, err := src.Fetch(t.Context(), window, ""); err != nil {
-		t.Fatal(err)
-	}
-	s.issued++ // the one it knows is not the newest any more
-	if _, err := src.Fetch(t.Context(), window, ""); err != nil || s.asked != 3 {
-		t.Errorf("%d requests, %v", s.asked, err)
-	}
-	s.refuse, s.asked = true, 0
-	_, err := src.Fetch(t.Context(), window, "")
-	if reason(err) != "wrong_credentials" || s.asked != 2 || strings.Contains(err.Error(), "token-") {
-		t.Errorf("%d requests, %v", s.asked, err)
 	}
 }
 
@@ -179,7 +146,7 @@ func TestWhyThereIsNoToken(t *testing.T) {
 			fmt.Fprint(w, x.body)
 			return true
 		}
-		_, err := s.source(t, clientAuth, time.Now).Fetch(t.Context(), window, "")
+		err := s.asker(t, clientAuth, time.Now).get(t)
 		if reason(err) != x.reason || !strings.Contains(err.Error(), x.text) || strings.Contains(err.Error(), secret) || strings.Contains(err.Error(), "eyJ") || s.asked > 0 {
 			t.Errorf("%s: %v (%s), want %s", name, err, reason(err), x.reason)
 		}
@@ -202,9 +169,9 @@ func TestHowLongATokenLives(t *testing.T) {
 		for grant, auth := range grants {
 			s, now := newIssuer(t), noon
 			s.now, s.expires = func() time.Time { return now }, expires
-			src := s.source(t, auth, s.now)
+			src := s.asker(t, auth, s.now)
 			for i, want := range []int{1, 1, 2} {
-				if _, err := src.Fetch(t.Context(), window, ""); err != nil || s.issued != want {
+				if err := src.get(t); err != nil || s.issued != want {
 					t.Errorf("%s, expires_in %s: request %d with token %d, %v", grant, expires, i+1, s.issued, err)
 				}
 				now = now.Add([]time.Duration{life / 4, life}[min(i, 1)])
@@ -218,7 +185,7 @@ func TestHowLongATokenLives(t *testing.T) {
 func TestATokenThatEndsUnannounced(t *testing.T) {
 	for _, status := range []int{401, 403} {
 		tokens, asked, ended, barred := 0, 0, false, false
-		s := authSource(t, `{type: oauth2, token_url: /token, client_id: "{host}", client_secret: "{key}"}`, func(w http.ResponseWriter, r *http.Request) {
+		s := newAsker(t, `{type: oauth2, token_url: /token, client_id: "{host}", client_secret: "{key}"}`, func(w http.ResponseWriter, r *http.Request) {
 			switch {
 			case r.URL.Path == "/token":
 				tokens, ended = tokens+1, false
@@ -230,9 +197,9 @@ func TestATokenThatEndsUnannounced(t *testing.T) {
 				fmt.Fprint(w, `[]`)
 			}
 		}, nil)
-		fetchOK(t, s)
+		getOK(t, s)
 		ended = true
-		fetchOK(t, s)
+		getOK(t, s)
 		if tokens != 2 || asked != 1 {
 			t.Errorf("%d: %d tokens, %d refusals", status, tokens, asked)
 		}
@@ -240,7 +207,7 @@ func TestATokenThatEndsUnannounced(t *testing.T) {
 			continue
 		}
 		for range 5 {
-			if _, err := s.Fetch(t.Context(), window, ""); reason(err) != "forbidden" {
+			if err := s.get(t); reason(err) != "forbidden" {
 				t.Errorf("%d: %v", status, err)
 			}
 		}
@@ -253,7 +220,7 @@ func TestATokenThatEndsUnannounced(t *testing.T) {
 // TestOneTokenForAllThatWereRefused: requests at the same time are refused together.
 func TestOneTokenForAllThatWereRefused(t *testing.T) {
 	s := newIssuer(t)
-	src := s.source(t, clientAuth, time.Now)
+	src := s.asker(t, clientAuth, time.Now)
 	auth := src.auth.(*tokenAuth)
 	old, err := auth.get(t.Context())
 	if err != nil {
@@ -265,7 +232,7 @@ func TestOneTokenForAllThatWereRefused(t *testing.T) {
 		return &http.Response{StatusCode: 401, Request: req}
 	}
 	for range 3 {
-		auth.refused(refusal())
+		auth.Refused(refusal())
 		if _, err := auth.get(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -280,7 +247,7 @@ func TestOneTokenForAllThatWereRefused(t *testing.T) {
 func TestRequestsForTokens(t *testing.T) {
 	for _, url := range []string{"/token?type=api", "/token/", "https://id.example/token?type=api&x=%2F"} {
 		asked := ""
-		s := authSource(t, `{type: oauth2, token_url: "`+url+`", client_id: "{host}", client_secret: "{key}"}`, func(w http.ResponseWriter, r *http.Request) {
+		s := newAsker(t, `{type: oauth2, token_url: "`+url+`", client_id: "{host}", client_secret: "{key}"}`, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/data" {
 				if r.Header.Get("Authorization") != "Bearer a&b" {
 					t.Errorf("%s: Authorization: %s", url, r.Header.Get("Authorization"))
@@ -294,38 +261,10 @@ func TestRequestsForTokens(t *testing.T) {
 			}
 			w.Header().Set("Content-Type", "application/x-www-form-urlencoded")
 			fmt.Fprint(w, "access_token=a%26b&scope=&expires_in=3600\n")
-		}, func(o *Options) { o.UserAgent = "Sluice/1" })
-		fetchOK(t, s)
+		}, func(o *Owner) { o.UserAgent = "Sluice/1" })
+		getOK(t, s)
 		if !strings.HasSuffix(url, asked) || asked == "" {
 			t.Errorf("%s: asked for %s", url, asked)
-		}
-	}
-}
-
-func TestWhatCannotBeReachedIsNamed(t *testing.T) {
-	for url, want := range map[string]string{
-		"https://id.acme.invalid/token": "check token_url", "https://{host}.invalid/token": "check the setting host (ACME_HOST)",
-	} {
-		c := declared(t, `{type: oauth2, token_url: "`+url+`", client_id: "{host}", client_secret: "{key}"}`, listStream)
-		s, err := open(c, &c.Streams[0], Options{BaseURL: "https://api.acme.example", Settings: map[string]string{"host": "me", "key": secret},
-			Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
-				return nil, &net.DNSError{Err: "no such host", Name: req.URL.Host, IsNotFound: true}
-			})})
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = s.Fetch(t.Context(), window, "")
-		if text := fmt.Sprint(err); !strings.Contains(text, want) || !strings.Contains(text, ".invalid") || strings.Contains(text, "base_url") || strings.Contains(text, "api.acme.example") {
-			t.Errorf("%s: %v", url, err)
-		}
-		err = s.networkError(&neturl.Error{Op: "Get", URL: "https://blobs.example/part?sig=1", Err: &net.DNSError{Err: "no such host", IsNotFound: true}})
-		if text := fmt.Sprint(err); !strings.Contains(text, "blobs.example") || strings.Contains(text, "base_url") || strings.Contains(text, "sig=") {
-			t.Error(text)
-		}
-		refused := &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 443}, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
-		err = s.networkError(&neturl.Error{Op: "Get", URL: "https://api.acme.example/events", Err: refused})
-		if text := fmt.Sprint(err); !strings.Contains(text, "api.acme.example: connection refused at 192.0.2.1:443; ") || strings.Contains(text, "dial") {
-			t.Error(text)
 		}
 	}
 }

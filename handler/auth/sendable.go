@@ -1,4 +1,4 @@
-package rest
+package auth
 
 import (
 	"fmt"
@@ -10,17 +10,17 @@ import (
 	"github.com/sluice-connectors/sluice/handler/engine"
 )
 
-// sendable is an error when a header of a request cannot be sent, and names the
+// Sendable is an error when a header of a request cannot be sent, and names the
 // setting that is the reason: net/http says so too late, and as if it were the network.
-func (r *Connection) sendable(req *http.Request) error {
+func (o *Owner) Sendable(req *http.Request) error {
 	for _, name := range slices.Sorted(maps.Keys(req.Header)) {
 		for _, value := range req.Header[name] {
 			if what := control(value); what != "" {
-				setting := r.settingWithin(value)
+				setting := o.settingWithin(value)
 				if setting == "" {
 					setting = "the header " + name
 				}
-				return r.fail(engine.Auth, "wrong_credentials", "take it out; nothing was sent", fmt.Errorf("%s has %s, which cannot be in a header", setting, what), 0)
+				return o.Fail(engine.Auth, "wrong_credentials", "take it out; nothing was sent", fmt.Errorf("%s has %s, which cannot be in a header", setting, what), 0)
 			}
 		}
 	}
@@ -41,11 +41,11 @@ func control(text string) string {
 }
 
 // settingWithin names the setting whose control character is in a text.
-func (r *Connection) settingWithin(text string) string {
-	for i := range r.c.Settings {
-		name := r.c.Settings[i].Name
-		if v := r.opt.Settings[name]; control(v) != "" && strings.Contains(text, v) {
-			return "the setting " + name + " (" + r.c.EnvName(name) + ")"
+func (o *Owner) settingWithin(text string) string {
+	for i := range o.Connector.Settings {
+		name := o.Connector.Settings[i].Name
+		if v := o.Settings[name]; control(v) != "" && strings.Contains(text, v) {
+			return "the setting " + name + " (" + o.Connector.EnvName(name) + ")"
 		}
 	}
 	return ""

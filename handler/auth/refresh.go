@@ -1,4 +1,4 @@
-package rest
+package auth
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
 // A provider may replace the refresh token each time it is used, and then the one
@@ -45,22 +46,22 @@ func (o *oauth) refreshed(ctx context.Context) (token, error) {
 }
 
 // trade asks for a token with what a person's consent has led to.
-func (r *Connection) trade(ctx context.Context, form url.Values) (grant, error) {
-	endpoint, err := r.endpoint()
+func (c *credentials) trade(ctx context.Context, form url.Values) (grant, error) {
+	endpoint, err := c.endpoint()
 	if err != nil {
 		return grant{}, err
 	}
-	return r.askToken(ctx, endpoint, r.setting(r.c.Auth.ClientID), r.setting(r.c.Auth.ClientSecret), form)
+	return c.askToken(ctx, endpoint, c.setting(c.decl.ClientID), c.setting(c.decl.ClientSecret), form)
 }
 
 func (o *oauth) loadRefresh(ctx context.Context) error {
-	given := o.setting(o.c.Auth.RefreshToken)
-	if o.opt.Keep != nil {
-		sealed, err := o.opt.Keep.Load(ctx)
+	given := o.setting(o.decl.RefreshToken)
+	if o.Keep != nil {
+		sealed, err := o.Keep.Load(ctx)
 		switch {
 		case errors.Is(err, engine.ErrNotFound):
 		case err != nil:
-			return o.fail(engine.Transient, "store", "", fmt.Errorf("read the kept refresh token: %w", err), 0)
+			return o.Fail(engine.Transient, "store", "", fmt.Errorf("read the kept refresh token: %w", err), 0)
 		default:
 			seal, err := o.sealer()
 			if err != nil {
@@ -74,32 +75,32 @@ func (o *oauth) loadRefresh(ctx context.Context) error {
 		}
 	}
 	if given == "" {
-		return o.fail(engine.Auth, "not_logged_in", "run sluice login, once", errors.New("nobody has logged in"), 0)
+		return o.Fail(engine.Auth, "not_logged_in", "run sluice login, once", errors.New("nobody has logged in"), 0)
 	}
 	o.refresh = given
-	o.secrets.Set("refresh_token", given)
+	o.Secrets.Set("refresh_token", given)
 	return nil
 }
 
 func (o *oauth) saveRefresh(ctx context.Context, value string) error {
 	o.refresh = value
-	o.secrets.Set("refresh_token", value)
-	if o.opt.Keep == nil {
+	o.Secrets.Set("refresh_token", value)
+	if o.Keep == nil {
 		return nil
 	}
 	seal, err := o.sealer()
 	if err == nil {
-		err = o.opt.Keep.Save(ctx, seal.seal(value))
+		err = o.Keep.Save(ctx, seal.seal(value))
 	}
 	if err != nil {
-		return o.fail(engine.Transient, "store", "", fmt.Errorf("keep the new refresh token: %w", err), 0)
+		return o.Fail(engine.Transient, "store", "", fmt.Errorf("keep the new refresh token: %w", err), 0)
 	}
 	return nil
 }
 
-func (r *Connection) sealer() (*sealer, error) {
-	a := &r.c.Auth
-	return newSealer(r.setting(a.ClientSecret)+"\x00"+r.setting(a.RefreshToken), r.setting(a.ClientID), "sluice refresh token")
+func (c *credentials) sealer() (*sealer, error) {
+	a := c.decl
+	return newSealer(c.setting(a.ClientSecret)+"\x00"+c.setting(a.RefreshToken), c.setting(a.ClientID), "sluice refresh token")
 }
 
 // Login is one attempt to have a person agree, in a browser, that Sluice may read.
@@ -107,18 +108,18 @@ type Login struct {
 	URL   string // the provider's page
 	State string // what comes back with the answer; without it the answer is somebody else's
 
-	r                  *Connection
+	c                  *credentials
 	redirect, verifier string // the verifier is a secret of this login (RFC 7636)
 }
 
 // BeginLogin prepares a login after which the browser comes back to redirect.
-func (r *Connection) BeginLogin(redirect string) *Login {
-	a := &r.c.Auth
-	l := &Login{r: r, redirect: redirect, State: oauth2.GenerateVerifier(), verifier: oauth2.GenerateVerifier()}
-	config := oauth2.Config{ClientID: r.setting(a.ClientID), RedirectURL: redirect, Scopes: []string{r.setting(a.Scope)}, Endpoint: oauth2.Endpoint{AuthURL: r.setting(a.AuthorizeURL)}}
+func BeginLogin(decl *spec.Auth, o Owner, redirect string) *Login {
+	c, a := &credentials{o, decl}, decl
+	l := &Login{c: c, redirect: redirect, State: oauth2.GenerateVerifier(), verifier: oauth2.GenerateVerifier()}
+	config := oauth2.Config{ClientID: c.setting(a.ClientID), RedirectURL: redirect, Scopes: []string{c.setting(a.Scope)}, Endpoint: oauth2.Endpoint{AuthURL: c.setting(a.AuthorizeURL)}}
 	opts := []oauth2.AuthCodeOption{oauth2.AccessTypeOffline, oauth2.S256ChallengeOption(l.verifier)}
 	for k, v := range a.Params {
-		opts = append(opts, oauth2.SetAuthURLParam(k, r.setting(v)))
+		opts = append(opts, oauth2.SetAuthURLParam(k, c.setting(v)))
 	}
 	l.URL = config.AuthCodeURL(l.State, opts...)
 	return l
@@ -127,13 +128,13 @@ func (r *Connection) BeginLogin(redirect string) *Login {
 // Finish trades the code that the page has answered for a refresh token, and keeps
 // that.
 func (l *Login) Finish(ctx context.Context, code string) error {
-	r := l.r
-	g, err := r.trade(ctx, url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {l.redirect}, "code_verifier": {l.verifier}})
+	c := l.c
+	g, err := c.trade(ctx, url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {l.redirect}, "code_verifier": {l.verifier}})
 	if err != nil {
 		return err
 	}
 	if g.refresh == "" {
-		return r.fail(engine.Auth, "wrong_credentials", "the app has to be allowed offline access", errors.New("the provider gave no refresh token"), 0)
+		return c.Fail(engine.Auth, "wrong_credentials", "the app has to be allowed offline access", errors.New("the provider gave no refresh token"), 0)
 	}
-	return (&oauth{Connection: r}).saveRefresh(ctx, g.refresh)
+	return (&oauth{credentials: c}).saveRefresh(ctx, g.refresh)
 }

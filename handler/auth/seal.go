@@ -1,4 +1,4 @@
-package rest
+package auth
 
 import (
 	"crypto/aes"
