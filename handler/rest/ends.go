@@ -94,8 +94,9 @@ func (p *pager) note(r *reply, next string) {
 // size finds how many records a page has. Where nothing depends on their number they
 // are not counted, and some are 1.
 func (p *pager) size(r *reply) error {
+	_, counts := p.way.(counting)
 	switch {
-	case p.paging.Stop == "short_page", p.total >= 0, p.step != nil && p.tree == nil: // what is cut or garbled is the record's that the step is about
+	case counts, p.paging.Stop == "short_page", p.total >= 0, p.step != nil && p.tree == nil: // what is cut or garbled is the record's that the step is about
 		return p.count(r)
 	case p.aside > 0 || !empty(r.records):
 		r.n = 1

@@ -246,10 +246,7 @@ func joined(lists [][]byte) []byte {
 // count counts the records of a page, with those that are none, and finds the last that
 // can be read.
 func (p *pager) count(r *reply) error {
-	if r.counted {
-		return nil
-	}
-	r.n, r.counted = p.aside, true
+	r.n = p.aside
 	for rec, err := range scan.Records(r.records, p.lines) {
 		if rec == nil {
 			return p.unfit(err, r.records)

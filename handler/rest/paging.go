@@ -29,6 +29,8 @@ type (
 	addressed interface {
 		address(token string) (*url.URL, error)
 	}
+	// counting has to know how many records each page has.
+	counting interface{ counts() }
 	// numbered counts: its tokens say how much there was before them.
 	numbered interface {
 		// listed is how much there is up to the end of the page that token names, which
@@ -72,7 +74,6 @@ type reply struct {
 	records []byte
 	n       int
 	last    []byte
-	counted bool
 }
 
 // paths are looked up in a body in one pass, together with the records.
