@@ -49,7 +49,7 @@ var imports = map[string][]string{
 	"connectors":           {"handler/spec", "handler/nearest"},
 	"handler/azure/arm":    {},
 	"handler/azure/deploy": {"handler/azure/arm"},
-	"handler/azure/doctor": {},
+	"handler/azure/doctor": {"handler/engine"},
 	"infra":                {},
 	"scripts/cmd/generate": {"connectors", "handler/kql", "handler/schedule", "handler/sentinel", "handler/spec"},
 	"scripts/cmd/package":  {"connectors"},

@@ -58,9 +58,9 @@ func New(ctx context.Context, c *config.Config, log *slog.Logger, opt Options) (
 	if err != nil {
 		return nil, err
 	}
-	rules := map[string]logsingest.Rule{}
+	rules := map[string]logsingest.CollectionRule{}
 	for table, r := range c.Workspace.Rules {
-		rules[table] = logsingest.Rule{ID: r.ID, Stream: r.Stream, Endpoint: cmp.Or(r.Endpoint, c.Workspace.Endpoint)}
+		rules[table] = logsingest.CollectionRule{ID: r.ID, Stream: r.Stream, Endpoint: cmp.Or(r.Endpoint, c.Workspace.Endpoint)}
 	}
 	sink, err := logsingest.New(rules, cred, Clouds[c.Workspace.Cloud].Config, nil)
 	if err != nil {

@@ -20,20 +20,20 @@ import (
 
 // Guess is what an answer suggests. Empty members could not be told.
 type Guess struct {
-	Records string   // path of the records
-	Count   int      // of records in the answer
-	ID      string   // KQL
-	Time    string   // KQL
-	Format  string   // of times in parameters, as the records have them
-	Order   string   // ascending, descending or none
-	Columns []Column // of the records' members
-	Paging  string   // a paging: in YAML; none: {type: none}
-	Next    string   // where the answer has what leads on
-	Notes   []string // what a person should look at
+	Records string           // path of the records
+	Count   int              // of records in the answer
+	ID      string           // KQL
+	Time    string           // KQL
+	Format  string           // of times in parameters, as the records have them
+	Order   string           // ascending, descending or none
+	Columns []InferredColumn // of the records' members
+	Paging  string           // a paging: in YAML; none: {type: none}
+	Next    string           // where the answer has what leads on
+	Notes   []string         // what a person should look at
 }
 
-// Column is a column for a member of the records.
-type Column struct{ Name, Type, KQL string }
+// InferredColumn is a column for a member of the records.
+type InferredColumn struct{ Name, Type, KQL string }
 
 // Infer guesses from an answer: its body, and its headers.
 func Infer(body []byte, header http.Header) (*Guess, error) {
@@ -170,7 +170,7 @@ func (g *Guess) columns(list []map[string]any) {
 		if cast := casts[typ]; cast != "" {
 			kql = cast + "(" + kql + ")"
 		}
-		g.Columns = append(g.Columns, Column{name, typ, kql})
+		g.Columns = append(g.Columns, InferredColumn{name, typ, kql})
 	}
 }
 

@@ -44,7 +44,7 @@ type Store struct {
 // ring is what is known of a document's blobs.
 type ring struct {
 	newest int64
-	etags  [engine.Kept]*azcore.ETag
+	etags  [engine.KeptGenerations]*azcore.ETag
 }
 
 var _ engine.Store = (*Store)(nil)
@@ -113,7 +113,7 @@ func explain(op string, err error) error {
 }
 
 func slotName(name string, n int64) string {
-	return name + "/" + strconv.FormatInt(n%engine.Kept, 10)
+	return name + "/" + strconv.FormatInt(n%engine.KeptGenerations, 10)
 }
 
 // Generations implements engine.Store.
@@ -166,7 +166,7 @@ func (s *Store) look(ctx context.Context, name string) (*ring, error) {
 		}
 		for _, item := range page.Segment.BlobItems {
 			slot, err := strconv.Atoi(strings.TrimPrefix(*item.Name, name+"/"))
-			if err != nil || slot < 0 || slot >= engine.Kept {
+			if err != nil || slot < 0 || slot >= engine.KeptGenerations {
 				continue
 			}
 			r.etags[slot] = item.Properties.ETag
@@ -194,7 +194,7 @@ func (s *Store) Append(ctx context.Context, name string, after int64, data []byt
 		return engine.ErrConflict
 	}
 	n := after + 1
-	tag := r.etags[n%engine.Kept]
+	tag := r.etags[n%engine.KeptGenerations]
 	cond := &blob.ModifiedAccessConditions{IfMatch: tag}
 	if tag == nil {
 		cond.IfNoneMatch = to.Ptr(azcore.ETagAny)
@@ -215,7 +215,7 @@ func (s *Store) Append(ctx context.Context, name string, after int64, data []byt
 		return explain("write "+name, err)
 	}
 	s.mu.Lock()
-	r.newest, r.etags[n%engine.Kept] = n, resp.ETag
+	r.newest, r.etags[n%engine.KeptGenerations] = n, resp.ETag
 	s.mu.Unlock()
 	return nil
 }
@@ -233,7 +233,7 @@ func (s *Store) wrote(ctx context.Context, name string, n int64, data []byte, r 
 		return false
 	}
 	s.mu.Lock()
-	r.newest, r.etags[n%engine.Kept] = n, resp.ETag
+	r.newest, r.etags[n%engine.KeptGenerations] = n, resp.ETag
 	s.mu.Unlock()
 	return true
 }

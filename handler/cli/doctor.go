@@ -297,7 +297,7 @@ func (x *examination) store(ctx context.Context, s engine.Store, places config.S
 
 // rules sends no rows to each table through its rule, which asks for the role all the
 // same. Tables of a rule that answer alike are one check.
-func (x *examination) rules(ctx context.Context, a *app.App, rules map[string]config.Rule) {
+func (x *examination) rules(ctx context.Context, a *app.App, rules map[string]config.CollectionRule) {
 	type answer struct{ rule, reason string }
 	tables := map[answer][]string{}
 	errs := map[answer]error{}
@@ -368,20 +368,20 @@ func sentTables(c *config.Config) []*spec.Table {
 }
 
 // columnsOf are the columns that rows of a table have.
-func columnsOf(t *spec.Table) (cols []doctor.Column) {
+func columnsOf(t *spec.Table) (cols []engine.Column) {
 	if t.Name == sentinel.HealthTable {
 		for _, c := range sentinel.HealthColumns {
-			cols = append(cols, doctor.Column{Name: c.Name, Type: c.Type})
+			cols = append(cols, engine.Column{Name: c.Name, Type: c.Type})
 		}
 		return cols
 	}
 	for _, c := range t.AllColumns() {
-		cols = append(cols, doctor.Column{Name: c.Name, Type: c.Type})
+		cols = append(cols, engine.Column{Name: c.Name, Type: c.Type})
 	}
 	return cols
 }
 
-func schemaOf(ctx context.Context, q *logsquery.Client, table string) ([]doctor.Column, error) {
+func schemaOf(ctx context.Context, q *logsquery.Client, table string) ([]engine.Column, error) {
 	res, err := q.Query(ctx, table+" | getschema")
 	if err != nil {
 		return nil, err
@@ -390,9 +390,9 @@ func schemaOf(ctx context.Context, q *logsquery.Client, table string) ([]doctor.
 	for i, c := range res.Columns {
 		at[c.Name] = i
 	}
-	var cols []doctor.Column
+	var cols []engine.Column
 	for _, row := range res.Rows {
-		var c doctor.Column
+		var c engine.Column
 		if json.Unmarshal(row[at["ColumnName"]], &c.Name) != nil || json.Unmarshal(row[at["ColumnType"]], &c.Type) != nil {
 			return nil, fmt.Errorf("unexpected schema of %s", table)
 		}

@@ -225,9 +225,9 @@ func TestTheTemplatesSettingsRunThePackage(t *testing.T) {
 }
 
 // localRules gives rules of a template the ids and the address of this machine's workspace.
-func localRules(t *testing.T, text string, local map[string]config.Rule, endpoint string) string {
+func localRules(t *testing.T, text string, local map[string]config.CollectionRule, endpoint string) string {
 	t.Helper()
-	var rules map[string]config.Rule
+	var rules map[string]config.CollectionRule
 	if err := json.Unmarshal([]byte(text), &rules); err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +235,7 @@ func localRules(t *testing.T, text string, local map[string]config.Rule, endpoin
 		if r.Stream != local[table].Stream || r.Endpoint == "" {
 			t.Errorf("the rule of %s is %+v", table, r)
 		}
-		rules[table] = config.Rule{ID: local[table].ID, Stream: r.Stream, Endpoint: endpoint}
+		rules[table] = config.CollectionRule{ID: local[table].ID, Stream: r.Stream, Endpoint: endpoint}
 	}
 	b, err := json.Marshal(rules)
 	if err != nil {

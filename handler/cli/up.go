@@ -292,11 +292,11 @@ func openWorkspace(path string, cs []*spec.Connector) (*workspace.Workspace, err
 	return workspace.Open(path, append(tables, health), time.Now)
 }
 
-func rulesOf(ws *workspace.Workspace) map[string]config.Rule {
-	rules := map[string]config.Rule{}
+func rulesOf(ws *workspace.Workspace) map[string]config.CollectionRule {
+	rules := map[string]config.CollectionRule{}
 	for _, r := range ws.Rules() {
 		for _, s := range r.Streams {
-			rules[s.Table] = config.Rule{ID: r.ID, Stream: s.Name}
+			rules[s.Table] = config.CollectionRule{ID: r.ID, Stream: s.Name}
 		}
 	}
 	return rules

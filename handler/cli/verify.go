@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-connectors/sluice/handler/app"
-	"github.com/sluice-connectors/sluice/handler/azure/doctor"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/logsquery"
 	"github.com/sluice-connectors/sluice/handler/sentinel"
@@ -104,12 +103,12 @@ type sentRow struct {
 	Seconds int64    `json:"seconds,omitempty"` // until a query returned it
 	Off     []string `json:"off,omitempty"`     // what differs, column by column
 	Error   string   `json:"error,omitempty"`
-	columns []doctor.Column
+	columns []engine.Column
 	row     map[string]any
 }
 
 // newSentRow makes a row with a value in each column.
-func newSentRow(table string, columns []doctor.Column, now time.Time) *sentRow {
+func newSentRow(table string, columns []engine.Column, now time.Time) *sentRow {
 	now = now.UTC().Truncate(time.Millisecond)
 	c := &sentRow{Table: table, UID: sentinel.CanaryUID(now), columns: columns, row: map[string]any{}}
 	for i, col := range columns {

@@ -68,7 +68,7 @@ func (s *settings) lookup(name string) (string, bool) {
 
 func (s *settings) workspace() {
 	s.f.Workspace = Workspace{Endpoint: s.get("SLUICE_ENDPOINT"), Credential: s.get("SLUICE_CREDENTIAL"), Cloud: s.get("SLUICE_CLOUD"),
-		ID: s.get("SLUICE_WORKSPACE_ID"), Query: s.get("SLUICE_QUERY_ENDPOINT"), Rules: map[string]Rule{}}
+		ID: s.get("SLUICE_WORKSPACE_ID"), Query: s.get("SLUICE_QUERY_ENDPOINT"), Rules: map[string]CollectionRule{}}
 	if !oneOf(s.f.Workspace.Credential, credentials) {
 		s.r.errorf("workspace.credential", "%q is none of %s%s", s.f.Workspace.Credential, list(credentials), nearest.Hint(s.f.Workspace.Credential, credentials))
 	}
@@ -80,14 +80,14 @@ func (s *settings) workspace() {
 
 // rules reads the rules that an app setting has: those of all tables, or of one
 // connector's.
-func (s *settings) rules(path, name string) map[string]Rule {
+func (s *settings) rules(path, name string) map[string]CollectionRule {
 	text := s.get(name)
 	if text == "" {
 		return nil
 	}
 	var tables map[string]json.RawMessage
 	err := json.Unmarshal([]byte(text), &tables)
-	rules := map[string]Rule{}
+	rules := map[string]CollectionRule{}
 	for _, table := range slices.Sorted(maps.Keys(tables)) {
 		if err == nil {
 			rules[table], err = readRule(table, tables[table])
@@ -100,18 +100,18 @@ func (s *settings) rules(path, name string) map[string]Rule {
 	return rules
 }
 
-func readRule(table string, data []byte) (Rule, error) {
+func readRule(table string, data []byte) (CollectionRule, error) {
 	var keys map[string]string
 	if err := json.Unmarshal(data, &keys); err != nil {
-		return Rule{}, fmt.Errorf("%s: %w", table, inWords(err))
+		return CollectionRule{}, fmt.Errorf("%s: %w", table, inWords(err))
 	}
 	known := []string{"id", "stream", "endpoint", "plan"}
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		if !slices.Contains(known, key) {
-			return Rule{}, fmt.Errorf("%s: unknown key %q%s; there are %s", table, key, nearest.Hint(key, known), list(known))
+			return CollectionRule{}, fmt.Errorf("%s: unknown key %q%s; there are %s", table, key, nearest.Hint(key, known), list(known))
 		}
 	}
-	return Rule{ID: trim(keys["id"]), Stream: trim(keys["stream"]), Endpoint: trim(keys["endpoint"]), Plan: trim(keys["plan"])}, nil
+	return CollectionRule{ID: trim(keys["id"]), Stream: trim(keys["stream"]), Endpoint: trim(keys["endpoint"]), Plan: trim(keys["plan"])}, nil
 }
 
 // inWords says what is wrong with JSON without the words of a program.

@@ -14,12 +14,12 @@ import (
 
 // Workspace says where rows go.
 type Workspace struct {
-	Endpoint   string          `yaml:"endpoint" doc:"Logs ingestion endpoint of the rule or of a data collection endpoint."`
-	Credential string          `yaml:"credential" enum:"default|managed_identity|client_secret|none" doc:"Identity for Azure. Default: default."`
-	Rules      map[string]Rule `yaml:"rules" doc:"The data collection rule of each table."`
-	ID         string          `yaml:"id" doc:"The workspace's GUID. Only sluice reconcile needs it, which reads back what arrived."`
-	Query      string          `yaml:"query" doc:"Query endpoint. Default: the cloud's, and for a workspace on this machine its endpoint."`
-	Cloud      string          `yaml:"cloud" enum:"AzureCloud|AzureUSGovernment|AzureChinaCloud" doc:"Which Azure. Default: the one that the endpoint is in."`
+	Endpoint   string                    `yaml:"endpoint" doc:"Logs ingestion endpoint of the rule or of a data collection endpoint."`
+	Credential string                    `yaml:"credential" enum:"default|managed_identity|client_secret|none" doc:"Identity for Azure. Default: default."`
+	Rules      map[string]CollectionRule `yaml:"rules" doc:"The data collection rule of each table."`
+	ID         string                    `yaml:"id" doc:"The workspace's GUID. Only sluice reconcile needs it, which reads back what arrived."`
+	Query      string                    `yaml:"query" doc:"Query endpoint. Default: the cloud's, and for a workspace on this machine its endpoint."`
+	Cloud      string                    `yaml:"cloud" enum:"AzureCloud|AzureUSGovernment|AzureChinaCloud" doc:"Which Azure. Default: the one that the endpoint is in."`
 }
 
 // What the enums of Workspace list, for app settings.
@@ -43,8 +43,8 @@ func (w *Workspace) Endpoints() []string {
 	return list
 }
 
-// Rule is where the rows of a table go.
-type Rule struct {
+// CollectionRule is where the rows of a table go.
+type CollectionRule struct {
 	ID     string `yaml:"id" json:"id" required:"true" doc:"Immutable id of the data collection rule: dcr-…"`
 	Stream string `yaml:"stream" json:"stream" required:"true" doc:"DCR stream, such as Custom-OktaV2_CL."`
 
@@ -109,7 +109,7 @@ func (r *resolver) endpoint(path, text string) {
 
 // rules checks data collection rules by table; general is the endpoint of those
 // without one of their own.
-func (r *resolver) rules(path string, rules map[string]Rule, general string) {
+func (r *resolver) rules(path string, rules map[string]CollectionRule, general string) {
 	for _, table := range slices.Sorted(maps.Keys(rules)) {
 		rule, at := rules[table], path+table
 		switch {

@@ -107,7 +107,7 @@ func (s *Store) Generations(_ context.Context, name string) ([]engine.Generation
 		return nil, err
 	}
 	var gens []engine.Generation
-	for _, n := range numbers[:min(len(numbers), engine.Kept)] {
+	for _, n := range numbers[:min(len(numbers), engine.KeptGenerations)] {
 		data, err := os.ReadFile(file(folder, n))
 		if errors.Is(err, fs.ErrNotExist) { // a writer has just removed it as too old
 			continue
@@ -174,7 +174,7 @@ func (s *Store) Append(_ context.Context, name string, after int64, data []byte)
 	if numbers[0] != after+1 {
 		return errors.Join(os.Remove(mine), engine.ErrConflict)
 	}
-	for _, n := range numbers[min(len(numbers), engine.Kept):] {
+	for _, n := range numbers[min(len(numbers), engine.KeptGenerations):] {
 		if err := os.Remove(file(folder, n)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

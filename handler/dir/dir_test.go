@@ -156,7 +156,7 @@ func TestAWriterThatSleptIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	slow.slept = func() {
-		for i := range int64(2 * engine.Kept) {
+		for i := range int64(2 * engine.KeptGenerations) {
 			if err := quick.Append(t.Context(), "doc", i, []byte("quick")); err != nil {
 				t.Fatal(err)
 			}
@@ -166,7 +166,7 @@ func TestAWriterThatSleptIsRefused(t *testing.T) {
 		t.Errorf("a writer that slept: %v", err)
 	}
 	gens, err := quick.Generations(t.Context(), "doc")
-	if err != nil || len(gens) != engine.Kept || gens[0].Number != 2*engine.Kept || string(gens[engine.Kept-1].Data) != "quick" {
+	if err != nil || len(gens) != engine.KeptGenerations || gens[0].Number != 2*engine.KeptGenerations || string(gens[engine.KeptGenerations-1].Data) != "quick" {
 		t.Errorf("generations %v, %v", gens, err)
 	}
 }

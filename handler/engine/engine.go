@@ -200,8 +200,8 @@ type Generation struct {
 	Data   []byte
 }
 
-// Kept is how many generations of a document a Store keeps.
-const Kept = 5
+// KeptGenerations is how many generations of a document a Store keeps.
+const KeptGenerations = 5
 
 // Store keeps checkpoints and what belongs to them. Names are paths with
 // slashes.

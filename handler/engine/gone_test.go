@@ -83,7 +83,7 @@ func TestBeginIsForStreamsWithoutACheckpoint(t *testing.T) {
 	if _, err := b.Begin(t.Context(), b.s.Key(), noon); err == nil || !strings.Contains(err.Error(), "has a checkpoint") {
 		t.Errorf("begun anew: %v", err)
 	}
-	for range engine.Kept {
+	for range engine.KeptGenerations {
 		b.run(t, engine.OK)
 	}
 	gens, _ := b.store.Generations(t.Context(), "checkpoints/c/s")

@@ -105,7 +105,7 @@ func TestImportWhereNothingCanBeRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range engine.Kept { // as many damaged ones as are kept
+	for range engine.KeptGenerations { // as many damaged ones as are kept
 		gens, _ := b.store.Generations(t.Context(), "checkpoints/c/s")
 		if err := b.store.Append(t.Context(), "checkpoints/c/s", gens[0].Number, []byte("\x00\x00")); err != nil {
 			t.Fatal(err)

@@ -73,7 +73,7 @@ func (e *Engine) stow(ctx context.Context, key string, c *Checkpoint, gen int64)
 		if p.Since == 0 {
 			p.Since = gen
 		}
-		if p.Since+Kept >= gen {
+		if p.Since+KeptGenerations >= gen {
 			left = append(left, p)
 			continue
 		}

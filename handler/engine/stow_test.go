@@ -67,7 +67,7 @@ func TestIDsAreWrittenOnce(t *testing.T) {
 		t.Errorf("%d bytes of checkpoints, want at most %d", w.documents, 2*most)
 	}
 	// When the window is closed its parts are let go, once no generation names them.
-	for range engine.Kept + 2 {
+	for range engine.KeptGenerations + 2 {
 		b.src.Pages = nil
 		b.clock.Advance(time.Hour)
 		b.run(t, engine.OK)

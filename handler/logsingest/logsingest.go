@@ -25,10 +25,10 @@ import (
 	"github.com/sluice-connectors/sluice/handler/netguard"
 )
 
-// Rule says where the rows of a table go: the immutable id of a data
+// CollectionRule says where the rows of a table go: the immutable id of a data
 // collection rule, the stream that it declares for them, and the ingestion
 // endpoint, https:// or http:// to this machine.
-type Rule struct {
+type CollectionRule struct {
 	ID       string
 	Stream   string
 	Endpoint string
@@ -37,7 +37,7 @@ type Rule struct {
 // Sink sends batches to the endpoints of its rules.
 type Sink struct {
 	clients map[string]*azlogs.Client // by endpoint
-	rules   map[string]Rule           // by table
+	rules   map[string]CollectionRule // by table
 	wire    *wire
 	now     func() time.Time
 	gzips   sync.Pool
@@ -50,7 +50,7 @@ var (
 
 // New returns the sink for rules, by table, in a cloud. transport sends the
 // requests; nil is the usual one.
-func New(rules map[string]Rule, cred azcore.TokenCredential, in cloud.Configuration, transport policy.Transporter) (*Sink, error) {
+func New(rules map[string]CollectionRule, cred azcore.TokenCredential, in cloud.Configuration, transport policy.Transporter) (*Sink, error) {
 	if transport == nil {
 		transport = &http.Client{Transport: netguard.Transport(), CheckRedirect: netguard.NotSentOn}
 	}
@@ -130,7 +130,7 @@ func (s *Sink) Upload(ctx context.Context, b engine.Batch) error {
 }
 
 // explain classifies an error of the service and says what to do.
-func (s *Sink) explain(table string, rule Rule, err error) error {
+func (s *Sink) explain(table string, rule CollectionRule, err error) error {
 	e := &engine.Error{Kind: engine.Transient, Op: "send rows to " + table, Reason: "ingestion_unreachable", Err: err,
 		Hint: "check the endpoint and the network"}
 	var re *azcore.ResponseError

@@ -25,7 +25,7 @@ import (
 var columns = []kql.Column{{Name: "TimeGenerated", Type: kql.Datetime}, {Name: "Name", Type: kql.String}, {Name: "N", Type: kql.Int}, {Name: "D", Type: kql.Dynamic}}
 
 // open starts a local workspace and a sink for its tables.
-func open(t *testing.T) (*workspace.Workspace, *httptest.Server, map[string]logsingest.Rule) {
+func open(t *testing.T) (*workspace.Workspace, *httptest.Server, map[string]logsingest.CollectionRule) {
 	t.Helper()
 	var tables []workspace.Table
 	for i := range 12 { // more than one rule can hold
@@ -37,16 +37,16 @@ func open(t *testing.T) (*workspace.Workspace, *httptest.Server, map[string]logs
 	}
 	srv := httptest.NewServer(ws.Handler())
 	t.Cleanup(func() { srv.Close(); ws.Close() })
-	rules := map[string]logsingest.Rule{}
+	rules := map[string]logsingest.CollectionRule{}
 	for _, r := range ws.Rules() {
 		for _, s := range r.Streams {
-			rules[s.Table] = logsingest.Rule{ID: r.ID, Stream: s.Name, Endpoint: srv.URL}
+			rules[s.Table] = logsingest.CollectionRule{ID: r.ID, Stream: s.Name, Endpoint: srv.URL}
 		}
 	}
 	return ws, srv, rules
 }
 
-func newSink(t *testing.T, rules map[string]logsingest.Rule) *logsingest.Sink {
+func newSink(t *testing.T, rules map[string]logsingest.CollectionRule) *logsingest.Sink {
 	t.Helper()
 	s, err := logsingest.New(rules, logsingest.None{}, cloud.AzurePublic, nil)
 	if err != nil {
@@ -122,7 +122,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	wantError(t, s.Upload(t.Context(), batch("Other_CL", `{}`)), engine.Permanent, "no_rule", "add it below workspace: rules:")
 	ws.Deny(rules["T0_CL"].ID, true)
 	wantError(t, s.Upload(t.Context(), batch("T0_CL", `{}`)), engine.Auth, "dcr_role_missing", "Monitoring Metrics Publisher")
-	wrong := newSink(t, map[string]logsingest.Rule{"T0_CL": {ID: "dcr-0", Stream: "Custom-T0_CL", Endpoint: srv.URL}})
+	wrong := newSink(t, map[string]logsingest.CollectionRule{"T0_CL": {ID: "dcr-0", Stream: "Custom-T0_CL", Endpoint: srv.URL}})
 	wantError(t, wrong.Upload(t.Context(), batch("T0_CL", `{}`)), engine.Permanent, "rule_not_found", "the table has to exist before the rule")
 	srv.Close()
 	wantError(t, s.Upload(t.Context(), batch("T1_CL", `{}`)), engine.Transient, "ingestion_unreachable", "check the endpoint")
@@ -135,7 +135,7 @@ func TestRetryAfterIsHandedOnHoweverLong(t *testing.T) {
 		w.WriteHeader(http.StatusTooManyRequests)
 	}))
 	defer srv.Close()
-	s := newSink(t, map[string]logsingest.Rule{"T_CL": {ID: "dcr-0", Stream: "Custom-T_CL", Endpoint: srv.URL}})
+	s := newSink(t, map[string]logsingest.CollectionRule{"T_CL": {ID: "dcr-0", Stream: "Custom-T_CL", Endpoint: srv.URL}})
 	e := wantError(t, s.Upload(t.Context(), batch("T_CL", `{}`)), engine.Throttled, "ingestion_throttled", "")
 	if e.Wait != 15*time.Minute {
 		t.Errorf("wait %s", e.Wait)
@@ -148,7 +148,7 @@ func BenchmarkUpload(b *testing.B) {
 		w.WriteHeader(http.StatusNoContent)
 	}))
 	defer srv.Close()
-	s, err := logsingest.New(map[string]logsingest.Rule{"T_CL": {ID: "dcr-0", Stream: "s", Endpoint: srv.URL}}, logsingest.None{}, cloud.AzurePublic, nil)
+	s, err := logsingest.New(map[string]logsingest.CollectionRule{"T_CL": {ID: "dcr-0", Stream: "s", Endpoint: srv.URL}}, logsingest.None{}, cloud.AzurePublic, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, elsewhere.URL+"/login?x=1", status)
 		}))
-		s := newSink(t, map[string]logsingest.Rule{"T_CL": {ID: "dcr-0", Stream: "Custom-T_CL", Endpoint: srv.URL}})
+		s := newSink(t, map[string]logsingest.CollectionRule{"T_CL": {ID: "dcr-0", Stream: "Custom-T_CL", Endpoint: srv.URL}})
 		wantError(t, s.Upload(t.Context(), batch("T_CL", `{}`)), engine.Permanent, "sink_redirected", "leads to "+elsewhere.URL+"; nothing was sent there")
 		srv.Close()
 	}
@@ -216,7 +216,7 @@ func TestAClockThatIsAheadOfTheService(t *testing.T) {
 			"asked":  func(s *logsingest.Sink) error { return s.CheckClock(t.Context()) },
 			"upload": func(s *logsingest.Sink) error { return s.Upload(t.Context(), batch("T_CL", `{}`)) },
 		} {
-			s := newSink(t, map[string]logsingest.Rule{"T_CL": {ID: "dcr-0", Stream: "Custom-T_CL", Endpoint: srv.URL}})
+			s := newSink(t, map[string]logsingest.CollectionRule{"T_CL": {ID: "dcr-0", Stream: "Custom-T_CL", Endpoint: srv.URL}})
 			asked = 0
 			for range 3 {
 				if err := use(s); x.wrong {
@@ -234,7 +234,7 @@ func TestAClockThatIsAheadOfTheService(t *testing.T) {
 		}
 		srv.Close()
 	}
-	s := newSink(t, map[string]logsingest.Rule{"T_CL": {ID: "dcr-0", Stream: "Custom-T_CL", Endpoint: "http://127.0.0.1:1"}})
+	s := newSink(t, map[string]logsingest.CollectionRule{"T_CL": {ID: "dcr-0", Stream: "Custom-T_CL", Endpoint: "http://127.0.0.1:1"}})
 	if err := s.CheckClock(t.Context()); err != nil {
 		t.Errorf("where nobody is: %v", err)
 	}
@@ -246,7 +246,7 @@ func TestRetryAfterThatCannotBeMeant(t *testing.T) {
 			w.Header().Set("Retry-After", header)
 			w.WriteHeader(http.StatusTooManyRequests)
 		}))
-		s := newSink(t, map[string]logsingest.Rule{"T_CL": {ID: "dcr-0", Stream: "Custom-T_CL", Endpoint: srv.URL}})
+		s := newSink(t, map[string]logsingest.CollectionRule{"T_CL": {ID: "dcr-0", Stream: "Custom-T_CL", Endpoint: srv.URL}})
 		if e := wantError(t, s.Upload(t.Context(), batch("T_CL", `{}`)), engine.Throttled, "ingestion_throttled", ""); e.Wait != want {
 			t.Errorf("%q: %s, want %s", header, e.Wait, want)
 		}

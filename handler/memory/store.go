@@ -48,7 +48,7 @@ func (s *Store) Append(_ context.Context, name string, after int64, data []byte)
 		return engine.ErrConflict
 	}
 	gens = append([]engine.Generation{{Number: after + 1, Data: bytes.Clone(data)}}, gens...)
-	s.docs[name] = gens[:min(len(gens), engine.Kept)]
+	s.docs[name] = gens[:min(len(gens), engine.KeptGenerations)]
 	return nil
 }
 

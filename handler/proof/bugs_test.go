@@ -113,7 +113,7 @@ var bugs = []bug{
 	{"rows that went to the next batch stay in this one", "engine/batch.go", "	}\n	b.undo()\n", "	}\n"},
 	{"ids of a part are forgotten when it is opened", "engine/stow.go", "	c.Seen = append(all, c.Seen...)\n", "	_ = all\n"},
 	{"ids that have changed stay in their part", "engine/stow.go", "		if n += p.IDs; n > same {", "		if n += p.IDs; false {"},
-	{"parts are deleted while a generation names them", "engine/stow.go", "		if p.Since+Kept >= gen {", "		if p.Since == 0 {"},
+	{"parts are deleted while a generation names them", "engine/stow.go", "		if p.Since+KeptGenerations >= gen {", "		if p.Since == 0 {"},
 	{"a record of which a row was refused counts as delivered", "engine/commit.go", "f.rejected != nil && f.rejected[i]", "false"},
 	{"a page is acknowledged whose commit has failed", "engine/commit.go", "	if err := r.save(ctx); err != nil {\n		return err\n	}\n	r.tell()\n", "	if err := r.acknowledge(ctx, f.marks); err != nil {\n		return err\n	}\n	if err := r.save(ctx); err != nil {\n		return err\n	}\n	r.tell()\n"},
 	{"cursor forgotten", "engine/commit.go", "	c.Position, c.Cursor = w.To, w.Cursor\n", "	c.Position, c.Cursor = w.To, \"lost\"\n"},

@@ -100,9 +100,9 @@ func (p *process) open() (*engine.Engine, *engine.Stream, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	rules := map[string]logsingest.Rule{}
+	rules := map[string]logsingest.CollectionRule{}
 	for table := range w.sink.tables {
-		rules[table] = logsingest.Rule{ID: ruleID, Stream: "Custom-" + table, Endpoint: "https://sim.ingest.monitor.azure.com"}
+		rules[table] = logsingest.CollectionRule{ID: ruleID, Stream: "Custom-" + table, Endpoint: "https://sim.ingest.monitor.azure.com"}
 	}
 	sink, err := logsingest.New(rules, logsingest.None{}, cloud.AzurePublic, &wire{p, "sink", w.sink})
 	if err != nil {

@@ -48,7 +48,7 @@ func (l *listing) answered(resp *http.Response, body []byte, usual error) (*engi
 }
 
 // rule is the first of the stream's rules that fits an answer, or nil.
-func (l *listing) rule(resp *http.Response, body []byte) *spec.Rule {
+func (l *listing) rule(resp *http.Response, body []byte) *spec.ErrorRule {
 	for i := range l.rules {
 		rule := &l.rules[i]
 		if (rule.Status == 0 || rule.Status == resp.StatusCode) && bytes.Contains(body, []byte(rule.Body)) {
@@ -61,7 +61,7 @@ func (l *listing) rule(resp *http.Response, body []byte) *spec.Rule {
 // brokenOff is an error when lines end with a text of which a rule says what it means:
 // the provider failed when it had sent the others.
 func (l *listing) brokenOff(resp *http.Response, content *decode.Body) error {
-	if !content.Lines || !slices.ContainsFunc(l.rules, func(r spec.Rule) bool { return r.Status == resp.StatusCode }) {
+	if !content.Lines || !slices.ContainsFunc(l.rules, func(r spec.ErrorRule) bool { return r.Status == resp.StatusCode }) {
 		return nil
 	}
 	last := bytes.TrimSpace(content.JSON)

@@ -64,7 +64,7 @@ func TestRulesForAnswers(t *testing.T) {
 func TestAnAnswerMayAskForANewToken(t *testing.T) {
 	s := &issuer{}
 	src := authSource(t, clientAuth, s.serve, nil)
-	src.levels[0].rules = []spec.Rule{{Status: 401, Body: "bad", Do: "new_token"}}
+	src.levels[0].rules = []spec.ErrorRule{{Status: 401, Body: "bad", Do: "new_token"}}
 	s.refuse = true
 	for i, want := range []string{"token_refused", "wrong_credentials"} {
 		if _, err := src.Fetch(t.Context(), window, ""); reason(err) != want {

@@ -144,7 +144,7 @@ func (r *Source) moves() bool {
 }
 
 // single is a listing of one request that has no pages and no records.
-func (r *Source) single(req *spec.Request, rules []spec.Rule) *listing {
+func (r *Source) single(req *spec.Request, rules []spec.ErrorRule) *listing {
 	l := &listing{src: r, req: req, paging: &spec.Paging{Type: "none"}, resp: &spec.Response{}, success: &spec.Success{}, rules: rules, explode: &spec.Explode{}, records: "$", cred: &r.c.Auth, auth: r.auth}
 	l.pager = newPager(l)
 	return l
@@ -165,7 +165,7 @@ type listing struct {
 	paging  *spec.Paging
 	resp    *spec.Response
 	success *spec.Success
-	rules   []spec.Rule
+	rules   []spec.ErrorRule
 	explode *spec.Explode
 	records string
 	empty   string     // what a response without records has

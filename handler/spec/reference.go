@@ -38,7 +38,7 @@ var sections = []section{
 	{"paging", reflect.TypeFor[Paging](), []string{"paging"}},
 	{"response", reflect.TypeFor[Response](), []string{"response"}},
 	{"success", reflect.TypeFor[Success](), []string{"success"}},
-	{"errors", reflect.TypeFor[Rule](), []string{"errors"}},
+	{"errors", reflect.TypeFor[ErrorRule](), []string{"errors"}},
 	{"explode", reflect.TypeFor[Explode](), []string{"explode"}},
 	{"steps", reflect.TypeFor[Step](), []string{"steps"}},
 	{"job", reflect.TypeFor[Job](), []string{"job"}},

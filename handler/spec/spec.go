@@ -61,23 +61,23 @@ type Limits struct {
 
 // Stream is one series of records.
 type Stream struct {
-	Name     string   `yaml:"name" required:"true" doc:"Name of the stream: lower-case letters, digits and underscores."`
-	Title    string   `yaml:"title" doc:"What people call it."`
-	Needs    string   `yaml:"needs" doc:"Name of a setting: the stream runs only in connections that give it."`
-	ForEach  *ForEach `yaml:"for_each" doc:"Parts that are collected one by one, such as organizations: each has a position of its own."`
-	Prepare  *Prepare `yaml:"prepare" doc:"A request before the first one of each process, such as one that subscribes."`
-	Request  Request  `yaml:"request" required:"true" doc:"The request for a window's first page; with job, the one that starts it."`
-	Job      *Job     `yaml:"job" doc:"The request starts a job; its results are downloaded when it is done."`
-	Paging   Paging   `yaml:"paging" doc:"How to get the next page. Default: there is only one."`
-	Response Response `yaml:"response" doc:"How responses are written. Default: JSON, or JSON values one after the other."`
-	Success  Success  `yaml:"success" doc:"How a response of status 200 says that it is an error all the same. Default: it does not."`
-	Errors   []Rule   `yaml:"errors" doc:"What responses mean where the provider has ways of its own; the first rule that fits counts."`
-	Records  string   `yaml:"records" required:"true" doc:"Where the lists of records are in the response: $ for the whole body, $.items for a member, $.groups[*].items for several; $.items[*] when each value there is a record. What is no list is an error; for a step, $ may be one record, which its id or its time tells from an error, and $[*] has to be a list."`
-	Empty    string   `yaml:"empty" doc:"What a response without records has, such as $.response.time; then the place of records may be missing. $: it may be nothing at all, or null."`
-	Explode  Explode  `yaml:"explode" doc:"A list inside each record whose elements are records of their own."`
-	Steps    []Step   `yaml:"steps" doc:"Requests for each record of the one before; the last one's records become rows."`
-	Position Position `yaml:"position" required:"true" doc:"How to ask only for what is new. Correctness hangs on these facts."`
-	Table    string   `yaml:"table" required:"true" doc:"The table that the rows go to."`
+	Name     string      `yaml:"name" required:"true" doc:"Name of the stream: lower-case letters, digits and underscores."`
+	Title    string      `yaml:"title" doc:"What people call it."`
+	Needs    string      `yaml:"needs" doc:"Name of a setting: the stream runs only in connections that give it."`
+	ForEach  *ForEach    `yaml:"for_each" doc:"Parts that are collected one by one, such as organizations: each has a position of its own."`
+	Prepare  *Prepare    `yaml:"prepare" doc:"A request before the first one of each process, such as one that subscribes."`
+	Request  Request     `yaml:"request" required:"true" doc:"The request for a window's first page; with job, the one that starts it."`
+	Job      *Job        `yaml:"job" doc:"The request starts a job; its results are downloaded when it is done."`
+	Paging   Paging      `yaml:"paging" doc:"How to get the next page. Default: there is only one."`
+	Response Response    `yaml:"response" doc:"How responses are written. Default: JSON, or JSON values one after the other."`
+	Success  Success     `yaml:"success" doc:"How a response of status 200 says that it is an error all the same. Default: it does not."`
+	Errors   []ErrorRule `yaml:"errors" doc:"What responses mean where the provider has ways of its own; the first rule that fits counts."`
+	Records  string      `yaml:"records" required:"true" doc:"Where the lists of records are in the response: $ for the whole body, $.items for a member, $.groups[*].items for several; $.items[*] when each value there is a record. What is no list is an error; for a step, $ may be one record, which its id or its time tells from an error, and $[*] has to be a list."`
+	Empty    string      `yaml:"empty" doc:"What a response without records has, such as $.response.time; then the place of records may be missing. $: it may be nothing at all, or null."`
+	Explode  Explode     `yaml:"explode" doc:"A list inside each record whose elements are records of their own."`
+	Steps    []Step      `yaml:"steps" doc:"Requests for each record of the one before; the last one's records become rows."`
+	Position Position    `yaml:"position" required:"true" doc:"How to ask only for what is new. Correctness hangs on these facts."`
+	Table    string      `yaml:"table" required:"true" doc:"The table that the rows go to."`
 }
 
 // Request is an HTTP request with placeholders: {setting}, {window.from},
@@ -112,8 +112,8 @@ type Success struct {
 	Absent string `yaml:"absent" doc:"What a response has only when it is an error, such as $.errors of GraphQL."`
 }
 
-// Rule says what a response means.
-type Rule struct {
+// ErrorRule says what a response means.
+type ErrorRule struct {
 	Status int    `yaml:"status" doc:"Status code. Default: any that is no success, and what success says is none. 200: also lines that end with a text instead of a record; those before it are asked for again."`
 	Body   string `yaml:"body" doc:"A text that the body contains. Default: any."`
 	Do     string `yaml:"do" required:"true" enum:"retry|throttled|new_token|ignore|fail" doc:"retry: ask again soon; throttled: wait as long as the response says; new_token: ask for a new token, once, then fail as wrong credentials; ignore: there are no records; fail: a person has to look."`
@@ -159,25 +159,25 @@ type Explode struct {
 // {item.id} a member of it, which has to be there. A record for which nothing can be
 // had is set aside, and the others go on.
 type Step struct {
-	Request  Request  `yaml:"request" required:"true" doc:"The request."`
-	Batch    int      `yaml:"batch" doc:"So many records at a time, which are {items}, a list. Default: one at a time."`
-	Key      string   `yaml:"key" doc:"batch: the path in a record to the one of {items} that it is about, such as $.id. One that no record is about goes to quarantine. Default: nobody looks whether one was left out."`
-	Once     bool     `yaml:"once" doc:"The last step: a record that comes again is not looked up again, since what it leads to never changes."`
-	Join     string   `yaml:"join" doc:"What was looked up becomes a member of this name in the record before: the rows, or the items of the step that follows, are made of both. Default: of what was looked up alone."`
-	Auth     *Auth    `yaml:"auth" doc:"Credentials of the step's own. Default: those of the connector. They go to base_url only."`
-	Origins  []string `yaml:"origins" doc:"Hosts besides base_url's that an address may lead to, such as *.amazonaws.com. Such an address is a permission in itself: no credentials are sent there."`
-	Paging   Paging   `yaml:"paging" doc:"How to get the next page. Default: there is only one."`
-	Response Response `yaml:"response" doc:"How responses are written. Default: JSON."`
-	Success  Success  `yaml:"success" doc:"How a response of status 200 says that it is an error all the same."`
-	Errors   []Rule   `yaml:"errors" doc:"What responses mean where the provider has ways of its own."`
-	Records  string   `yaml:"records" required:"true" doc:"Where the records are in the response."`
-	Explode  Explode  `yaml:"explode" doc:"A list inside each record whose elements are records of their own."`
+	Request  Request     `yaml:"request" required:"true" doc:"The request."`
+	Batch    int         `yaml:"batch" doc:"So many records at a time, which are {items}, a list. Default: one at a time."`
+	Key      string      `yaml:"key" doc:"batch: the path in a record to the one of {items} that it is about, such as $.id. One that no record is about goes to quarantine. Default: nobody looks whether one was left out."`
+	Once     bool        `yaml:"once" doc:"The last step: a record that comes again is not looked up again, since what it leads to never changes."`
+	Join     string      `yaml:"join" doc:"What was looked up becomes a member of this name in the record before: the rows, or the items of the step that follows, are made of both. Default: of what was looked up alone."`
+	Auth     *Auth       `yaml:"auth" doc:"Credentials of the step's own. Default: those of the connector. They go to base_url only."`
+	Origins  []string    `yaml:"origins" doc:"Hosts besides base_url's that an address may lead to, such as *.amazonaws.com. Such an address is a permission in itself: no credentials are sent there."`
+	Paging   Paging      `yaml:"paging" doc:"How to get the next page. Default: there is only one."`
+	Response Response    `yaml:"response" doc:"How responses are written. Default: JSON."`
+	Success  Success     `yaml:"success" doc:"How a response of status 200 says that it is an error all the same."`
+	Errors   []ErrorRule `yaml:"errors" doc:"What responses mean where the provider has ways of its own."`
+	Records  string      `yaml:"records" required:"true" doc:"Where the records are in the response."`
+	Explode  Explode     `yaml:"explode" doc:"A list inside each record whose elements are records of their own."`
 }
 
 // Prepare is a request that has to have been made.
 type Prepare struct {
-	Request Request `yaml:"request" required:"true" doc:"The request."`
-	Errors  []Rule  `yaml:"errors" doc:"What responses mean; ignore: it was made before, and all is well."`
+	Request Request     `yaml:"request" required:"true" doc:"The request."`
+	Errors  []ErrorRule `yaml:"errors" doc:"What responses mean; ignore: it was made before, and all is well."`
 }
 
 // Job is work at the provider that is started, waited for, and whose results are

@@ -183,7 +183,7 @@ type listing struct {
 	paging   *Paging
 	response *Response
 	success  *Success
-	errors   []Rule
+	errors   []ErrorRule
 	explode  *Explode
 	records  string
 	position *Position // of the stream
@@ -331,7 +331,7 @@ func (v *validator) answers(l *listing, path string) {
 	v.rules(l.errors, path)
 }
 
-func (v *validator) rules(rules []Rule, path string) {
+func (v *validator) rules(rules []ErrorRule, path string) {
 	for i, r := range rules {
 		at := fmt.Sprintf("%s.errors[%d]", path, i)
 		switch {

@@ -33,7 +33,7 @@ func StoreSuite(t *testing.T, open func(t *testing.T) engine.Store, damage func(
 			}
 		}
 		gens, err := open(t).Generations(ctx, "doc/a")
-		if err != nil || len(gens) != engine.Kept {
+		if err != nil || len(gens) != engine.KeptGenerations {
 			t.Fatalf("%d generations, %v", len(gens), err)
 		}
 		for i, g := range gens {

@@ -49,8 +49,8 @@ type Table struct {
 	Columns []kql.Column
 }
 
-// Rule is a data collection rule: an id and its streams.
-type Rule struct {
+// CollectionRule is a data collection rule: an id and its streams.
+type CollectionRule struct {
 	ID      string   `json:"immutableId"`
 	Streams []Stream `json:"streams"`
 }
@@ -65,7 +65,7 @@ type Stream struct {
 type Workspace struct {
 	db     *sql.DB
 	now    func() time.Time
-	rules  []Rule
+	rules  []CollectionRule
 	tables map[string]*table
 	secret string // for the identity endpoint
 
@@ -118,7 +118,7 @@ func Open(path string, tables []Table, now func() time.Time) (*Workspace, error)
 		}
 		w.tables[t.Name] = &table{t, prog}
 		if i%ruleStreams == 0 {
-			w.rules = append(w.rules, Rule{ID: ruleID(len(w.rules))})
+			w.rules = append(w.rules, CollectionRule{ID: ruleID(len(w.rules))})
 		}
 		r := &w.rules[len(w.rules)-1]
 		r.Streams = append(r.Streams, Stream{"Custom-" + t.Name, t.Name})
@@ -146,7 +146,7 @@ func ruleID(i int) string {
 func (w *Workspace) Close() error { return w.db.Close() }
 
 // Rules returns the data collection rules.
-func (w *Workspace) Rules() []Rule { return w.rules }
+func (w *Workspace) Rules() []CollectionRule { return w.rules }
 
 // IdentityHeader is what a caller of the identity endpoint has to send in
 // X-IDENTITY-HEADER; with it in IDENTITY_HEADER and the address of /msi/token

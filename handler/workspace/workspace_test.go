@@ -21,7 +21,7 @@ type service struct {
 	t    *testing.T
 	ws   *Workspace
 	srv  *httptest.Server
-	rule Rule
+	rule CollectionRule
 }
 
 func start(t *testing.T) *service {

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sluice-connectors/sluice/handler/engine"
 )
 
 // Status is how a check ended.
@@ -153,7 +155,7 @@ func reason(err error) error {
 type Column struct{ Name, Type string }
 
 // Columns compares the columns that are sent with those that a table has.
-func Columns(table string, want, have []Column) Check {
+func Columns(table string, want, have []engine.Column) Check {
 	if len(have) == 0 {
 		return Check{"table", table, Fail, "it has no columns, or is not there", "deploy the connector's tables: infra/connectors"}
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sluice-connectors/sluice/handler/engine"
 )
 
 // around is a network with one server in it, whose certificate is trusted.
@@ -72,11 +74,11 @@ func TestReach(t *testing.T) {
 }
 
 func TestColumns(t *testing.T) {
-	want := []Column{{"A", "string"}, {"B", "long"}, {"C", "guid"}}
-	for text, have := range map[string][]Column{
-		"ok 3 columns":                  {{"A", "string"}, {"B", "long"}, {"C", "string"}, {"More", "string"}},
-		"fail there is no A, C":         {{"B", "long"}},
-		"fail B is string, not long":    {{"A", "string"}, {"B", "string"}, {"C", "guid"}},
+	want := []engine.Column{{Name: "A", Type: "string"}, {Name: "B", Type: "long"}, {Name: "C", Type: "guid"}}
+	for text, have := range map[string][]engine.Column{
+		"ok 3 columns":                  {{Name: "A", Type: "string"}, {Name: "B", Type: "long"}, {Name: "C", Type: "string"}, {Name: "More", Type: "string"}},
+		"fail there is no A, C":         {{Name: "B", Type: "long"}},
+		"fail B is string, not long":    {{Name: "A", Type: "string"}, {Name: "B", Type: "string"}, {Name: "C", Type: "guid"}},
 		"fail it has no columns, or is": nil,
 	} {
 		c := Columns("T_CL", want, have)
