@@ -15,7 +15,7 @@ import (
 var imports = map[string][]string{
 	"handler":              {"handler/cli"},
 	"handler/cli":          nil, // any: a command may show each part
-	"handler/app":          {"connectors", "handler/azblob", "handler/config", "handler/dir", "handler/engine", "handler/local", "handler/logsingest", "handler/logsquery", "handler/netguard", "handler/rest", "handler/schedule", "handler/sentinel", "handler/spec", "handler/telemetry"},
+	"handler/app":          {"connectors", "handler/azblob", "handler/config", "handler/dir", "handler/engine", "handler/local", "handler/logsingest", "handler/logsquery", "handler/netguard", "handler/rest", "handler/schedule", "handler/sentinel", "handler/spec", "handler/stream", "handler/telemetry"},
 	"handler/scan":         {},
 	"handler/nearest":      {},
 	"handler/engine":       {}, // the vocabulary; standard library only
@@ -28,7 +28,8 @@ var imports = map[string][]string{
 	"handler/decode":       {"handler/engine", "handler/scan"},
 	"handler/answer":       {"handler/engine", "handler/spec"},
 	"handler/auth":         {"handler/answer", "handler/engine", "handler/netguard", "handler/scan", "handler/spec"},
-	"handler/rest":         {"handler/answer", "handler/auth", "handler/decode", "handler/engine", "handler/kql", "handler/nearest", "handler/netguard", "handler/scan", "handler/sentinel", "handler/spec"},
+	"handler/rest":         {"handler/answer", "handler/auth", "handler/decode", "handler/engine", "handler/kql", "handler/nearest", "handler/netguard", "handler/scan", "handler/spec"},
+	"handler/stream":       {"handler/engine", "handler/rest", "handler/sentinel", "handler/spec"},
 	"handler/dir":          {"handler/engine"},
 	"handler/azblob":       {"handler/engine"},
 	"handler/logsingest":   {"handler/engine", "handler/netguard"},
@@ -42,10 +43,10 @@ var imports = map[string][]string{
 	"handler/watch":        {"handler/engine"},
 	"handler/kql/kusto":    {},
 	"handler/memory":       {"handler/engine", "handler/sentinel"},
-	"handler/cases":        {"handler/engine", "handler/memory", "handler/rest", "handler/scan", "handler/sentinel", "handler/spec"},
+	"handler/cases":        {"handler/engine", "handler/memory", "handler/rest", "handler/scan", "handler/sentinel", "handler/spec", "handler/stream"},
 	"handler/author":       {"handler/scan"},
 	"handler/testkit":      {"handler/cases", "handler/engine", "handler/memory", "handler/sentinel", "handler/spec"},
-	"handler/proof":        {"connectors", "handler/azblob", "handler/dir", "handler/engine", "handler/logsingest", "handler/rest", "handler/sentinel", "handler/spec"},
+	"handler/proof":        {"connectors", "handler/azblob", "handler/dir", "handler/engine", "handler/logsingest", "handler/rest", "handler/sentinel", "handler/spec", "handler/stream"},
 	"connectors":           {"handler/spec", "handler/nearest"},
 	"handler/azure/arm":    {},
 	"handler/azure/deploy": {"handler/azure/arm"},

@@ -10,6 +10,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/rest"
 	"github.com/sluice-connectors/sluice/handler/spec"
+	"github.com/sluice-connectors/sluice/handler/stream"
 )
 
 // NewStreams prepares streams of a connection, part by part: requests and rows.
@@ -20,12 +21,12 @@ func NewStreams(res *config.Resolved, store engine.Store, log *slog.Logger, list
 	}
 	for _, s := range list {
 		for _, part := range conn.Parts(s) {
-			stream, err := conn.Stream(s, part)
+			one, err := stream.New(conn, s, part)
 			if err != nil {
 				return nil, err
 			}
-			stream.Start = cmp.Or(res.Starts[s.Name], res.Start)
-			streams = append(streams, stream)
+			one.Start = cmp.Or(res.Starts[s.Name], res.Start)
+			streams = append(streams, one)
 		}
 	}
 	return streams, nil

@@ -34,6 +34,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/rest"
 	"github.com/sluice-connectors/sluice/handler/sentinel"
 	"github.com/sluice-connectors/sluice/handler/spec"
+	"github.com/sluice-connectors/sluice/handler/stream"
 )
 
 // Case is exchange.yaml.
@@ -189,7 +190,7 @@ func newWorld(c *spec.Connector, s *spec.Stream, cs *Case, dir string) (*world, 
 	if err != nil {
 		return nil, err
 	}
-	if w.stream, err = conn.Stream(s, cmp.Or(cs.Part, conn.Parts(s)[0])); err != nil {
+	if w.stream, err = stream.New(conn, s, cmp.Or(cs.Part, conn.Parts(s)[0])); err != nil {
 		return nil, err
 	}
 	w.stream.Start = start

@@ -21,6 +21,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/rest"
 	"github.com/sluice-connectors/sluice/handler/sentinel"
 	"github.com/sluice-connectors/sluice/handler/spec"
+	"github.com/sluice-connectors/sluice/handler/stream"
 )
 
 // recording is what sluice record is told.
@@ -161,12 +162,12 @@ func replay(ctx context.Context, c *spec.Connector, s *spec.Stream, part string,
 	if parts := conn.Parts(s); part == "" && len(parts) > 0 {
 		part = parts[0]
 	}
-	stream, err := conn.Stream(s, part)
+	one, err := stream.New(conn, s, part)
 	if err != nil {
 		return clock, part, err
 	}
-	stream.Start = start
+	one.Start = start
 	e := engine.New(memory.NewStore(), memory.NewSink(), sentinel.Workspace{}, sentinel.MaxBatch, slog.New(slog.DiscardHandler))
 	e.Clock, e.InFlight = clock, 1
-	return clock, part, e.Run(ctx, stream, 10*time.Minute).Err
+	return clock, part, e.Run(ctx, one, 10*time.Minute).Err
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/logsingest"
 	"github.com/sluice-connectors/sluice/handler/rest"
 	"github.com/sluice-connectors/sluice/handler/sentinel"
+	"github.com/sluice-connectors/sluice/handler/stream"
 )
 
 // process is a running Sluice. It dies with all its goroutines.
@@ -116,7 +117,7 @@ func (p *process) open() (*engine.Engine, *engine.Stream, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := conn.Stream(c.Stream(w.API.streamName), "")
+	s, err := stream.New(conn, c.Stream(w.API.streamName), "")
 	if err != nil {
 		return nil, nil, err
 	}

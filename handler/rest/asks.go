@@ -9,13 +9,14 @@ import (
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
-// asks is a fingerprint of what page tokens depend on: the requests of a stream, and
+// Asks is a fingerprint of what page tokens depend on: the requests of a stream, and
 // the settings that go into them, but no secret. A page number says nothing after the
 // page's size has changed, and a cursor goes on with the filter that it was made with.
 // It is "" for a stream that goes by cursor and could not be found again by time: its
 // cursor is not given up.
-func (r *Connection) asks(s *spec.Stream, part string) string {
-	text, err := json.Marshal([]any{s.Request, s.Job, s.Paging, s.Records, s.Explode, s.Steps, s.Position.Bounds, s.Position.Granularity, part})
+func (r *Source) Asks() string {
+	s := r.s
+	text, err := json.Marshal([]any{s.Request, s.Job, s.Paging, s.Records, s.Explode, s.Steps, s.Position.Bounds, s.Position.Granularity, r.part})
 	if err != nil {
 		return ""
 	}

@@ -26,8 +26,8 @@ import (
 	"github.com/sluice-connectors/sluice/handler/answer"
 	"github.com/sluice-connectors/sluice/handler/auth"
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/kql"
 	"github.com/sluice-connectors/sluice/handler/netguard"
-	"github.com/sluice-connectors/sluice/handler/sentinel"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
@@ -183,60 +183,18 @@ func (r *Connection) Parts(s *spec.Stream) []string {
 	return parts
 }
 
-// Stream prepares a part of stream s for the engine: its requests, its rows and
-// the facts of its position.
-func (r *Connection) Stream(s *spec.Stream, part string) (*engine.Stream, error) {
-	connection := cmp.Or(r.opt.Name, r.c.Name)
-	prog, err := s.Compile(r.c.Table(s.Table), r.c.Constants(connection, part, r.opt.Settings))
-	if err != nil {
-		return nil, err
-	}
-	name := s.Name
-	if part != "" {
-		name += "." + url.PathEscape(part)
-	}
-	src := r.Source(s, part)
-	src.recognize(prog)
-	return &engine.Stream{Connection: connection, Connector: r.c.Name, Name: name, Tables: []engine.Table{tableOf(r.c.Table(s.Table))},
-		Source: src, Mapper: sentinel.NewMapper(prog, r.opt.Now), Position: facts(s, src.moves()), MaxPages: s.Paging.MaxPages, Asks: r.asks(s, part), Shared: shared(r.c, s)}, nil
-}
+// Name is the connection's.
+func (r *Connection) Name() string { return cmp.Or(r.opt.Name, r.c.Name) }
 
-func tableOf(t *spec.Table) engine.Table {
-	out := engine.Table{Name: t.Name}
-	for _, c := range t.AllColumns() {
-		out.Columns = append(out.Columns, engine.Column{Name: c.Name, Type: c.Type})
-	}
-	return out
-}
+// Connector is the one that this is a connection of.
+func (r *Connection) Connector() *spec.Connector { return r.c }
 
-// shared reports whether a stream's table has rows of other streams, or of several
-// parts: each may count its records from 1.
-func shared(c *spec.Connector, s *spec.Stream) bool {
-	n := 0
-	for i := range c.Streams {
-		if c.Streams[i].Table == s.Table {
-			n++
-		}
-	}
-	return n > 1 || s.ForEach != nil
-}
+// Now is the connection's clock.
+func (r *Connection) Now() time.Time { return r.opt.Now() }
 
-// facts turns the position that a stream declares into what the engine needs; moving
-// says that the provider itself moves on with each request.
-func facts(s *spec.Stream, moving bool) engine.Position {
-	p := &s.Position
-	kind := engine.PositionKind(p.Type)
-	if p.Type == "window" {
-		kind = engine.Windows
-	}
-	// Where a list leads to the records, it is the list that is in order.
-	indirect := s.Job != nil || len(s.Steps) > 0
-	return engine.Position{
-		Kind: kind, Every: time.Duration(p.Every), Moving: moving, Indirect: indirect,
-		Lag: time.Duration(p.Lag), Overlap: time.Duration(p.Overlap), MaxWindow: time.Duration(p.MaxWindow), Granularity: time.Duration(p.Granularity),
-		Retention: time.Duration(p.Retention), Ascending: p.Order == "ascending" && !indirect, FromExclusive: strings.HasPrefix(p.Bounds, "("),
-		ToInclusive: strings.HasSuffix(p.Bounds, "]"),
-	}
+// Compile returns the program that makes rows of a part of stream s.
+func (r *Connection) Compile(s *spec.Stream, part string) (*kql.Program, error) {
+	return s.Compile(r.c.Table(s.Table), r.c.Constants(r.Name(), part, r.opt.Settings))
 }
 
 func (r *Connection) checkRedirect(req *http.Request, via []*http.Request) error {

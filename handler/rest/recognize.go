@@ -23,9 +23,9 @@ type recognizer struct {
 	id, time bool // whether they tell something: what {} has, too, does not
 }
 
-// recognize has the source look at what may be no record. One that was joined is known
-// by the record around it.
-func (r *Source) recognize(prog *kql.Program) {
+// Recognize has the source look at what may be no record, with the program that makes
+// rows of the stream. One that was joined is known by the record around it.
+func (r *Source) Recognize(prog *kql.Program) {
 	last := r.levels[len(r.levels)-1]
 	if prog.Multiplies() || last.step != nil && last.step.Join != "" {
 		return

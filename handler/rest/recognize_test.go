@@ -15,11 +15,13 @@ func (a *api) asRun(t *testing.T, c *spec.Connector) *Source {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := conn.Stream(&c.Streams[0], "")
+	prog, err := conn.Compile(&c.Streams[0], "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.Source.(*Source)
+	s := conn.Source(&c.Streams[0], "")
+	s.Recognize(prog)
+	return s
 }
 
 // TestAnErrorInTheFormatOfTheRecordsIsNone: the position stays.

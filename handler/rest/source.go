@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sluice-connectors/sluice/handler/answer"
 	"github.com/sluice-connectors/sluice/handler/auth"
@@ -380,4 +381,21 @@ func isJSON(c *decode.Body) bool {
 
 func (r *Source) tooLarge() error {
 	return r.fail(engine.Permanent, "page_too_large", "ask for fewer records in a page", decode.ErrTooLarge, 0)
+}
+
+// Position is what the stream declares, as the engine needs it.
+func (r *Source) Position() engine.Position {
+	s, p := r.s, &r.s.Position
+	kind := engine.PositionKind(p.Type)
+	if p.Type == "window" {
+		kind = engine.Windows
+	}
+	// Where a list leads to the records, it is the list that is in order.
+	indirect := s.Job != nil || len(s.Steps) > 0
+	return engine.Position{
+		Kind: kind, Every: time.Duration(p.Every), Moving: r.moves(), Indirect: indirect,
+		Lag: time.Duration(p.Lag), Overlap: time.Duration(p.Overlap), MaxWindow: time.Duration(p.MaxWindow), Granularity: time.Duration(p.Granularity),
+		Retention: time.Duration(p.Retention), Ascending: p.Order == "ascending" && !indirect, FromExclusive: strings.HasPrefix(p.Bounds, "("),
+		ToInclusive: strings.HasSuffix(p.Bounds, "]"),
+	}
 }
