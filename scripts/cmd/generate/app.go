@@ -53,6 +53,9 @@ type setting struct {
 	Description string
 }
 
+// mayBeLeftOut reports whether a deployment need not give it.
+func (s setting) mayBeLeftOut() bool { return !s.Required || s.Default != "" }
+
 // Value is the app setting's value. A required secret is always referred to: it may
 // have been given in an earlier deployment. Of another that has to be said.
 func (s setting) Value(choice bool, symbol string) string {

@@ -46,7 +46,7 @@ param packageSha256 = readEnvironmentVariable('SLUICE_PACKAGE_SHA256', '')
 // from a vault just as well. Among all connectors one that is not used has none.
 func (s setting) example(choice bool) string {
 	from := "readEnvironmentVariable(" + literal(s.Env)
-	if choice || !s.Required || s.Default != "" {
+	if choice || s.mayBeLeftOut() {
 		from += ", " + literal(s.Default)
 	}
 	from += ")"

@@ -14,6 +14,22 @@ import (
 	"github.com/sluice-connectors/sluice/handler/azure/arm"
 )
 
+// ofOtherPlans is what a plan other than Flex Consumption changes.
+const ofOtherPlans = `
+		- Web/sites/extensions
+		~ Web/serverfarms kind
+		~ Web/serverfarms sku.name
+		~ Web/serverfarms sku.tier
+		~ Web/serverfarms zoneRedundant
+		~ Web/sites functionAppConfig
+		~ Web/sites setting.FUNCTIONS_EXTENSION_VERSION
+		~ Web/sites setting.FUNCTIONS_WORKER_RUNTIME
+		~ Web/sites setting.WEBSITE_RUN_FROM_PACKAGE
+		~ Web/sites siteConfig.alwaysOn
+		~ Web/sites siteConfig.ftpsState
+		~ Web/sites siteConfig.linuxFxVersion
+		~ Web/sites siteConfig.vnetRouteAllEnabled`
+
 // optionChanges are parameters by themselves, with what each changes of the baseline: + is
 // made, - is not, ~ has another member or setting. The names of types go without
 // Microsoft; of several there is a number.
@@ -69,34 +85,8 @@ var optionChanges = []struct {
 		~ Web/sites setting.SLUICE_LOG_LEVEL`},
 	{"lookback", "-7d", `
 		~ Web/sites setting.SLUICE_START`},
-	{"plan", "premium", `
-		- Web/sites/extensions
-		~ Web/serverfarms kind
-		~ Web/serverfarms sku.name
-		~ Web/serverfarms sku.tier
-		~ Web/serverfarms zoneRedundant
-		~ Web/sites functionAppConfig
-		~ Web/sites setting.FUNCTIONS_EXTENSION_VERSION
-		~ Web/sites setting.FUNCTIONS_WORKER_RUNTIME
-		~ Web/sites setting.WEBSITE_RUN_FROM_PACKAGE
-		~ Web/sites siteConfig.alwaysOn
-		~ Web/sites siteConfig.ftpsState
-		~ Web/sites siteConfig.linuxFxVersion
-		~ Web/sites siteConfig.vnetRouteAllEnabled`},
-	{"plan", "dedicated", `
-		- Web/sites/extensions
-		~ Web/serverfarms kind
-		~ Web/serverfarms sku.name
-		~ Web/serverfarms sku.tier
-		~ Web/serverfarms zoneRedundant
-		~ Web/sites functionAppConfig
-		~ Web/sites setting.FUNCTIONS_EXTENSION_VERSION
-		~ Web/sites setting.FUNCTIONS_WORKER_RUNTIME
-		~ Web/sites setting.WEBSITE_RUN_FROM_PACKAGE
-		~ Web/sites siteConfig.alwaysOn
-		~ Web/sites siteConfig.ftpsState
-		~ Web/sites siteConfig.linuxFxVersion
-		~ Web/sites siteConfig.vnetRouteAllEnabled`},
+	{"plan", "premium", ofOtherPlans},
+	{"plan", "dedicated", ofOtherPlans},
 	{"network", "private", `
 		+ Insights/dataCollectionEndpoints
 		+ Insights/privateLinkScopes

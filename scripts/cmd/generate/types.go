@@ -79,7 +79,7 @@ func tableMembers(c *spec.Connector) (members []string) {
 func settingMembers(d deployed) (members []string) {
 	for _, s := range d.Params {
 		typ := s.Type()
-		if !s.Required || s.Default != "" {
+		if s.mayBeLeftOut() {
 			typ = "(" + typ + ")?"
 		}
 		name := strings.TrimPrefix(s.Name, d.Symbol)
