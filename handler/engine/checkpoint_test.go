@@ -48,7 +48,7 @@ func TestAWindowIsCutBehindWhatIsDone(t *testing.T) {
 		ascending bool
 		want      int // minutes: where the window ends then
 	}{{true, 50}, {false, 30}} {
-		r := &run{s: &Stream{Position: Position{Ascending: x.ascending, Overlap: 45 * time.Minute, Granularity: time.Second}}, listed: start}
+		r := &run{s: &Stream{Position: Position{Ascending: x.ascending, Overlap: 45 * time.Minute, Granularity: time.Second}}, listing: listing{listed: start}}
 		r.work = Progress{Window: Window{at(-45), at(60)}, Token: "t", Reached: at(40), Restarts: 1}
 		if x.ascending {
 			r.work.From = at(-5)

@@ -8,49 +8,74 @@ import (
 	"time"
 )
 
-// run is one invocation for one stream.
+// run is one invocation for one stream. Pages go from listing over filling to committed,
+// in their order, and only what is committed is in the checkpoint:
+//
+//	committed.c ≤ batches in flight ≤ filling.out ≤ listing.work
+//
+// Whatever ends a run, the store has committed.c as it was saved last.
 type run struct {
 	e        *Engine
 	s        *Stream
 	deadline time.Time
 	end      time.Time // the run is done when the position is here
 
-	c     *Checkpoint // as committed last
-	gen   int64
+	committed
+	listing
+	asking
+	filling
+
+	rep    Report
+	logged time.Time
+}
+
+// committed is what the store has.
+type committed struct {
+	c     *Checkpoint // as saved last, or as it is about to be
+	gen   int64       // its generation
 	saved time.Time
-	work  Progress // the window being listed, ahead of c
 
-	delivered Counts // of the window being committed: acknowledged and rejected rows
-
-	seen     *memory
-	until    time.Time       // what the page lists is from before, as far as the provider's filter is right
-	floor    time.Time       // ids of windows that ended before are forgotten when the present one ends
-	asked    map[idHash]bool // page tokens of the listing so far
-	answer   error           // of the source, when it was asked last
-	pageTook time.Duration   // from the provider, the last one
-	paged    bool            // there was one
-	waited   time.Duration   // for an answer that had not come when the time was up
-	page     reading         // the page being read
-	watch    watch           // whether the listing leads on
-	news     bool            // the run has brought something that was not known
-	listed   time.Time       // windows before the present one have been listed up to here
-	cursor   string          // the page token that the next window begins with
-
-	astray     bool    // the provider may be ahead of what is committed
-	failed     bool    // an upload or its commit failed: nothing more is committed
+	delivered  Counts  // of the window being committed: what became of its records so far
 	progressed bool    // something was committed
+	failed     bool    // an upload or its commit failed: nothing more is committed
 	falling    bool    // it is further behind than some runs ago
 	gone       *Window // what the provider no longer had
+}
 
+// listing is how far the provider has been asked.
+type listing struct {
+	work   Progress  // the window being listed
+	listed time.Time // windows before it have been listed up to here
+	cursor string    // the page token that the next one begins with
+
+	seen  *memory
+	until time.Time // what the page lists is from before, as far as the provider's filter is right
+	floor time.Time // ids of windows that ended before are forgotten when the present one ends
+
+	page  reading         // the page being read
+	asked map[idHash]bool // page tokens of the listing so far
+	watch watch           // whether the listing leads on
+	news  bool            // the run has brought something that was not known
+}
+
+// asking is what is known of the calls to the provider.
+type asking struct {
+	answer   error         // the last one's
+	pageTook time.Duration // the last page
+	paged    bool          // there was one
+	waited   time.Duration // for an answer that had not come when the time was up
+	astray   bool          // the provider may be ahead of what is committed
+	cutLine  idHash        // the last line of a page that may have been cut on its way
+}
+
+// filling is what is on its way to the sink.
+type filling struct {
 	out     *batch      // being filled
-	sends   []*delivery // by the stream's tables
 	flights []*flight   // being uploaded, oldest first
+	sends   []*delivery // by the stream's tables
 	free    [][]byte    // buffers to fill again
-	rep     Report
 	stamp   Stamp
 	names   *names
-	logged  time.Time
-	cutLine idHash // the last line of a page that may have been cut on its way
 }
 
 // reading is what is known of the page that is being read.
