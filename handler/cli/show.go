@@ -32,15 +32,14 @@ as a connector.yaml. Environment variables that a sluice.yaml refers to need not
 be set. With no file, all connectors are checked, those of your own too, and ./sluice.yaml.`,
 		Example: "  sluice validate\n  sluice validate connectors/okta/connector.yaml sluice.yaml",
 		RunE: func(_ *cobra.Command, files []string) error {
+			var errs []error
 			if len(files) == 0 {
 				set, err := known()
 				if err != nil {
 					return err
 				}
-				all, err := set.All()
-				if err != nil {
-					return err
-				}
+				all, broken := set.All()
+				errs = append(errs, broken)
 				for _, c := range all {
 					fmt.Fprintf(std.out, "%s: ok, %d streams, %d columns\n", c.Name, len(c.Streams), columns(c))
 				}
@@ -48,7 +47,6 @@ be set. With no file, all connectors are checked, those of your own too, and ./s
 					files = []string{app.ConfigPath("")}
 				}
 			}
-			var errs []error
 			for _, f := range files {
 				if err := validateFile(f); err != nil {
 					errs = append(errs, err)
@@ -147,12 +145,9 @@ func connectorsCommand(std *stdio) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			all, err := set.All()
-			if err != nil {
-				return err
-			}
+			all, broken := set.All()
 			if output == "json" {
-				return json.NewEncoder(std.out).Encode(describeAll(all))
+				return errors.Join(json.NewEncoder(std.out).Encode(describeAll(all)), broken)
 			}
 			for _, c := range all {
 				fmt.Fprintf(std.out, "%s: %s (%s)\n", c.Name, c.Title, c.Publisher)
@@ -173,7 +168,7 @@ func connectorsCommand(std *stdio) *cobra.Command {
 					fmt.Fprintf(std.out, "  setting  %s (%s%s): %s\n", s.Name, c.EnvName(s.Name), marks, s.Help)
 				}
 			}
-			return nil
+			return broken
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")

@@ -38,7 +38,7 @@ func findTable(what string) (*tableSchema, error) {
 			return nil, err
 		}
 		cs, err := set.All()
-		if err != nil {
+		if cs == nil {
 			return nil, err
 		}
 		var tables []*tableSchema

@@ -323,7 +323,7 @@ connectors; ten of them share a data collection rule, as in Azure.`,
 				return err
 			}
 			all, err := set.All()
-			if err != nil {
+			if all == nil {
 				return err
 			}
 			ln, err := net.Listen("tcp", "127.0.0.1:"+port)
