@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 )
 
@@ -23,10 +24,19 @@ func (e *Engine) begin(ctx context.Context, what string, attrs ...slog.Attr) (co
 	return e.Observer.Begin(ctx, what, attrs...)
 }
 
-// observed is the end of a run for the observer.
-func (rep *Report) observed() []slog.Attr {
-	return []slog.Attr{slog.String("outcome", string(rep.Outcome)), slog.String("reason", rep.Reason),
+// observed tells the observer, if there is one, that a run is over. One that ended red is
+// an error, also where none came.
+func (rep *Report) observed(ctx context.Context, o Observer, end func(err error, attrs ...slog.Attr)) {
+	if o == nil {
+		return
+	}
+	err := rep.Err
+	if err == nil && (rep.Outcome == Failed || rep.Outcome == Stalled) {
+		err = errors.New(rep.Message)
+	}
+	end(err, slog.String("outcome", string(rep.Outcome)), slog.String("reason", rep.Reason),
 		slog.Int64("fetched", rep.Counts.Fetched), slog.Int64("acknowledged", rep.Counts.Acknowledged),
 		slog.Int64("filtered", rep.Counts.Filtered), slog.Int64("quarantined", rep.Counts.Quarantined),
-		slog.Int64("pages", rep.Pages), slog.Float64("backlog_s", rep.Backlog.Seconds())}
+		slog.Int64("pages", rep.Pages), slog.Float64("backlog_s", rep.Backlog.Seconds()))
+	o.Ran(ctx, rep)
 }

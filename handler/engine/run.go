@@ -113,10 +113,7 @@ func (e *Engine) Run(ctx context.Context, s *Stream, budget time.Duration) Repor
 	if r.rep.Outcome != Skipped || e.quiet(last, s.Key()) {
 		e.recordHealth(last, &r.rep)
 	}
-	observed(r.rep.Err, r.rep.observed()...)
-	if e.Observer != nil {
-		e.Observer.Ran(ctx, &r.rep)
-	}
+	r.rep.observed(ctx, e.Observer, observed)
 	return r.rep
 }
 
