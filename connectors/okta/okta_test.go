@@ -2,6 +2,7 @@ package okta
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,7 +11,10 @@ import (
 
 	"github.com/sluice-connectors/sluice/connectors"
 	"github.com/sluice-connectors/sluice/handler/kql"
+	"github.com/sluice-connectors/sluice/handler/spec"
 )
+
+var update = flag.Bool("update", false, "write the rows that Microsoft's transform makes")
 
 const shared = "../../../shared/data"
 
@@ -18,15 +22,7 @@ const shared = "../../../shared/data"
 // Okta connector and ours over the same records and compares column by column.
 func TestRowsAgreeWithMicrosoftsTransform(t *testing.T) {
 	official := officialProgram(t).Runner()
-	c, err := connectors.Find("okta")
-	if err != nil {
-		t.Fatal(err)
-	}
-	prog, err := c.Streams[0].Compile(&c.Tables[0], nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ours := prog.Runner()
+	c, ours := ourTransform(t)
 	compared, cells := 0, 0
 	for _, file := range []string{"system_log.json", "system_log.2.json", "system_log.adapted.json", "system_log.examples.json"} {
 		data, err := os.ReadFile(filepath.Join(shared, "samples", "okta", file))
@@ -68,6 +64,32 @@ type agreed struct {
 
 const agreedFile = "testdata/microsoft.json"
 
+func readAgreed(t *testing.T) (a agreed) {
+	t.Helper()
+	data, err := os.ReadFile(agreedFile)
+	if err == nil {
+		err = json.Unmarshal(data, &a)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// ourTransform makes rows of records as the connector does.
+func ourTransform(t *testing.T) (*spec.Connector, *kql.Runner) {
+	t.Helper()
+	c, err := connectors.Find("okta")
+	if err != nil {
+		t.Fatal(err)
+	}
+	prog, err := c.Streams[0].Compile(&c.Tables[0], nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, prog.Runner()
+}
+
 // ourRow is a record's row without TimeGenerated, which the engine writes, but with when
 // that is.
 func ourRow(t *testing.T, m *kql.Runner, rec []byte) map[string]any {
@@ -81,23 +103,12 @@ func ourRow(t *testing.T, m *kql.Runner, rec []byte) map[string]any {
 
 // TestRowsAreThoseOfMicrosoftsTransform, cell by cell: its values are in the project.
 func TestRowsAreThoseOfMicrosoftsTransform(t *testing.T) {
-	var a agreed
-	data, err := os.ReadFile(agreedFile)
-	if err != nil {
-		t.Fatal(err)
+	a := readAgreed(t)
+	if len(a.Records) < 40 || len(a.Rows) != len(a.Records) {
+		t.Fatalf("%d records, %d rows", len(a.Records), len(a.Rows))
 	}
-	if err := json.Unmarshal(data, &a); err != nil || len(a.Records) < 40 || len(a.Rows) != len(a.Records) {
-		t.Fatalf("%d records, %d rows, %v", len(a.Records), len(a.Rows), err)
-	}
-	c, err := connectors.Find("okta")
-	if err != nil {
-		t.Fatal(err)
-	}
-	prog, err := c.Streams[0].Compile(&c.Tables[0], nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ours, filled := prog.Runner(), map[string]bool{}
+	c, ours := ourTransform(t)
+	filled := map[string]bool{}
 	for i, rec := range a.Records {
 		want, got := a.Rows[i], ourRow(t, ours, rec)
 		for _, name := range keys(want, got) {
@@ -113,24 +124,16 @@ func TestRowsAreThoseOfMicrosoftsTransform(t *testing.T) {
 }
 
 // TestTheAgreedRowsAreMicrosofts holds the project's values against the transform itself.
-// With SLUICE_UPDATE they are written anew.
+// With -update they are written anew.
 func TestTheAgreedRowsAreMicrosofts(t *testing.T) {
-	official := officialProgram(t).Runner()
-	var a agreed
-	data, err := os.ReadFile(agreedFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(data, &a); err != nil {
-		t.Fatal(err)
-	}
+	official, a := officialProgram(t).Runner(), readAgreed(t)
 	var rows []map[string]any
 	for _, rec := range a.Records {
 		rows = append(rows, row(t, official, rec))
 	}
-	if os.Getenv("SLUICE_UPDATE") == "" {
+	if !*update {
 		if !reflect.DeepEqual(rows, a.Rows) {
-			t.Error("the transform makes other rows: SLUICE_UPDATE=1 writes them anew")
+			t.Error("the transform makes other rows: -update writes them anew")
 		}
 		return
 	}

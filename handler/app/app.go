@@ -66,7 +66,7 @@ func New(ctx context.Context, c *config.Config, log *slog.Logger, opt Options) (
 	if err != nil {
 		return nil, err
 	}
-	a := &App{Engine: engine.New(store, sink, sentinel.Workspace{}, sentinel.MaxBatch, log), Workspace: c.Workspace, slots: make(chan struct{}, cmp.Or(opt.SideBySide, SideBySide())), room: engine.NewRoom(cmp.Or(opt.Memory, memoryForRuns(debug.SetMemoryLimit(-1))))}
+	a := &App{Engine: sentinel.NewEngine(store, sink, log), Workspace: c.Workspace, slots: make(chan struct{}, cmp.Or(opt.SideBySide, SideBySide())), room: engine.NewRoom(cmp.Or(opt.Memory, memoryForRuns(debug.SetMemoryLimit(-1))))}
 	a.Holder, a.Alive, a.Engine.Version = Holder(), Alive, Version()
 	a.observe(ctx, log)
 	a.prepare(c)

@@ -194,7 +194,7 @@ func newWorld(c *spec.Connector, s *spec.Stream, cs *Case, dir string) (*world, 
 		return nil, err
 	}
 	w.stream.Start = start
-	w.engine = engine.New(memory.NewStore(), w.sink, sentinel.Workspace{}, sentinel.MaxBatch, slog.New(slog.DiscardHandler))
+	w.engine = sentinel.NewEngine(memory.NewStore(), w.sink, slog.New(slog.DiscardHandler))
 	w.engine.Clock, w.engine.InFlight = w.clock, 1
 	return w, nil
 }

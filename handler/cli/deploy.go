@@ -21,6 +21,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/azure/arm"
 	"github.com/sluice-connectors/sluice/handler/azure/deploy"
 	"github.com/sluice-connectors/sluice/handler/nearest"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 	"github.com/sluice-connectors/sluice/handler/spec"
 	"github.com/sluice-connectors/sluice/infra"
 )
@@ -352,7 +353,7 @@ func (d *deployment) showOutputs(outputs deploy.Outputs) error {
   key vault     %s
   identity      %s (object id)
 Roles take up to 30 minutes to act; until then runs fail and nothing is lost.
-Rows of the first run: SluiceHealth_CL | where TimeGenerated > ago(1h)
-`, outputs["app"], outputs["vault"], outputs["principalId"])
+Rows of the first run: %s | where TimeGenerated > ago(1h)
+`, outputs["app"], outputs["vault"], outputs["principalId"], sentinel.HealthTable)
 	return nil
 }

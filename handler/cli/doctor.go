@@ -400,5 +400,3 @@ func schemaOf(ctx context.Context, q *logsquery.Client, table string) ([]engine.
 	}
 	return cols, nil
 }
-
-// sentinel.HealthTable is where the engine sends a row for each stream and run.

@@ -100,7 +100,8 @@ func (p *poll) run(ctx context.Context, std *stdio, log *slog.Logger) error {
 		return err
 	}
 	out := &printer{w: std.out, output: p.output, limit: p.limit}
-	e := engine.New(store, out, sentinel.Workspace{NoHealth: true}, sentinel.MaxBatch, log)
+	e := sentinel.NewEngine(store, out, log)
+	e.Notices = sentinel.Workspace{NoHealth: true}
 	var list []*spec.Stream
 	for _, s := range res.Streams() {
 		if p.stream == "" || s.Name == p.stream {

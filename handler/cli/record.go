@@ -16,7 +16,6 @@ import (
 	"github.com/sluice-connectors/sluice/handler/author"
 	"github.com/sluice-connectors/sluice/handler/cases"
 	"github.com/sluice-connectors/sluice/handler/config"
-	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/memory"
 	"github.com/sluice-connectors/sluice/handler/rest"
 	"github.com/sluice-connectors/sluice/handler/sentinel"
@@ -167,7 +166,7 @@ func replay(ctx context.Context, c *spec.Connector, s *spec.Stream, part string,
 		return clock, part, err
 	}
 	one.Start = start
-	e := engine.New(memory.NewStore(), memory.NewSink(), sentinel.Workspace{}, sentinel.MaxBatch, slog.New(slog.DiscardHandler))
+	e := sentinel.NewEngine(memory.NewStore(), memory.NewSink(), slog.New(slog.DiscardHandler))
 	e.Clock, e.InFlight = clock, 1
 	return clock, part, e.Run(ctx, one, 10*time.Minute).Err
 }

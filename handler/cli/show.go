@@ -236,7 +236,7 @@ func (f *storeFlags) engine(ctx context.Context) (*engine.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := engine.New(store, nil, sentinel.Workspace{}, sentinel.MaxBatch, slog.Default())
+	e := sentinel.NewEngine(store, nil, slog.Default())
 	e.Holder, e.Alive = app.Holder(), app.Alive
 	return e, nil
 }

@@ -83,7 +83,7 @@ func archiveBench(p engine.Position, list ...filed) (*bench, *archive) {
 	})
 	b := &bench{store: memory.NewStore(), sink: memory.NewSink(), clock: memory.NewClock(noon)}
 	a := &archive{list: list, size: 2, clock: b.clock}
-	b.Engine = engine.New(b.store, b.sink, sentinel.Workspace{}, sentinel.MaxBatch, slog.New(slog.DiscardHandler))
+	b.Engine = sentinel.NewEngine(b.store, b.sink, slog.New(slog.DiscardHandler))
 	b.Clock, b.InFlight, b.BatchBytes = b.clock, 1, 400
 	b.s = &engine.Stream{Connection: "c", Connector: "c", Name: "s", Tables: []engine.Table{{Name: "T_CL"}}, Source: a, Mapper: &testkit.LineMapper{}, Position: p, Start: noon.Add(-6 * time.Hour)}
 	return b, a

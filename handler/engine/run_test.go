@@ -31,7 +31,7 @@ type bench struct {
 func newBench(pages ...[]string) *bench {
 	b := &bench{store: memory.NewStore(), sink: memory.NewSink(), clock: memory.NewClock(noon),
 		src: &testkit.ListSource{Pages: pages}}
-	b.Engine = engine.New(b.store, b.sink, sentinel.Workspace{}, sentinel.MaxBatch, slog.New(slog.DiscardHandler))
+	b.Engine = sentinel.NewEngine(b.store, b.sink, slog.New(slog.DiscardHandler))
 	b.Clock, b.InFlight = b.clock, 1
 	b.s = &engine.Stream{Connection: "c", Connector: "c", Name: "s", Tables: []engine.Table{{Name: "T_CL"}}, Source: b.src, Mapper: &testkit.LineMapper{},
 		Position: engine.Position{Overlap: 5 * time.Minute, Granularity: time.Millisecond}, Start: noon.Add(-time.Hour)}

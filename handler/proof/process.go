@@ -109,7 +109,7 @@ func (p *process) open() (*engine.Engine, *engine.Stream, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	e := engine.New(store, sink, sentinel.Workspace{}, sentinel.MaxBatch, slog.New(slog.DiscardHandler))
+	e := sentinel.NewEngine(store, sink, slog.New(slog.DiscardHandler))
 	e.PartIDs = 16 // so that there are parts in small worlds
 	e.Holder, e.BatchBytes, e.InFlight = fmt.Sprintf("process %d", p.id), w.BatchBytes, w.InFlight
 	c := w.API.connector(w.Resize > 0 && time.Since(w.began) > w.Resize)

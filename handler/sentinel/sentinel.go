@@ -5,6 +5,7 @@ package sentinel
 
 import (
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
@@ -42,6 +43,11 @@ const (
 
 // CanaryUID is the EventUid of a canary.
 func CanaryUID(now time.Time) string { return fmt.Sprintf("%s%d", CanaryPrefix, now.UnixMilli()) }
+
+// NewEngine returns an engine whose sink delivers to a workspace.
+func NewEngine(store engine.Store, sink engine.Sink, log *slog.Logger) *engine.Engine {
+	return engine.New(store, sink, Workspace{}, MaxBatch, log)
+}
 
 // Workspace implements engine.Notices.
 type Workspace struct {

@@ -68,7 +68,7 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // stream is one that has two pages, ready to run.
 func stream() (*engine.Engine, *engine.Stream) {
-	e := engine.New(memory.NewStore(), memory.NewSink(), sentinel.Workspace{}, sentinel.MaxBatch, slog.New(slog.DiscardHandler))
+	e := sentinel.NewEngine(memory.NewStore(), memory.NewSink(), slog.New(slog.DiscardHandler))
 	noon := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 	e.Clock = memory.NewClock(noon)
 	return e, &engine.Stream{Connection: "contoso", Connector: "okta", Name: "system_log", Tables: []engine.Table{{Name: "T_CL"}},

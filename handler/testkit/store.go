@@ -182,7 +182,7 @@ func leaseSuite(t *testing.T, open func(t *testing.T) engine.Store) {
 	clock := memory.NewClock(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC))
 	holder := func(name string) (*engine.Engine, *ListSource, *memory.Sink) {
 		sink := memory.NewSink()
-		e := engine.New(open(t), sink, sentinel.Workspace{}, sentinel.MaxBatch, slog.New(slog.DiscardHandler))
+		e := sentinel.NewEngine(open(t), sink, slog.New(slog.DiscardHandler))
 		e.Clock, e.Holder = clock, name
 		return e, &ListSource{Pages: [][]string{{"1", "2"}, {"3"}, {"4"}, {"5"}, {"6"}}}, sink
 	}
