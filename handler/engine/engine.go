@@ -33,6 +33,9 @@ type Page struct {
 	// Next is the token of the page that follows; "" on a window's last page.
 	// It holds no secret: it is stored.
 	Next string
+	// Steady says that Next can be asked for before this page has been dealt with: the
+	// provider remembers nothing of who has asked.
+	Steady bool
 	// Part says that Next leads to more of the same page of the provider's, such as to
 	// the details of its next record.
 	Part bool
