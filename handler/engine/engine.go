@@ -73,7 +73,9 @@ type Refetcher interface {
 // Source lists the records of one stream.
 //
 // Fetch returns the page of window w that token names, the first one for "".
-// The same window and token can be asked for again. An error is an *Error, or
+// The same window and token can be asked for again. What is larger than a page should
+// be, such as a file, comes as several: Next names the place in it, and a source that
+// keeps it open reads on there, or opens it anew after another run. An error is an *Error, or
 // wraps ErrTokenExpired when the provider no longer knows the token; the
 // window is then listed anew.
 type Source interface {
