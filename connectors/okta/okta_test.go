@@ -2,7 +2,6 @@ package okta
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,9 +11,8 @@ import (
 	"github.com/sluice-connectors/sluice/connectors"
 	"github.com/sluice-connectors/sluice/handler/kql"
 	"github.com/sluice-connectors/sluice/handler/spec"
+	"github.com/sluice-connectors/sluice/handler/testkit"
 )
-
-var update = flag.Bool("update", false, "write the rows that Microsoft's transform makes")
 
 const shared = "../../../shared/data"
 
@@ -131,7 +129,7 @@ func TestTheAgreedRowsAreMicrosofts(t *testing.T) {
 	for _, rec := range a.Records {
 		rows = append(rows, row(t, official, rec))
 	}
-	if !*update {
+	if !testkit.Updating() {
 		if !reflect.DeepEqual(rows, a.Rows) {
 			t.Error("the transform makes other rows: -update writes them anew")
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,9 +11,9 @@ import (
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
-)
 
-var update = flag.Bool("update", false, "write anew what we use of the schemas of others")
+	"github.com/sluice-connectors/sluice/handler/testkit"
+)
 
 // official are schemas of others that files of ours have to fit. What we use of them is in
 // the project: names, types, limits. The whole ones are compared with where they are at hand.
@@ -51,7 +50,7 @@ func (o *official) check(t *testing.T) {
 	if _, err := os.Stat(dir); err == nil {
 		o.checkSource(t, filepath.Join(dir, "..", "README.md"))
 		path, text := o.path(), o.cut(t, dir)
-		if *update {
+		if testkit.Updating() {
 			err = os.WriteFile(path, text, 0o600)
 		} else if kept, _ := os.ReadFile(path); string(kept) != string(text) {
 			t.Errorf("%s is out of date: %s", path, o.renew())
@@ -59,7 +58,7 @@ func (o *official) check(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-	} else if *update {
+	} else if testkit.Updating() {
 		t.Fatalf("the whole schemas are not at hand: %v", err)
 	}
 	o.checkKept(t)
@@ -125,28 +124,19 @@ func (o *official) checkKept(t *testing.T) {
 	path := o.path()
 	var f facts
 	readJSON(t, path, &f)
-	added := map[string]bool{}
-	c := jsonschema.NewCompiler()
-	c.AssertFormat()
+	kept := map[string]*jsonschema.Schema{}
 	for _, u := range o.uses {
 		s := f.Schemas[u.key]
 		if s == nil {
 			t.Errorf("%s: %s is not in %s: %s", u.at, u.key, path, o.renew())
 			continue
 		}
-		name := "kept:///" + u.key
-		if !added[u.key] {
+		of := s["$comment"].(string)
+		if kept[u.key] == nil {
 			closeObjects(s)
-			if err := c.AddResource(name, any(s)); err != nil {
-				t.Fatal(err)
-			}
+			kept[u.key] = testkit.Schema(t, s)
 		}
-		added[u.key] = true
-		whole, err := c.Compile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := whole.Validate(o.fitted(u, s["$comment"].(string))); err != nil {
+		if err := kept[u.key].Validate(o.fitted(u, of)); err != nil {
 			t.Errorf("%s: %v\n(What we do not use of the schema is not in %s. %s, writes it anew.)", u.at, err, path, o.renew())
 		}
 	}
@@ -275,11 +265,7 @@ func TestACutRefusesWhatTheWholeDoes(t *testing.T) {
 		t.Errorf("the cut has %s, want %s", got, want)
 	}
 	closeObjects(s)
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("cut", any(plainJSON(t, s))); err != nil {
-		t.Fatal(err)
-	}
-	kept := c.MustCompile("cut")
+	kept := testkit.Schema(t, s)
 	for v, good := range map[string]bool{
 		`{"kind": "a", "own": false}`: true, `{"kind": "b", "list": [2, 3]}`: true, `{"kind": "b"}`: true,
 		`{"size": 3}`: false, `{"kind": "c"}`: false, `{"kind": "a", "size": 0}`: false, `{"kind": "a", "own": 1}`: false, `{"kind": "b", "list": [0]}`: false,
