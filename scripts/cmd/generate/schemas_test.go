@@ -179,7 +179,8 @@ func withoutFalseAlarms(typ string, r map[string]any) {
 }
 
 // TestTemplateLimits: Azure takes templates of 4 MB with 256 parameters and 64 outputs,
-// and expressions of 24,576 characters.
+// and expressions of 24,576 characters (learn.microsoft.com, "Best practices for ARM
+// templates": template limits, 2026).
 func TestTemplateLimits(t *testing.T) {
 	paths, err := filepath.Glob(filepath.Join(root, "infra", "connectors", "*", "*.json"))
 	if err != nil || len(paths) == 0 {
