@@ -90,7 +90,7 @@ func TestFindNamesTheNearest(t *testing.T) {
 func TestRealRecords(t *testing.T) {
 	shared := filepath.Join("..", "..", "shared", "data", "samples")
 	if _, err := os.Stat(shared); err != nil {
-		t.Skip("the samples are not at hand")
+		t.Skip("records of providers are not in ../shared/data/samples")
 	}
 	for file, stream := range map[string]string{
 		"okta/system_log.json": "okta/system_log", "okta/system_log.2.json": "okta/system_log", "okta/system_log.adapted.json": "okta/system_log",

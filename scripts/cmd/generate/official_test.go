@@ -76,7 +76,7 @@ func (o *official) checkSource(t *testing.T, readme string) {
 func (o *official) path() string { return filepath.Join("testdata", o.file) }
 
 func (o *official) renew() string {
-	return "go test ./scripts/cmd/generate -update, where ../shared/data/" + o.dir + " is"
+	return "go test ./scripts/cmd/generate -run 'Schemas|Forms' -update, where ../shared/data/" + o.dir + " is"
 }
 
 // cut validates all values against the whole schemas, and makes the file of what they use.
