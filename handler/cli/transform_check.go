@@ -224,9 +224,6 @@ type checkReport struct {
 // maxListed is how many names a line of the report has.
 const maxListed = 25
 
-// maxField is what the service stores of one value.
-const maxField = 64 << 10
-
 func (t *transformer) checkRows(prog *kql.Program, table *tableSchema, files []string) error {
 	rep := checkReport{Table: table.Name, Unfilled: []string{}, Unused: []string{}, Dropped: append([]string{}, prog.Dropped...), TooLong: map[string]int64{}, Warnings: prog.Warnings}
 	for _, name := range prog.Unused {
@@ -244,7 +241,7 @@ func (t *transformer) checkRows(prog *kql.Program, table *tableSchema, files []s
 		}
 		for name, raw := range cells {
 			filled[name] = true
-			if len(raw) > maxField {
+			if len(raw) > sentinel.MaxText {
 				rep.TooLong[name]++
 			}
 		}

@@ -85,10 +85,6 @@ func Expand(text string, value func(name, format string) string) string {
 // ownNames cannot be those of settings: placeholders begin with them.
 var ownNames = []string{"window", "page", "item", "items", "part", "job", "sign"}
 
-// maxColumns is the most that a table can have (learn.microsoft.com, "Azure Monitor
-// service limits", 2026).
-const maxColumns = 500
-
 // Reserved column names of Log Analytics (learn.microsoft.com, "Logs Ingestion
 // API": reserved column names). The page has id, uniqueid and title too, but tables
 // of Microsoft's own solutions have columns of these names, such as SlackAuditV2_CL.
@@ -256,8 +252,8 @@ func (v *validator) table(t *Table, path string) {
 			v.errorf(at+".name", "column %s is added to every table already", col.Name)
 		}
 	}
-	if n := len(t.AllColumns()); n > maxColumns {
-		v.errorf(path+".columns", "the table has %d columns with the engine's, at most %d can be; what has no column is in AdditionalFields", n, maxColumns)
+	if n := len(t.AllColumns()); n > sentinel.MaxColumns {
+		v.errorf(path+".columns", "the table has %d columns with the engine's, at most %d can be; what has no column is in AdditionalFields", n, sentinel.MaxColumns)
 	}
 	if !hasTime {
 		v.errorf(path+".columns", "a table needs the column TimeGenerated of type datetime")
