@@ -87,10 +87,11 @@ func fromSettings(set *connectors.Set, local *config.Workspace) (*config.Config,
 		return nil, err
 	}
 	c, err := config.FromEnv(all, set.Find, os.Environ(), time.Now(), local)
-	if err != nil {
+	broken := cannotBeUsed(set.Broken()) // which settings these have cannot be told
+	if err != nil && (len(broken) == 0 || !errors.Is(err, config.ErrNoConnection)) {
 		return nil, errors.Join(err, set.Err())
 	}
-	c.Breaks(cannotBeUsed(set.Broken())) // which settings these have cannot be told
+	c.Breaks(broken)
 	return c, nil
 }
 
