@@ -118,26 +118,28 @@ func folderName(path string) string {
 // keepApart refuses connectors whose function, and so whose app settings, would be those
 // of another one.
 func (s *Set) keepApart() {
-	if len(s.own) == 0 {
-		return
-	}
-	users := map[string][]string{}
-	list, _ := Outlines() // what is wrong with these is said where they are used
-	for _, c := range list {
-		if s.mine(c.Name) == nil {
-			users[c.FunctionName()] = append(users[c.FunctionName()], c.Name)
-		}
-	}
-	for _, o := range s.own {
-		users[o.c.FunctionName()] = append(users[o.c.FunctionName()], o.c.Name)
-	}
 	for i := range s.own {
 		o := &s.own[i]
-		others := slices.DeleteFunc(slices.Clone(users[o.c.FunctionName()]), func(name string) bool { return name == o.c.Name })
-		if o.err == nil && len(others) > 0 {
+		if others := s.Sharing(o.c); o.err == nil && len(others) > 0 {
 			o.err = fmt.Errorf("%s: the function and the app settings of %s would be those of %s too, for both are called %s there: give it another name or alias", o.path, o.c.Name, strings.Join(others, ", "), o.c.FunctionName())
 		}
 	}
+}
+
+// Sharing are the names of other connectors whose function is called as that of c.
+func (s *Set) Sharing(c *spec.Connector) (others []string) {
+	list, _ := Outlines() // what is wrong with these is said where they are used
+	for _, b := range list {
+		if s.mine(b.Name) == nil && b.Name != c.Name && b.FunctionName() == c.FunctionName() {
+			others = append(others, b.Name)
+		}
+	}
+	for _, o := range s.own {
+		if o.c.Name != c.Name && o.c.FunctionName() == c.FunctionName() {
+			others = append(others, o.c.Name)
+		}
+	}
+	return others
 }
 
 // connectorsIn lists the connector.yaml files of a folder.

@@ -202,6 +202,15 @@ func (a *App) mended(c *Connection) *Connection {
 	return now
 }
 
+// Gone reports whether nothing is left of a connection, since what was wrong with it was
+// mended by taking it away.
+func (a *App) Gone(c *Connection) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := a.conns[c.At]
+	return now.Err == nil && len(now.Prepared) == 0
+}
+
 // nothing is what is in the place of a connection that is configured no more, or of a
 // folder of connectors with which all is well now.
 func nothing(c *Connection) *Connection {

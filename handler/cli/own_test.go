@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -9,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-connectors/sluice/handler/app"
+	"github.com/sluice-connectors/sluice/handler/config"
 	"github.com/sluice-connectors/sluice/handler/invoke"
 	"github.com/sluice-connectors/sluice/handler/sentinel"
 )
@@ -83,6 +86,36 @@ func TestServeABrokenConnectorOfOnesOwn(t *testing.T) {
 	}
 }
 
+// TestServeAConnectorOfAMissingFolder: its function is there and says so, until the folder is.
+func TestServeAConnectorOfAMissingFolder(t *testing.T) {
+	text := oktaCalled(t, "acme-x")
+	s := surround(t)
+	put := ownFolder(t)
+	t.Setenv("TOKEN", "x")
+	t.Setenv("SLUICE_CONNECTORS", filepath.Join(os.Getenv("SLUICE_CONNECTORS"), "later"))
+	file := fmt.Sprintf(`
+workspace: {endpoint: %q, credential: none, rules: %s}
+store: {dir: %q}
+connections: [{connector: acme-x, base_url: %q, settings: {domain: x.example, api_token: "${env:TOKEN}"}, start: -10m}]
+`, s.endpoint, s.rules, t.TempDir(), s.provider.URL)
+	if err := os.WriteFile("sluice.yaml", []byte(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	srv := &server{log: slog.New(slog.DiscardHandler), limit: 2 * time.Minute}
+	functions, err := srv.functions()
+	if err != nil || functions["acme_x"] == nil {
+		t.Fatalf("no function acme_x: %v", err)
+	}
+	in := &invoke.Invocation{Function: "acme_x"}
+	if logs, err := functions["acme_x"](t.Context(), in); err == nil || !strings.Contains(err.Error(), "app setting SLUICE_CONNECTORS: there is no folder") {
+		t.Errorf("%v, %v", logs, err)
+	}
+	put("later", text)
+	if logs, err := functions["acme_x"](t.Context(), in); err != nil || len(logs) != 1 || !strings.Contains(logs[0], "acme-x/system_log: ") {
+		t.Errorf("mended: %v, %v", logs, err)
+	}
+}
+
 // TestAMendedConnectorWithoutSettings is no connection any more, and no failure.
 func TestAMendedConnectorWithoutSettings(t *testing.T) {
 	text := oktaCalled(t, "acme")
@@ -106,6 +139,45 @@ func TestAMendedConnectorWithoutSettings(t *testing.T) {
 	}
 	if logs, err := srv.collect(t.Context(), "okta", in); err != nil {
 		t.Errorf("okta: %v, %v", logs, err)
+	}
+}
+
+// TestAMissingFolderThatIsThereAgain is nothing to wait for, where a process stays; while it
+// is missing, who asks for its connection's kept records hears why.
+func TestAMissingFolderThatIsThereAgain(t *testing.T) {
+	s := surround(t)
+	twoTenants(t, s)
+	at := filepath.Join(t.TempDir(), "later")
+	t.Setenv("SLUICE_CONNECTORS", at)
+	load := func() (*config.Config, error) { return app.Load("sluice.yaml", nil) }
+	c, err := load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := app.New(t.Context(), c, slog.New(slog.DiscardHandler), app.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Reload = load
+	if err := whyNoStream(a, "b"); !strings.Contains(err.Error(), "secret") {
+		t.Errorf("of a connection that cannot run: %v", err)
+	}
+	conns := a.Connections()
+	folder := conns[len(conns)-1]
+	want := folder.Name + "/ failed configuration\n"
+	if got := outcomes(a.CollectOne(t.Context(), folder, time.Minute)); got != want || a.Gone(folder) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if err := os.MkdirAll(filepath.Join(at, "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(at, "x", "connector.yaml"), []byte("name: x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got := outcomes(a.CollectOne(t.Context(), folder, time.Minute)); got != "" || !a.Gone(folder) || a.Gone(conns[0]) {
+			t.Errorf("when it is there: %q", got)
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/config"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/invoke"
+	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
 func serveCommand(std *stdio) *cobra.Command {
@@ -136,11 +137,30 @@ func (s *server) functions() (map[string]invoke.Func, error) {
 			functions[b.Connector.FunctionName()] = s.function(b.Name)
 		}
 	}
+	if len(set.Folders()) > 0 { // those of connections whose connectors may be in there
+		for _, name := range s.brokenConnectors() {
+			functions[(&spec.Connector{Name: name}).FunctionName()] = s.function(name)
+		}
+	}
 	for _, c := range all {
 		functions[c.FunctionName()] = s.function(c.Name)
 	}
 	functions["doctor"] = s.doctor
 	return functions, nil
+}
+
+// brokenConnectors are the connectors of connections that cannot run.
+func (s *server) brokenConnectors() (names []string) {
+	c, err := s.config()
+	if err != nil {
+		return nil // each run says so
+	}
+	for _, b := range c.Broken {
+		if b.Connector != "" {
+			names = append(names, b.Connector)
+		}
+	}
+	return names
 }
 
 // function collects the connections of a connector.
