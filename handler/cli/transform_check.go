@@ -33,19 +33,20 @@ func findTable(what string) (*tableSchema, error) {
 		name, file = "", what
 	}
 	if !picked && !strings.ContainsAny(what, `/\.`) {
-		set, err := known()
-		if err != nil {
-			return nil, err
-		}
+		set := known()
 		cs, err := set.All()
-		if cs == nil {
+		if err != nil {
 			return nil, err
 		}
 		var tables []*tableSchema
 		for _, c := range cs {
 			tables = append(tables, tablesOf(c)...)
 		}
-		return pickTable(tables, what, "the connectors")
+		table, err := pickTable(tables, what, "the connectors")
+		if err != nil {
+			err = errors.Join(err, set.Err()) // it may be there
+		}
+		return table, err
 	}
 	if strings.HasSuffix(file, ".yaml") {
 		c, err := connectors.Find(file)

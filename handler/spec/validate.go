@@ -130,6 +130,11 @@ func (v *validator) once(seen map[string]bool, name, path, what string) {
 	seen[strings.ToLower(name)] = true
 }
 
+// Reserved reports whether a function of this name is Sluice's own.
+func Reserved(function string) bool {
+	return function == "doctor" || function == "health" || function == "sluice"
+}
+
 func (v *validator) name() {
 	c := v.c
 	switch fn := c.FunctionName(); {
@@ -139,7 +144,7 @@ func (v *validator) name() {
 		v.errorf("alias", "alias %q has to begin with a letter, and have at most 63 lower-case letters, digits and underscores", c.Alias)
 	case !aliasPattern.MatchString(fn):
 		v.errorf("name", "name %q begins with a digit: give an alias that begins with a letter", c.Name)
-	case fn == "doctor" || fn == "health" || fn == "sluice":
+	case Reserved(fn):
 		v.errorf("name", "the name %s is taken by Sluice's own", fn)
 	}
 }
