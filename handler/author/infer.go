@@ -177,7 +177,7 @@ func (g *Guess) columns(list []map[string]any) {
 var casts = map[string]string{"string": "tostring", "long": "tolong", "real": "toreal", "bool": "tobool", "datetime": "todatetime"}
 
 // taken are names that tables have already, or must not have.
-var taken = []string{"TimeGenerated", "EventUid", "Connection", "EventTime", "IsBackfill", "AdditionalFields", "TenantId", "Type"}
+var taken = []string{"TimeGenerated", "EventUid", "SluiceConnection", "EventTime", "IsBackfill", "AdditionalFields", "TenantId", "Type"}
 
 func columnName(key string) string {
 	var b strings.Builder

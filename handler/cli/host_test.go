@@ -298,7 +298,7 @@ func TestThePackageUnderTheHost(t *testing.T) {
 	if want := int64((time.Hour - time.Minute) / demo.Interval); err != nil || rows < want-2 || rows > want+2 {
 		t.Errorf("%d rows, want about %d (%v)", rows, want, err)
 	}
-	health, err := s.ws.Query(t.Context(), `SluiceHealth_CL | where Outcome == "ok" and Connection == "okta" | summarize Runs = count(), Rows = sum(Acknowledged)`)
+	health, err := s.ws.Query(t.Context(), `SluiceHealth_CL | where Outcome == "ok" and SluiceConnection == "okta" | summarize Runs = count(), Rows = sum(Acknowledged)`)
 	if err != nil || len(health.Rows) != 1 || fmt.Sprint(health.Rows[0]...) != fmt.Sprint(3, float64(rows)) {
 		t.Errorf("health: %v, %v; want 3 runs with %d rows", health, err, rows)
 	}

@@ -92,7 +92,7 @@ func telling(rows []map[string]any) []string {
 	filled := map[string]int{}
 	for _, r := range rows {
 		for k, v := range r {
-			if s, ok := v.(string); ok && len(s) <= 40 && k != "EventUid" && k != "Connection" && k != "TimeGenerated" {
+			if s, ok := v.(string); ok && len(s) <= 40 && k != "EventUid" && k != "SluiceConnection" && k != "TimeGenerated" {
 				filled[k]++
 			}
 		}

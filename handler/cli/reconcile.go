@@ -103,7 +103,7 @@ func printReconciliation(std *stdio, r *engine.Reconciliation) {
 	fmt.Fprintf(std.out, "%s/%s, %s: %s at the provider; %d in %s, %d filtered, %d in quarantine, %d missing, %d surplus\n",
 		r.Connection, r.Stream, span, plural(int64(r.Listed), "event"), r.Arrived, r.Table, r.Filtered, r.Quarantined, len(r.Missing), len(r.Surplus))
 	if r.Repeated > 0 {
-		fmt.Fprintf(std.out, "  %s came again; %s | summarize take_any(*) by Connection, EventUid returns each event once\n", plural(int64(r.Repeated), "row"), r.Table)
+		fmt.Fprintf(std.out, "  %s came again; %s | summarize take_any(*) by SluiceConnection, EventUid returns each event once\n", plural(int64(r.Repeated), "row"), r.Table)
 	}
 	for _, part := range []struct {
 		what   string

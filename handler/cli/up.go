@@ -253,7 +253,7 @@ func (u *up) latest(table, connection string) ([]gallery.Row, error) {
 	var out []gallery.Row
 	for _, raw := range rows {
 		var row map[string]any
-		if err := json.Unmarshal(raw, &row); err != nil || row["Connection"] != connection {
+		if err := json.Unmarshal(raw, &row); err != nil || row["SluiceConnection"] != connection {
 			continue
 		}
 		var text []string

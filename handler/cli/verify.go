@@ -28,7 +28,7 @@ func verifyCommand(std *stdio) *cobra.Command {
 waits until a query returns it, and compares it column by column: it finds what a
 service that answers 204 does not tell, such as a column that a rule or table lacks.
 
-The rows stay: their EventUid begins with sluice-canary-, their Connection is
+The rows stay: their EventUid begins with sluice-canary-, their SluiceConnection is
 sluice-verify, and the functions TABLE_Events leave them out. A new table takes up
 to 15 minutes to show its first row.
 
@@ -124,9 +124,9 @@ func newSentRow(table string, columns []engine.Column, now time.Time) *sentRow {
 	}
 	c.row["TimeGenerated"] = now.Format("2006-01-02T15:04:05.000Z")
 	if _, ok := c.row["EventUid"]; ok {
-		c.row["EventUid"], c.row["Connection"] = c.UID, sentinel.CanaryConnection
+		c.row["EventUid"], c.row["SluiceConnection"] = c.UID, sentinel.CanaryConnection
 	} else {
-		c.row["Connection"], c.row["Stream"] = sentinel.CanaryConnection, c.healthStream() // the health table
+		c.row["SluiceConnection"], c.row["Stream"] = sentinel.CanaryConnection, c.healthStream() // the health table
 	}
 	return c
 }

@@ -18,7 +18,7 @@ import (
 // TestVerifySeesWhatTheServiceDropped: an answer of the query API, in the form that
 // Azure gives it, is compared column by column.
 func TestVerifySeesWhatTheServiceDropped(t *testing.T) {
-	cols := []engine.Column{{Name: "TimeGenerated", Type: "datetime"}, {Name: "EventUid", Type: "string"}, {Name: "Connection", Type: "string"}, {Name: "Big", Type: "long"},
+	cols := []engine.Column{{Name: "TimeGenerated", Type: "datetime"}, {Name: "EventUid", Type: "string"}, {Name: "SluiceConnection", Type: "string"}, {Name: "Big", Type: "long"},
 		{Name: "Data", Type: "dynamic"}, {Name: "Flag", Type: "bool"}, {Name: "Id", Type: "guid"}, {Name: "Part", Type: "real"}, {Name: "Gone", Type: "string"}, {Name: "Wrong", Type: "long"}}
 	c := newSentRow("T_CL", cols, time.Now())
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

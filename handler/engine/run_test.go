@@ -82,7 +82,7 @@ func TestRunDeliversAllPagesAndClosesTheWindow(t *testing.T) {
 	}
 	var row map[string]any
 	_ = json.Unmarshal(b.sink.Rows()[0], &row)
-	if row["EventUid"] != "1" || row["Connection"] != "c" || row["TimeGenerated"] != "2026-11-22T12:00:00Z" {
+	if row["EventUid"] != "1" || row["SluiceConnection"] != "c" || row["TimeGenerated"] != "2026-11-22T12:00:00Z" {
 		t.Errorf("row %v", row)
 	}
 }

@@ -50,7 +50,7 @@ func New(endpoint, workspace string, cred azcore.TokenCredential) (*Client, erro
 // Events implements engine.Arrivals.
 func (c *Client) Events(ctx context.Context, table, connection string, w engine.Window) (map[string]int, error) {
 	// TimeGenerated of a late row is when it was delivered, EventTime when it happened.
-	query := fmt.Sprintf("%s | where TimeGenerated >= %s and Connection == %s | extend At = coalesce(EventTime, TimeGenerated) | where At >= %s and At < %s | summarize Rows = count() by EventUid",
+	query := fmt.Sprintf("%s | where TimeGenerated >= %s and SluiceConnection == %s | extend At = coalesce(EventTime, TimeGenerated) | where At >= %s and At < %s | summarize Rows = count() by EventUid",
 		table, literal(w.From.Add(-24*time.Hour)), text(connection), literal(w.From), literal(w.To))
 	rows, err := c.rows(ctx, query)
 	if errors.Is(err, errTooMany) && w.To.Sub(w.From) > time.Second {
@@ -91,7 +91,7 @@ func (c *Client) Have(ctx context.Context, table, connection string, uids []stri
 		for _, uid := range part {
 			list = append(list, text(uid))
 		}
-		rows, err := c.rows(ctx, fmt.Sprintf("%s | where Connection == %s and EventUid in (%s) | distinct EventUid", table, text(connection), strings.Join(list, ", ")))
+		rows, err := c.rows(ctx, fmt.Sprintf("%s | where SluiceConnection == %s and EventUid in (%s) | distinct EventUid", table, text(connection), strings.Join(list, ", ")))
 		if err != nil {
 			return nil, err
 		}

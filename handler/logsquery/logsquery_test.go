@@ -29,7 +29,7 @@ func TestTooManyRowsAreAskedForInHalves(t *testing.T) {
 			t.Errorf("%s: %v", r.URL.Path, err)
 		}
 		m := at.FindStringSubmatch(in.Query)
-		if m == nil || !strings.Contains(in.Query, `Connection == "con\"toso"`) {
+		if m == nil || !strings.Contains(in.Query, `SluiceConnection == "con\"toso"`) {
 			t.Fatalf("query: %s", in.Query)
 		}
 		from, _ := time.Parse(time.RFC3339, m[1])

@@ -134,8 +134,8 @@ func (o *oracle) compare(row map[string]any, r *record) {
 	if at, err := time.Parse(time.RFC3339, text); err != nil || !at.Equal(r.says) {
 		o.problemLocked("integrity: %s says %s, its row %s", r.id, r.says, text)
 	}
-	if row["Connection"] != o.w.API.spec.Name {
-		o.problemLocked("integrity: %s has the connection %v", r.id, row["Connection"])
+	if row["SluiceConnection"] != o.w.API.spec.Name {
+		o.problemLocked("integrity: %s has the connection %v", r.id, row["SluiceConnection"])
 	}
 }
 

@@ -13,7 +13,7 @@ const HealthTable = "SluiceHealth_CL"
 // HealthColumns is its schema.
 var HealthColumns = []Column{
 	{"TimeGenerated", "datetime", "When the run ended."},
-	{"Connection", "string", "The connection."},
+	{"SluiceConnection", "string", "The connection."},
 	{"Connector", "string", "The connector it belongs to."},
 	{"Stream", "string", "The stream."},
 	{"Outcome", "string", "ok, partial, stalled or failed; skipped when another run has held the stream for long."},
@@ -43,7 +43,7 @@ func (w Workspace) Health(rep *engine.Report, now time.Time) engine.Batch {
 		return engine.Batch{}
 	}
 	row := map[string]any{
-		"TimeGenerated": now, "Connection": rep.Connection, "Connector": rep.Connector, "Stream": rep.Stream,
+		"TimeGenerated": now, "SluiceConnection": rep.Connection, "Connector": rep.Connector, "Stream": rep.Stream,
 		"Outcome": rep.Outcome, "Reason": rep.Reason, "Message": rep.Message,
 		"Fetched": rep.Counts.Fetched, "Acknowledged": rep.Counts.Acknowledged, "Filtered": rep.Counts.Filtered,
 		"Quarantined": rep.Counts.Quarantined, "Repeated": rep.Counts.Repeated, "Truncated": rep.Counts.Truncated,

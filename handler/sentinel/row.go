@@ -29,7 +29,7 @@ func Seal(row []byte, start int, s *engine.Stamp, said Said) []byte {
 	}
 	row = append(row, `"EventUid":`...)
 	row = appendString(row, s.UID)
-	row = append(row, `,"Connection":`...)
+	row = append(row, `,"SluiceConnection":`...)
 	row = appendString(row, s.Connection)
 	if s.Backfill {
 		row = append(row, `,"IsBackfill":true`...)

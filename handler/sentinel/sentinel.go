@@ -42,7 +42,7 @@ type Column struct{ Name, Type, Description string }
 var Columns = []Column{
 	{"TimeGenerated", "datetime", "When it happened; the time of delivery when that was more than two days before."},
 	{"EventUid", "string", "The provider's id of the record, else a hash of it; where several streams share a table, behind the stream's name. Equal for a row of the connection that was sent twice."},
-	{"Connection", "string", "The connection that brought the row."},
+	{"SluiceConnection", "string", "The connection that brought the row."},
 	{"EventTime", "datetime", "When it happened, if TimeGenerated had to be set to the time of delivery."},
 	{"IsBackfill", "bool", "True when the row was fetched for the past on request."},
 	{"AdditionalFields", "dynamic", "Members of the record that no column takes, and what had to be cut."},
@@ -50,7 +50,7 @@ var Columns = []Column{
 
 // CanaryPrefix begins the EventUid of rows that are no events: sluice verify sends
 // them, and a run that has to know whether a table takes any row. The functions
-// over the tables leave them out. Their Connection is CanaryConnection.
+// over the tables leave them out. Their SluiceConnection is CanaryConnection.
 const (
 	CanaryPrefix     = "sluice-canary-"
 	CanaryConnection = "sluice-verify"

@@ -43,7 +43,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
       'Custom-SluiceHealth_CL': {
         columns: [
           { name: 'TimeGenerated', type: 'datetime' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'Connector', type: 'string' }
           { name: 'Stream', type: 'string' }
           { name: 'Outcome', type: 'string' }

@@ -39,7 +39,7 @@ resource silent 'Microsoft.SecurityInsights/alertRules@2025-09-01' = {
     suppressionEnabled: false
     suppressionDuration: 'PT5H'
     tactics: [ 'DefenseEvasion' ]
-    customDetails: { Connection: 'Connection', Stream: 'Stream' }
+    customDetails: { Connection: 'SluiceConnection', Stream: 'Stream' }
     eventGroupingSettings: { aggregationKind: 'AlertPerResult' }
     incidentConfiguration: incidents
   }
@@ -61,7 +61,7 @@ resource backlog 'Microsoft.SecurityInsights/alertRules@2025-09-01' = {
     triggerThreshold: 0
     suppressionEnabled: false
     suppressionDuration: 'PT5H'
-    customDetails: { Connection: 'Connection', Stream: 'Stream', Reason: 'Reason' }
+    customDetails: { Connection: 'SluiceConnection', Stream: 'Stream', Reason: 'Reason' }
     eventGroupingSettings: { aggregationKind: 'AlertPerResult' }
     incidentConfiguration: incidents
   }
@@ -83,7 +83,7 @@ resource quarantine 'Microsoft.SecurityInsights/alertRules@2025-09-01' = {
     triggerThreshold: 0
     suppressionEnabled: false
     suppressionDuration: 'PT5H'
-    customDetails: { Connection: 'Connection', Stream: 'Stream' }
+    customDetails: { Connection: 'SluiceConnection', Stream: 'Stream' }
     eventGroupingSettings: { aggregationKind: 'AlertPerResult' }
     incidentConfiguration: incidents
   }
@@ -106,7 +106,7 @@ resource stalled 'Microsoft.SecurityInsights/alertRules@2025-09-01' = {
     suppressionEnabled: false
     suppressionDuration: 'PT5H'
     tactics: [ 'DefenseEvasion' ]
-    customDetails: { Connection: 'Connection', Stream: 'Stream', Reason: 'Reason' }
+    customDetails: { Connection: 'SluiceConnection', Stream: 'Stream', Reason: 'Reason' }
     eventGroupingSettings: { aggregationKind: 'AlertPerResult' }
     incidentConfiguration: incidents
   }
@@ -129,7 +129,7 @@ resource lost 'Microsoft.SecurityInsights/alertRules@2025-09-01' = {
     suppressionEnabled: false
     suppressionDuration: 'PT5H'
     tactics: [ 'DefenseEvasion' ]
-    customDetails: { Connection: 'Connection', Stream: 'Stream' }
+    customDetails: { Connection: 'SluiceConnection', Stream: 'Stream' }
     eventGroupingSettings: { aggregationKind: 'AlertPerResult' }
     incidentConfiguration: incidents
   }

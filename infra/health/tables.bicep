@@ -29,7 +29,7 @@ resource SluiceHealth_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-0
       description: 'A row for each stream and run of Sluice.'
       columns: [
         { name: 'TimeGenerated', type: 'dateTime', description: 'When the run ended.' }
-        { name: 'Connection', type: 'string', description: 'The connection.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection.' }
         { name: 'Connector', type: 'string', description: 'The connector it belongs to.' }
         { name: 'Stream', type: 'string', description: 'The stream.' }
         { name: 'Outcome', type: 'string', description: 'ok, partial, stalled or failed; skipped when another run has held the stream for long.' }

@@ -88,7 +88,7 @@ resource f_OnePasswordEventLogs_Events 'Microsoft.OperationalInsights/workspaces
     category: 'Sluice'
     displayName: 'OnePasswordEventLogs_Events'
     functionAlias: 'OnePasswordEventLogs_Events'
-    query: 'OnePasswordEventLogs_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'OnePasswordEventLogs_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }

@@ -70,9 +70,9 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'Strategy', type: 'string' }
           { name: 'StrategyType', type: 'string' }
           { name: 'TenantName', type: 'string' }
-          { name: 'ConnectionName', type: 'string' }
-          { name: 'EventUid', type: 'string' }
           { name: 'Connection', type: 'string' }
+          { name: 'EventUid', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }

@@ -95,7 +95,7 @@ resource f_Auth0Logs_Events 'Microsoft.OperationalInsights/workspaces/savedSearc
     category: 'Sluice'
     displayName: 'Auth0Logs_Events'
     functionAlias: 'Auth0Logs_Events'
-    query: 'Auth0Logs_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'Auth0Logs_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -108,7 +108,7 @@ resource f_Auth0AM_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@20
     category: 'Sluice'
     displayName: 'Auth0AM_CL'
     functionAlias: 'Auth0AM_CL'
-    query: 'union isfuzzy=true\n  table("Auth0AM_CL"),\n  (Auth0Logs_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid)'
+    query: 'union isfuzzy=true\n  table("Auth0AM_CL"),\n  (Auth0Logs_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid)'
     version: 2
   }
 }

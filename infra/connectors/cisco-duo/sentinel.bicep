@@ -140,7 +140,7 @@ resource f_DuoAuthentication_Events 'Microsoft.OperationalInsights/workspaces/sa
     category: 'Sluice'
     displayName: 'DuoAuthentication_Events'
     functionAlias: 'DuoAuthentication_Events'
-    query: 'DuoAuthentication_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'DuoAuthentication_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -153,7 +153,7 @@ resource f_DuoSecurityAdministration_Events 'Microsoft.OperationalInsights/works
     category: 'Sluice'
     displayName: 'DuoSecurityAdministration_Events'
     functionAlias: 'DuoSecurityAdministration_Events'
-    query: 'DuoSecurityAdministration_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'DuoSecurityAdministration_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -166,7 +166,7 @@ resource f_DuoTelephony_Events 'Microsoft.OperationalInsights/workspaces/savedSe
     category: 'Sluice'
     displayName: 'DuoTelephony_Events'
     functionAlias: 'DuoTelephony_Events'
-    query: 'DuoTelephony_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'DuoTelephony_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -179,7 +179,7 @@ resource f_DuoActivity_Events 'Microsoft.OperationalInsights/workspaces/savedSea
     category: 'Sluice'
     displayName: 'DuoActivity_Events'
     functionAlias: 'DuoActivity_Events'
-    query: 'DuoActivity_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'DuoActivity_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -192,7 +192,7 @@ resource f_DuoSecurityTrustMonitor_Events 'Microsoft.OperationalInsights/workspa
     category: 'Sluice'
     displayName: 'DuoSecurityTrustMonitor_Events'
     functionAlias: 'DuoSecurityTrustMonitor_Events'
-    query: 'DuoSecurityTrustMonitor_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'DuoSecurityTrustMonitor_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -205,7 +205,7 @@ resource f_DuoSecurityOfflineEnrollment_Events 'Microsoft.OperationalInsights/wo
     category: 'Sluice'
     displayName: 'DuoSecurityOfflineEnrollment_Events'
     functionAlias: 'DuoSecurityOfflineEnrollment_Events'
-    query: 'DuoSecurityOfflineEnrollment_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'DuoSecurityOfflineEnrollment_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -218,7 +218,7 @@ resource f_DuoSecurityAuthentication_CL 'Microsoft.OperationalInsights/workspace
     category: 'Sluice'
     displayName: 'DuoSecurityAuthentication_CL'
     functionAlias: 'DuoSecurityAuthentication_CL'
-    query: 'union isfuzzy=true\n  table("DuoSecurityAuthentication_CL"),\n  (DuoAuthentication_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid)'
+    query: 'union isfuzzy=true\n  table("DuoSecurityAuthentication_CL"),\n  (DuoAuthentication_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid)'
     version: 2
   }
 }
@@ -231,7 +231,7 @@ resource f_DuoSecurityTelephony_CL 'Microsoft.OperationalInsights/workspaces/sav
     category: 'Sluice'
     displayName: 'DuoSecurityTelephony_CL'
     functionAlias: 'DuoSecurityTelephony_CL'
-    query: 'union isfuzzy=true\n  table("DuoSecurityTelephony_CL"),\n  (DuoTelephony_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid)'
+    query: 'union isfuzzy=true\n  table("DuoSecurityTelephony_CL"),\n  (DuoTelephony_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid)'
     version: 2
   }
 }

@@ -77,7 +77,7 @@ resource DuoAuthentication_CL 'Microsoft.OperationalInsights/workspaces/tables@2
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
@@ -110,7 +110,7 @@ resource DuoSecurityAdministration_CL 'Microsoft.OperationalInsights/workspaces/
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
@@ -142,7 +142,7 @@ resource DuoTelephony_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-0
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
@@ -185,7 +185,7 @@ resource DuoActivity_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
@@ -254,7 +254,7 @@ resource DuoSecurityTrustMonitor_CL 'Microsoft.OperationalInsights/workspaces/ta
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
@@ -286,7 +286,7 @@ resource DuoSecurityOfflineEnrollment_CL 'Microsoft.OperationalInsights/workspac
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }

@@ -64,7 +64,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'Metadata', type: 'dynamic' }
           { name: 'OwnerId', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }
@@ -566,9 +566,9 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'WorkerSubrequestCount', type: 'int' }
           { name: 'WorkerWallTimeUs', type: 'int' }
           { name: 'ZoneName', type: 'string' }
-          { name: 'ConnectionName', type: 'string' }
-          { name: 'EventUid', type: 'string' }
           { name: 'Connection', type: 'string' }
+          { name: 'EventUid', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }

@@ -107,7 +107,7 @@ resource f_CloudflareAudit_Events 'Microsoft.OperationalInsights/workspaces/save
     category: 'Sluice'
     displayName: 'CloudflareAudit_Events'
     functionAlias: 'CloudflareAudit_Events'
-    query: 'CloudflareAudit_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'CloudflareAudit_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -120,7 +120,7 @@ resource f_CloudflareV2_Events 'Microsoft.OperationalInsights/workspaces/savedSe
     category: 'Sluice'
     displayName: 'CloudflareV2_Events'
     functionAlias: 'CloudflareV2_Events'
-    query: 'CloudflareV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'CloudflareV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -133,7 +133,7 @@ resource f_Cloudflare_CL 'Microsoft.OperationalInsights/workspaces/savedSearches
     category: 'Sluice'
     displayName: 'Cloudflare_CL'
     functionAlias: 'Cloudflare_CL'
-    query: 'union isfuzzy=true\n  table("Cloudflare_CL"),\n  (CloudflareV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid)'
+    query: 'union isfuzzy=true\n  table("Cloudflare_CL"),\n  (CloudflareV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid)'
     version: 2
   }
 }

@@ -125,7 +125,7 @@ resource f_CrowdStrikeAlerts_Events 'Microsoft.OperationalInsights/workspaces/sa
     category: 'Sluice'
     displayName: 'CrowdStrikeAlerts_Events'
     functionAlias: 'CrowdStrikeAlerts_Events'
-    query: 'CrowdStrikeAlerts_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'CrowdStrikeAlerts_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -138,7 +138,7 @@ resource f_CrowdStrikeDetections_Events 'Microsoft.OperationalInsights/workspace
     category: 'Sluice'
     displayName: 'CrowdStrikeDetections_Events'
     functionAlias: 'CrowdStrikeDetections_Events'
-    query: 'CrowdStrikeDetections_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'CrowdStrikeDetections_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -151,7 +151,7 @@ resource f_CrowdStrikeCases_Events 'Microsoft.OperationalInsights/workspaces/sav
     category: 'Sluice'
     displayName: 'CrowdStrikeCases_Events'
     functionAlias: 'CrowdStrikeCases_Events'
-    query: 'CrowdStrikeCases_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'CrowdStrikeCases_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -164,7 +164,7 @@ resource f_CrowdStrikeHosts_Events 'Microsoft.OperationalInsights/workspaces/sav
     category: 'Sluice'
     displayName: 'CrowdStrikeHosts_Events'
     functionAlias: 'CrowdStrikeHosts_Events'
-    query: 'CrowdStrikeHosts_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'CrowdStrikeHosts_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -177,7 +177,7 @@ resource f_CrowdStrikeVulnerabilities_Events 'Microsoft.OperationalInsights/work
     category: 'Sluice'
     displayName: 'CrowdStrikeVulnerabilities_Events'
     functionAlias: 'CrowdStrikeVulnerabilities_Events'
-    query: 'CrowdStrikeVulnerabilities_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'CrowdStrikeVulnerabilities_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }

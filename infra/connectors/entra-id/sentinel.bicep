@@ -132,7 +132,7 @@ resource f_EntraSignIns_Events 'Microsoft.OperationalInsights/workspaces/savedSe
     category: 'Sluice'
     displayName: 'EntraSignIns_Events'
     functionAlias: 'EntraSignIns_Events'
-    query: 'EntraSignIns_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'EntraSignIns_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -145,7 +145,7 @@ resource f_EntraAudit_Events 'Microsoft.OperationalInsights/workspaces/savedSear
     category: 'Sluice'
     displayName: 'EntraAudit_Events'
     functionAlias: 'EntraAudit_Events'
-    query: 'EntraAudit_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'EntraAudit_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -158,7 +158,7 @@ resource f_EntraProvisioning_Events 'Microsoft.OperationalInsights/workspaces/sa
     category: 'Sluice'
     displayName: 'EntraProvisioning_Events'
     functionAlias: 'EntraProvisioning_Events'
-    query: 'EntraProvisioning_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'EntraProvisioning_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -171,7 +171,7 @@ resource f_EntraRiskDetections_Events 'Microsoft.OperationalInsights/workspaces/
     category: 'Sluice'
     displayName: 'EntraRiskDetections_Events'
     functionAlias: 'EntraRiskDetections_Events'
-    query: 'EntraRiskDetections_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'EntraRiskDetections_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -184,7 +184,7 @@ resource f_EntraRiskyUsers_Events 'Microsoft.OperationalInsights/workspaces/save
     category: 'Sluice'
     displayName: 'EntraRiskyUsers_Events'
     functionAlias: 'EntraRiskyUsers_Events'
-    query: 'EntraRiskyUsers_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'EntraRiskyUsers_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }

@@ -62,7 +62,7 @@ resource EntraSignIns_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-0
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
@@ -106,7 +106,7 @@ resource EntraAudit_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
@@ -149,7 +149,7 @@ resource EntraProvisioning_CL 'Microsoft.OperationalInsights/workspaces/tables@2
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
@@ -195,7 +195,7 @@ resource EntraRiskDetections_CL 'Microsoft.OperationalInsights/workspaces/tables
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
@@ -229,7 +229,7 @@ resource EntraRiskyUsers_CL 'Microsoft.OperationalInsights/workspaces/tables@202
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }

@@ -98,7 +98,7 @@ resource f_GitHubAuditLogsV2_Events 'Microsoft.OperationalInsights/workspaces/sa
     category: 'Sluice'
     displayName: 'GitHubAuditLogsV2_Events'
     functionAlias: 'GitHubAuditLogsV2_Events'
-    query: 'GitHubAuditLogsV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'GitHubAuditLogsV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -111,7 +111,7 @@ resource f_GitHubAuditLogPolling_CL 'Microsoft.OperationalInsights/workspaces/sa
     category: 'Sluice'
     displayName: 'GitHubAuditLogPolling_CL'
     functionAlias: 'GitHubAuditLogPolling_CL'
-    query: 'union isfuzzy=true\n  table("GitHubAuditLogPolling_CL"),\n  (GitHubAuditLogsV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid)'
+    query: 'union isfuzzy=true\n  table("GitHubAuditLogPolling_CL"),\n  (GitHubAuditLogsV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid)'
     version: 2
   }
 }

@@ -95,7 +95,7 @@ resource f_GoogleWorkspaceActivities_Events 'Microsoft.OperationalInsights/works
     category: 'Sluice'
     displayName: 'GoogleWorkspaceActivities_Events'
     functionAlias: 'GoogleWorkspaceActivities_Events'
-    query: 'GoogleWorkspaceActivities_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'GoogleWorkspaceActivities_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }

@@ -55,7 +55,7 @@ resource GoogleWorkspaceActivities_CL 'Microsoft.OperationalInsights/workspaces/
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }

@@ -250,7 +250,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'userPrincipalName', type: 'string' }
           { name: 'web_universal_connector', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }
@@ -405,7 +405,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'workspace', type: 'string' }
           { name: 'workspace_id', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }
@@ -427,7 +427,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'user', type: 'string' }
           { name: 'userPrincipalName', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }
@@ -522,7 +522,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'userkey', type: 'string' }
           { name: 'userPrincipalName', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }
@@ -590,7 +590,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'user', type: 'string' }
           { name: 'vendor_id', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }
@@ -648,7 +648,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'user_id', type: 'string' }
           { name: 'zip_file_id', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }
@@ -667,7 +667,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'serial', type: 'string' }
           { name: 'timestamp', type: 'int' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }
@@ -743,7 +743,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'userkey', type: 'string' }
           { name: 'userPrincipalName', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }
@@ -838,7 +838,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'userkey', type: 'string' }
           { name: 'userPrincipalName', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }

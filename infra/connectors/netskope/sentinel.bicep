@@ -161,7 +161,7 @@ resource f_NetskopeAlerts_Events 'Microsoft.OperationalInsights/workspaces/saved
     category: 'Sluice'
     displayName: 'NetskopeAlerts_Events'
     functionAlias: 'NetskopeAlerts_Events'
-    query: 'NetskopeAlerts_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'NetskopeAlerts_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -174,7 +174,7 @@ resource f_NetskopeEventsApplication_Events 'Microsoft.OperationalInsights/works
     category: 'Sluice'
     displayName: 'NetskopeEventsApplication_Events'
     functionAlias: 'NetskopeEventsApplication_Events'
-    query: 'NetskopeEventsApplication_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'NetskopeEventsApplication_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -187,7 +187,7 @@ resource f_NetskopeEventsAudit_Events 'Microsoft.OperationalInsights/workspaces/
     category: 'Sluice'
     displayName: 'NetskopeEventsAudit_Events'
     functionAlias: 'NetskopeEventsAudit_Events'
-    query: 'NetskopeEventsAudit_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'NetskopeEventsAudit_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -200,7 +200,7 @@ resource f_NetskopeEventsConnection_Events 'Microsoft.OperationalInsights/worksp
     category: 'Sluice'
     displayName: 'NetskopeEventsConnection_Events'
     functionAlias: 'NetskopeEventsConnection_Events'
-    query: 'NetskopeEventsConnection_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'NetskopeEventsConnection_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -213,7 +213,7 @@ resource f_NetskopeEventsEndpoint_Events 'Microsoft.OperationalInsights/workspac
     category: 'Sluice'
     displayName: 'NetskopeEventsEndpoint_Events'
     functionAlias: 'NetskopeEventsEndpoint_Events'
-    query: 'NetskopeEventsEndpoint_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'NetskopeEventsEndpoint_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -226,7 +226,7 @@ resource f_NetskopeEventsDLP_Events 'Microsoft.OperationalInsights/workspaces/sa
     category: 'Sluice'
     displayName: 'NetskopeEventsDLP_Events'
     functionAlias: 'NetskopeEventsDLP_Events'
-    query: 'NetskopeEventsDLP_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'NetskopeEventsDLP_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -239,7 +239,7 @@ resource f_NetskopeEventsInfrastructure_Events 'Microsoft.OperationalInsights/wo
     category: 'Sluice'
     displayName: 'NetskopeEventsInfrastructure_Events'
     functionAlias: 'NetskopeEventsInfrastructure_Events'
-    query: 'NetskopeEventsInfrastructure_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'NetskopeEventsInfrastructure_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -252,7 +252,7 @@ resource f_NetskopeEventsNetwork_Events 'Microsoft.OperationalInsights/workspace
     category: 'Sluice'
     displayName: 'NetskopeEventsNetwork_Events'
     functionAlias: 'NetskopeEventsNetwork_Events'
-    query: 'NetskopeEventsNetwork_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'NetskopeEventsNetwork_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -265,7 +265,7 @@ resource f_NetskopeEventsPage_Events 'Microsoft.OperationalInsights/workspaces/s
     category: 'Sluice'
     displayName: 'NetskopeEventsPage_Events'
     functionAlias: 'NetskopeEventsPage_Events'
-    query: 'NetskopeEventsPage_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'NetskopeEventsPage_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }

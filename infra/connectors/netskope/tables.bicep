@@ -235,7 +235,7 @@ resource NetskopeAlerts_CL 'Microsoft.OperationalInsights/workspaces/tables@2025
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
@@ -406,7 +406,7 @@ resource NetskopeEventsApplication_CL 'Microsoft.OperationalInsights/workspaces/
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
@@ -444,7 +444,7 @@ resource NetskopeEventsAudit_CL 'Microsoft.OperationalInsights/workspaces/tables
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
@@ -555,7 +555,7 @@ resource NetskopeEventsConnection_CL 'Microsoft.OperationalInsights/workspaces/t
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
@@ -639,7 +639,7 @@ resource NetskopeEventsEndpoint_CL 'Microsoft.OperationalInsights/workspaces/tab
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
@@ -713,7 +713,7 @@ resource NetskopeEventsDLP_CL 'Microsoft.OperationalInsights/workspaces/tables@2
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
@@ -748,7 +748,7 @@ resource NetskopeEventsInfrastructure_CL 'Microsoft.OperationalInsights/workspac
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
@@ -840,7 +840,7 @@ resource NetskopeEventsNetwork_CL 'Microsoft.OperationalInsights/workspaces/tabl
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
@@ -951,7 +951,7 @@ resource NetskopeEventsPage_CL 'Microsoft.OperationalInsights/workspaces/tables@
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }

@@ -95,7 +95,7 @@ resource f_M365AuditGeneral_Events 'Microsoft.OperationalInsights/workspaces/sav
     category: 'Sluice'
     displayName: 'M365AuditGeneral_Events'
     functionAlias: 'M365AuditGeneral_Events'
-    query: 'M365AuditGeneral_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'M365AuditGeneral_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }

@@ -98,7 +98,7 @@ resource f_OktaV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches
     category: 'Sluice'
     displayName: 'OktaV2_Events'
     functionAlias: 'OktaV2_Events'
-    query: 'OktaV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'OktaV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -111,7 +111,7 @@ resource f_Okta_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-
     category: 'Sluice'
     displayName: 'Okta_CL'
     functionAlias: 'Okta_CL'
-    query: 'union isfuzzy=true\n  table("Okta_CL"),\n  (OktaV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid)'
+    query: 'union isfuzzy=true\n  table("Okta_CL"),\n  (OktaV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid)'
     version: 2
   }
 }

@@ -107,7 +107,7 @@ resource f_QualysHostDetectionV3_Events 'Microsoft.OperationalInsights/workspace
     category: 'Sluice'
     displayName: 'QualysHostDetectionV3_Events'
     functionAlias: 'QualysHostDetectionV3_Events'
-    query: 'QualysHostDetectionV3_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'QualysHostDetectionV3_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -120,7 +120,7 @@ resource f_QualysKnowledgeBase_Events 'Microsoft.OperationalInsights/workspaces/
     category: 'Sluice'
     displayName: 'QualysKnowledgeBase_Events'
     functionAlias: 'QualysKnowledgeBase_Events'
-    query: 'QualysKnowledgeBase_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'QualysKnowledgeBase_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -133,7 +133,7 @@ resource f_QualysHostDetectionV2_CL 'Microsoft.OperationalInsights/workspaces/sa
     category: 'Sluice'
     displayName: 'QualysHostDetectionV2_CL'
     functionAlias: 'QualysHostDetectionV2_CL'
-    query: 'union isfuzzy=true\n  table("QualysHostDetectionV2_CL"),\n  (QualysHostDetectionV3_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid)'
+    query: 'union isfuzzy=true\n  table("QualysHostDetectionV2_CL"),\n  (QualysHostDetectionV3_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid)'
     version: 2
   }
 }

@@ -505,7 +505,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'WebstoreType', type: 'string' }
           { name: 'WorkerStart', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }
@@ -527,7 +527,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'Id', type: 'string' }
           { name: 'Section', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }
@@ -561,7 +561,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'UserId', type: 'string' }
           { name: 'Id', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }
@@ -761,7 +761,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'VersionId', type: 'string' }
           { name: 'VersionNumber', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }

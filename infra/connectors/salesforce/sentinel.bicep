@@ -125,7 +125,7 @@ resource f_SalesforceServiceCloudV3_Events 'Microsoft.OperationalInsights/worksp
     category: 'Sluice'
     displayName: 'SalesforceServiceCloudV3_Events'
     functionAlias: 'SalesforceServiceCloudV3_Events'
-    query: 'SalesforceServiceCloudV3_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'SalesforceServiceCloudV3_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -138,7 +138,7 @@ resource f_SalesforceAuditTrail_Events 'Microsoft.OperationalInsights/workspaces
     category: 'Sluice'
     displayName: 'SalesforceAuditTrail_Events'
     functionAlias: 'SalesforceAuditTrail_Events'
-    query: 'SalesforceAuditTrail_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'SalesforceAuditTrail_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -151,7 +151,7 @@ resource f_SalesforceLoginHistory_Events 'Microsoft.OperationalInsights/workspac
     category: 'Sluice'
     displayName: 'SalesforceLoginHistory_Events'
     functionAlias: 'SalesforceLoginHistory_Events'
-    query: 'SalesforceLoginHistory_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'SalesforceLoginHistory_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -164,7 +164,7 @@ resource f_SalesForceRealTimeEventMonitoring_Events 'Microsoft.OperationalInsigh
     category: 'Sluice'
     displayName: 'SalesForceRealTimeEventMonitoring_Events'
     functionAlias: 'SalesForceRealTimeEventMonitoring_Events'
-    query: 'SalesForceRealTimeEventMonitoring_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'SalesForceRealTimeEventMonitoring_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -177,7 +177,7 @@ resource f_SalesforceServiceCloudV2_CL 'Microsoft.OperationalInsights/workspaces
     category: 'Sluice'
     displayName: 'SalesforceServiceCloudV2_CL'
     functionAlias: 'SalesforceServiceCloudV2_CL'
-    query: 'union isfuzzy=true\n  table("SalesforceServiceCloudV2_CL"),\n  (SalesforceServiceCloudV3_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid)'
+    query: 'union isfuzzy=true\n  table("SalesforceServiceCloudV2_CL"),\n  (SalesforceServiceCloudV3_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid)'
     version: 2
   }
 }
@@ -190,7 +190,7 @@ resource f_SalesforceServiceCloud_CL 'Microsoft.OperationalInsights/workspaces/s
     category: 'Sluice'
     displayName: 'SalesforceServiceCloud_CL'
     functionAlias: 'SalesforceServiceCloud_CL'
-    query: 'union isfuzzy=true\n  table("SalesforceServiceCloud_CL"),\n  (SalesforceServiceCloudV3_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid)'
+    query: 'union isfuzzy=true\n  table("SalesforceServiceCloud_CL"),\n  (SalesforceServiceCloudV3_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid)'
     version: 2
   }
 }

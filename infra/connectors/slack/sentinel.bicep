@@ -98,7 +98,7 @@ resource f_SlackAuditV2_Events 'Microsoft.OperationalInsights/workspaces/savedSe
     category: 'Sluice'
     displayName: 'SlackAuditV2_Events'
     functionAlias: 'SlackAuditV2_Events'
-    query: 'SlackAuditV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'SlackAuditV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -111,7 +111,7 @@ resource f_SlackAudit_CL 'Microsoft.OperationalInsights/workspaces/savedSearches
     category: 'Sluice'
     displayName: 'SlackAudit_CL'
     functionAlias: 'SlackAudit_CL'
-    query: 'union isfuzzy=true\n  table("SlackAudit_CL"),\n  (SlackAuditV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid)'
+    query: 'union isfuzzy=true\n  table("SlackAudit_CL"),\n  (SlackAuditV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid)'
     version: 2
   }
 }

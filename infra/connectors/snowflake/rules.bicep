@@ -52,7 +52,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'Data', type: 'string' }
           { name: 'SnowflakeAccountIdentifier', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }
@@ -64,7 +64,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'Data', type: 'string' }
           { name: 'SnowflakeAccountIdentifier', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }
@@ -76,7 +76,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'Data', type: 'string' }
           { name: 'SnowflakeAccountIdentifier', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }
@@ -88,7 +88,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'Data', type: 'string' }
           { name: 'SnowflakeAccountIdentifier', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }
@@ -100,7 +100,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'Data', type: 'string' }
           { name: 'SnowflakeAccountIdentifier', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }
@@ -112,7 +112,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'Data', type: 'string' }
           { name: 'SnowflakeAccountIdentifier', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }
@@ -124,7 +124,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'Data', type: 'string' }
           { name: 'SnowflakeAccountIdentifier', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }
@@ -136,7 +136,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'Data', type: 'string' }
           { name: 'SnowflakeAccountIdentifier', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }
@@ -148,7 +148,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'Data', type: 'string' }
           { name: 'SnowflakeAccountIdentifier', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }
@@ -160,7 +160,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'Data', type: 'string' }
           { name: 'SnowflakeAccountIdentifier', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }

@@ -179,7 +179,7 @@ resource f_SnowflakeLoginV2_Events 'Microsoft.OperationalInsights/workspaces/sav
     category: 'Sluice'
     displayName: 'SnowflakeLoginV2_Events'
     functionAlias: 'SnowflakeLoginV2_Events'
-    query: 'SnowflakeLoginV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'SnowflakeLoginV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -192,7 +192,7 @@ resource f_SnowflakeQueryV2_Events 'Microsoft.OperationalInsights/workspaces/sav
     category: 'Sluice'
     displayName: 'SnowflakeQueryV2_Events'
     functionAlias: 'SnowflakeQueryV2_Events'
-    query: 'SnowflakeQueryV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'SnowflakeQueryV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -205,7 +205,7 @@ resource f_SnowflakeLoadV2_Events 'Microsoft.OperationalInsights/workspaces/save
     category: 'Sluice'
     displayName: 'SnowflakeLoadV2_Events'
     functionAlias: 'SnowflakeLoadV2_Events'
-    query: 'SnowflakeLoadV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'SnowflakeLoadV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -218,7 +218,7 @@ resource f_SnowflakeMaterializedViewV2_Events 'Microsoft.OperationalInsights/wor
     category: 'Sluice'
     displayName: 'SnowflakeMaterializedViewV2_Events'
     functionAlias: 'SnowflakeMaterializedViewV2_Events'
-    query: 'SnowflakeMaterializedViewV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'SnowflakeMaterializedViewV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -231,7 +231,7 @@ resource f_SnowflakeRoleGrantV2_Events 'Microsoft.OperationalInsights/workspaces
     category: 'Sluice'
     displayName: 'SnowflakeRoleGrantV2_Events'
     functionAlias: 'SnowflakeRoleGrantV2_Events'
-    query: 'SnowflakeRoleGrantV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'SnowflakeRoleGrantV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -244,7 +244,7 @@ resource f_SnowflakeUserGrantV2_Events 'Microsoft.OperationalInsights/workspaces
     category: 'Sluice'
     displayName: 'SnowflakeUserGrantV2_Events'
     functionAlias: 'SnowflakeUserGrantV2_Events'
-    query: 'SnowflakeUserGrantV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'SnowflakeUserGrantV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -257,7 +257,7 @@ resource f_SnowflakeRolesV2_Events 'Microsoft.OperationalInsights/workspaces/sav
     category: 'Sluice'
     displayName: 'SnowflakeRolesV2_Events'
     functionAlias: 'SnowflakeRolesV2_Events'
-    query: 'SnowflakeRolesV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'SnowflakeRolesV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -270,7 +270,7 @@ resource f_SnowflakeUsersV2_Events 'Microsoft.OperationalInsights/workspaces/sav
     category: 'Sluice'
     displayName: 'SnowflakeUsersV2_Events'
     functionAlias: 'SnowflakeUsersV2_Events'
-    query: 'SnowflakeUsersV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'SnowflakeUsersV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -283,7 +283,7 @@ resource f_SnowflakeTablesV2_Events 'Microsoft.OperationalInsights/workspaces/sa
     category: 'Sluice'
     displayName: 'SnowflakeTablesV2_Events'
     functionAlias: 'SnowflakeTablesV2_Events'
-    query: 'SnowflakeTablesV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'SnowflakeTablesV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -296,7 +296,7 @@ resource f_SnowflakeTableStorageMetricsV2_Events 'Microsoft.OperationalInsights/
     category: 'Sluice'
     displayName: 'SnowflakeTableStorageMetricsV2_Events'
     functionAlias: 'SnowflakeTableStorageMetricsV2_Events'
-    query: 'SnowflakeTableStorageMetricsV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'SnowflakeTableStorageMetricsV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -309,7 +309,7 @@ resource f_Snowflake_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@
     category: 'Sluice'
     displayName: 'Snowflake_CL'
     functionAlias: 'Snowflake_CL'
-    query: 'union isfuzzy=true\n  table("Snowflake_CL"),\n  (SnowflakeLoginV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid),\n  (SnowflakeQueryV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid),\n  (SnowflakeLoadV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid),\n  (SnowflakeMaterializedViewV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid),\n  (SnowflakeRoleGrantV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid),\n  (SnowflakeUserGrantV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid),\n  (SnowflakeRolesV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid),\n  (SnowflakeUsersV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid),\n  (SnowflakeTablesV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid),\n  (SnowflakeTableStorageMetricsV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid)'
+    query: 'union isfuzzy=true\n  table("Snowflake_CL"),\n  (SnowflakeLoginV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid),\n  (SnowflakeQueryV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid),\n  (SnowflakeLoadV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid),\n  (SnowflakeMaterializedViewV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid),\n  (SnowflakeRoleGrantV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid),\n  (SnowflakeUserGrantV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid),\n  (SnowflakeRolesV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid),\n  (SnowflakeUsersV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid),\n  (SnowflakeTablesV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid),\n  (SnowflakeTableStorageMetricsV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid)'
     version: 2
   }
 }

@@ -31,13 +31,13 @@ resource SnowflakeLoginV2_CL 'Microsoft.OperationalInsights/workspaces/tables@20
       columns: [
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
         { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
-        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column Connection says which account.' }
+        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column SluiceConnection says which account.' }
         {
           name: 'EventUid'
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
@@ -59,13 +59,13 @@ resource SnowflakeQueryV2_CL 'Microsoft.OperationalInsights/workspaces/tables@20
       columns: [
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
         { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
-        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column Connection says which account.' }
+        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column SluiceConnection says which account.' }
         {
           name: 'EventUid'
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
@@ -87,13 +87,13 @@ resource SnowflakeLoadV2_CL 'Microsoft.OperationalInsights/workspaces/tables@202
       columns: [
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
         { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
-        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column Connection says which account.' }
+        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column SluiceConnection says which account.' }
         {
           name: 'EventUid'
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
@@ -115,13 +115,13 @@ resource SnowflakeMaterializedViewV2_CL 'Microsoft.OperationalInsights/workspace
       columns: [
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
         { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
-        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column Connection says which account.' }
+        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column SluiceConnection says which account.' }
         {
           name: 'EventUid'
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
@@ -143,13 +143,13 @@ resource SnowflakeRoleGrantV2_CL 'Microsoft.OperationalInsights/workspaces/table
       columns: [
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
         { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
-        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column Connection says which account.' }
+        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column SluiceConnection says which account.' }
         {
           name: 'EventUid'
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
@@ -171,13 +171,13 @@ resource SnowflakeUserGrantV2_CL 'Microsoft.OperationalInsights/workspaces/table
       columns: [
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
         { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
-        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column Connection says which account.' }
+        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column SluiceConnection says which account.' }
         {
           name: 'EventUid'
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
@@ -199,13 +199,13 @@ resource SnowflakeRolesV2_CL 'Microsoft.OperationalInsights/workspaces/tables@20
       columns: [
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
         { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
-        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column Connection says which account.' }
+        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column SluiceConnection says which account.' }
         {
           name: 'EventUid'
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
@@ -227,13 +227,13 @@ resource SnowflakeUsersV2_CL 'Microsoft.OperationalInsights/workspaces/tables@20
       columns: [
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
         { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
-        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column Connection says which account.' }
+        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column SluiceConnection says which account.' }
         {
           name: 'EventUid'
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
@@ -255,13 +255,13 @@ resource SnowflakeTablesV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2
       columns: [
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
         { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
-        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column Connection says which account.' }
+        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column SluiceConnection says which account.' }
         {
           name: 'EventUid'
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
@@ -283,13 +283,13 @@ resource SnowflakeTableStorageMetricsV2_CL 'Microsoft.OperationalInsights/worksp
       columns: [
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
         { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
-        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column Connection says which account.' }
+        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column SluiceConnection says which account.' }
         {
           name: 'EventUid'
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }

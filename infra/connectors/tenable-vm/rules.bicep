@@ -176,7 +176,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'state', type: 'string' }
           { name: 'time_taken_to_fix', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }
@@ -261,7 +261,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'terminated_by', type: 'string' }
           { name: 'updated_at', type: 'datetime' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }
@@ -317,7 +317,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'synopsis', type: 'string' }
           { name: 'uname_output', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }
@@ -418,7 +418,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'state', type: 'string' }
           { name: 'url', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }

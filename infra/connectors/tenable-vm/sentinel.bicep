@@ -119,7 +119,7 @@ resource f_Tenable_VM_Vuln_Events 'Microsoft.OperationalInsights/workspaces/save
     category: 'Sluice'
     displayName: 'Tenable_VM_Vuln_Events'
     functionAlias: 'Tenable_VM_Vuln_Events'
-    query: 'Tenable_VM_Vuln_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'Tenable_VM_Vuln_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -132,7 +132,7 @@ resource f_Tenable_VM_Asset_Events 'Microsoft.OperationalInsights/workspaces/sav
     category: 'Sluice'
     displayName: 'Tenable_VM_Asset_Events'
     functionAlias: 'Tenable_VM_Asset_Events'
-    query: 'Tenable_VM_Asset_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'Tenable_VM_Asset_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -145,7 +145,7 @@ resource f_Tenable_VM_Compliance_Events 'Microsoft.OperationalInsights/workspace
     category: 'Sluice'
     displayName: 'Tenable_VM_Compliance_Events'
     functionAlias: 'Tenable_VM_Compliance_Events'
-    query: 'Tenable_VM_Compliance_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'Tenable_VM_Compliance_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -158,7 +158,7 @@ resource f_Tenable_WAS_Vuln_Events 'Microsoft.OperationalInsights/workspaces/sav
     category: 'Sluice'
     displayName: 'Tenable_WAS_Vuln_Events'
     functionAlias: 'Tenable_WAS_Vuln_Events'
-    query: 'Tenable_WAS_Vuln_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'Tenable_WAS_Vuln_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }

@@ -161,7 +161,7 @@ resource Tenable_VM_Vuln_CL 'Microsoft.OperationalInsights/workspaces/tables@202
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
@@ -262,7 +262,7 @@ resource Tenable_VM_Asset_CL 'Microsoft.OperationalInsights/workspaces/tables@20
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
@@ -334,7 +334,7 @@ resource Tenable_VM_Compliance_CL 'Microsoft.OperationalInsights/workspaces/tabl
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
@@ -451,7 +451,7 @@ resource Tenable_WAS_Vuln_CL 'Microsoft.OperationalInsights/workspaces/tables@20
           type: 'string'
           description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
         }
-        { name: 'Connection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
         { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
         { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
         { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }

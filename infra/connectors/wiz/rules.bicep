@@ -54,7 +54,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'severity', type: 'string' }
           { name: 'status', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }
@@ -67,7 +67,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'auditlogId', type: 'string' }
           { name: 'status', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }
@@ -82,7 +82,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'name_s', type: 'string' }
           { name: 'portalUrl_s', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }
@@ -95,7 +95,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'severity', type: 'string' }
           { name: 'tdrSource', type: 'string' }
           { name: 'EventUid', type: 'string' }
-          { name: 'Connection', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
           { name: 'IsBackfill', type: 'boolean' }
           { name: 'AdditionalFields', type: 'dynamic' }

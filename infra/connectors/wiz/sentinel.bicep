@@ -119,7 +119,7 @@ resource f_WizIssuesV3_Events 'Microsoft.OperationalInsights/workspaces/savedSea
     category: 'Sluice'
     displayName: 'WizIssuesV3_Events'
     functionAlias: 'WizIssuesV3_Events'
-    query: 'WizIssuesV3_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'WizIssuesV3_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -132,7 +132,7 @@ resource f_WizAuditLogsV3_Events 'Microsoft.OperationalInsights/workspaces/saved
     category: 'Sluice'
     displayName: 'WizAuditLogsV3_Events'
     functionAlias: 'WizAuditLogsV3_Events'
-    query: 'WizAuditLogsV3_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'WizAuditLogsV3_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -145,7 +145,7 @@ resource f_WizVulnerabilitiesV2_Events 'Microsoft.OperationalInsights/workspaces
     category: 'Sluice'
     displayName: 'WizVulnerabilitiesV2_Events'
     functionAlias: 'WizVulnerabilitiesV2_Events'
-    query: 'WizVulnerabilitiesV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'WizVulnerabilitiesV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -158,7 +158,7 @@ resource f_WizDetectionsV3_Events 'Microsoft.OperationalInsights/workspaces/save
     category: 'Sluice'
     displayName: 'WizDetectionsV3_Events'
     functionAlias: 'WizDetectionsV3_Events'
-    query: 'WizDetectionsV3_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by Connection, EventUid'
+    query: 'WizDetectionsV3_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
@@ -171,7 +171,7 @@ resource f_WizAuditLogsV2_CL 'Microsoft.OperationalInsights/workspaces/savedSear
     category: 'Sluice'
     displayName: 'WizAuditLogsV2_CL'
     functionAlias: 'WizAuditLogsV2_CL'
-    query: 'union isfuzzy=true\n  table("WizAuditLogsV2_CL"),\n  (WizAuditLogsV3_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid)'
+    query: 'union isfuzzy=true\n  table("WizAuditLogsV2_CL"),\n  (WizAuditLogsV3_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid)'
     version: 2
   }
 }
@@ -184,7 +184,7 @@ resource f_WizIssuesV2_CL 'Microsoft.OperationalInsights/workspaces/savedSearche
     category: 'Sluice'
     displayName: 'WizIssuesV2_CL'
     functionAlias: 'WizIssuesV2_CL'
-    query: 'union isfuzzy=true\n  table("WizIssuesV2_CL"),\n  (WizIssuesV3_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid)'
+    query: 'union isfuzzy=true\n  table("WizIssuesV2_CL"),\n  (WizIssuesV3_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid)'
     version: 2
   }
 }
@@ -197,7 +197,7 @@ resource f_WizVulnerabilities_CL 'Microsoft.OperationalInsights/workspaces/saved
     category: 'Sluice'
     displayName: 'WizVulnerabilities_CL'
     functionAlias: 'WizVulnerabilities_CL'
-    query: 'union isfuzzy=true\n  table("WizVulnerabilities_CL"),\n  (WizVulnerabilitiesV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by Connection, EventUid)'
+    query: 'union isfuzzy=true\n  table("WizVulnerabilities_CL"),\n  (WizVulnerabilitiesV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid)'
     version: 2
   }
 }

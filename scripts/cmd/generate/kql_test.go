@@ -43,7 +43,7 @@ func TestMicrosoftsParserReadsAllQueries(t *testing.T) {
 				}
 			}
 			if watches := r.Type == "Microsoft.SecurityInsights/alertRules" || r.Type == "Microsoft.Insights/workbooks"; watches && strings.Contains(query, "SluiceHealth_CL\n") &&
-				!strings.Contains(query, `Stream !contains "@"`) && !strings.Contains(query, `Connection != "sluice-verify"`) {
+				!strings.Contains(query, `Stream !contains "@"`) && !strings.Contains(query, `SluiceConnection != "sluice-verify"`) {
 				t.Errorf("%s, %s: the rows of sluice verify would alarm somebody", r.Name, what)
 			}
 			details, _ := dig(r.Body, "properties", "customDetails").(map[string]any)

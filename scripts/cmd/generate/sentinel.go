@@ -107,7 +107,7 @@ func (f *bicepFile) function(alias, query, cond string) {
 func eventsFunction(table string) string { return strings.TrimSuffix(table, "_CL") + "_Events" }
 
 func onceQuery(table string) string {
-	return table + "\n| where not(EventUid startswith \"" + sentinel.CanaryPrefix + "\")\n| summarize take_any(*) by Connection, EventUid"
+	return table + "\n| where not(EventUid startswith \"" + sentinel.CanaryPrefix + "\")\n| summarize take_any(*) by SluiceConnection, EventUid"
 }
 
 func unionQuery(old string, tables []string) string {

@@ -30,25 +30,25 @@ func tiles(cs []*spec.Connector) []tile {
 	return []tile{
 		{"How each stream is", sentinel.HealthTable + `
 | where Stream !contains "@"
-| summarize arg_max(TimeGenerated, *) by Connection, Stream
-| sort by Connection asc, TimeGenerated desc
-| where isnotempty(Stream) or prev(Connection) != Connection
-| project Connection, Stream, Outcome, Reason, Behind = BacklogSeconds * 1s, CompleteTo = Position, LastEventTime, LastRun = TimeGenerated, StalledRuns, Message, Version
+| summarize arg_max(TimeGenerated, *) by SluiceConnection, Stream
+| sort by SluiceConnection asc, TimeGenerated desc
+| where isnotempty(Stream) or prev(SluiceConnection) != SluiceConnection
+| project SluiceConnection, Stream, Outcome, Reason, Behind = BacklogSeconds * 1s, CompleteTo = Position, LastEventTime, LastRun = TimeGenerated, StalledRuns, Message, Version
 | order by StalledRuns desc, Behind desc`, "table", "100"},
 		{"Lag: how far behind, in minutes", sentinel.HealthTable + `
 | where Stream !contains "@"
-| summarize Minutes = max(BacklogSeconds) / 60.0 by bin(TimeGenerated, 15m), Series = strcat(Connection, "/", Stream)
+| summarize Minutes = max(BacklogSeconds) / 60.0 by bin(TimeGenerated, 15m), Series = strcat(SluiceConnection, "/", Stream)
 | project TimeGenerated, Series, Minutes`, "linechart", "50"},
 		{"Volume: rows acknowledged", sentinel.HealthTable + `
-| where Connection != "sluice-verify"
-| summarize Rows = sum(Acknowledged) by bin(TimeGenerated, 15m), Connection`, "barchart", "50"},
+| where SluiceConnection != "sluice-verify"
+| summarize Rows = sum(Acknowledged) by bin(TimeGenerated, 15m), SluiceConnection`, "barchart", "50"},
 		{"Errors, by reason", sentinel.HealthTable + `
-| where Connection != "sluice-verify" and (Outcome in ("failed", "stalled") or isnotempty(Reason))
-| summarize Runs = count(), Last = max(TimeGenerated), Example = take_any(Message) by Connection, Stream, Reason
+| where SluiceConnection != "sluice-verify" and (Outcome in ("failed", "stalled") or isnotempty(Reason))
+| summarize Runs = count(), Last = max(TimeGenerated), Example = take_any(Message) by SluiceConnection, Stream, Reason
 | order by Runs desc`, "table", "50"},
 		{"What was not delivered as it came", sentinel.HealthTable + `
-| where Connection != "sluice-verify"
-| summarize Filtered = sum(Filtered), InQuarantine = sum(Quarantined), Truncated = sum(Truncated), ListedAgain = sum(Repeated) by Connection, Stream
+| where SluiceConnection != "sluice-verify"
+| summarize Filtered = sum(Filtered), InQuarantine = sum(Quarantined), Truncated = sum(Truncated), ListedAgain = sum(Repeated) by SluiceConnection, Stream
 | where Filtered + InQuarantine + Truncated > 0`, "table", "50"},
 		{"Cost: GB and US dollars a day, by table", `Usage
 | where IsBillable and DataType in (` + ours + `)
