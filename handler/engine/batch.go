@@ -26,12 +26,13 @@ type sent struct {
 // mark says how far the listing is once the first records of a batch are acknowledged.
 type mark struct {
 	progress Progress
-	records  int     // of this batch that belong to it, those of earlier marks included
-	seen     arrival // ids known then
-	page     arrival // ids known when the page to fetch next began: the later ones are needed to go on in its middle
-	partial  bool    // the page is not complete
-	closes   bool    // the window ends here
-	receipt  string  // of the page, for an Acknowledger
+	records  int              // of this batch that belong to it, those of earlier marks included
+	seen     arrival          // ids known then
+	page     arrival          // ids known when the page to fetch next began: the later ones are needed to go on in its middle
+	partial  bool             // the page is not complete
+	closes   bool             // the window ends here
+	receipt  string           // of the page, for an Acknowledger
+	places   map[string]Place // of the page
 }
 
 // newBatch is an empty batch for the tables of s.

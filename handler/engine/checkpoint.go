@@ -31,6 +31,8 @@ type Checkpoint struct {
 	Cursor   string    `json:"cursor,omitempty"` // the page token that the next window begins with
 	Asks     string    `json:"asks,omitempty"`   // of the stream when the tokens were made
 	Windows  int64     `json:"windows"`          // closed so far
+	// Places is how far each of the things has been read that a Placing source reads.
+	Places map[string]Place `json:"places,omitempty"`
 	// Older: the stream was told to begin before what its provider says that it
 	// keeps. It is asked for that until the provider refuses.
 	Older bool `json:"older,omitempty"`

@@ -84,6 +84,7 @@ func (r *run) advance(w *Progress, m *mark) {
 	r.progressed = true
 	if !m.partial {
 		r.rep.Pages++
+		c.place(m.places)
 	}
 	if w.Reached.After(c.LastEvent) {
 		c.LastEvent = w.Reached
@@ -94,6 +95,7 @@ func (r *run) advance(w *Progress, m *mark) {
 	}
 	c.Window = nil
 	c.Position, c.Cursor = w.To, w.Cursor
+	c.forgetPlaces()
 	c.Windows++
 	r.rep.Windows++
 }

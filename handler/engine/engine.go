@@ -50,6 +50,9 @@ type Page struct {
 	Commit bool
 	// Receipt, of an Acknowledger, is what the page is acknowledged by.
 	Receipt string
+	// Places, of a Placing source, is how far things have been read once the page is
+	// committed, by name of the thing.
+	Places map[string]Place
 }
 
 // Bad is one record, line, row or request that cannot be read, found or asked.

@@ -250,7 +250,7 @@ func (r *run) quarantine(ctx context.Context, b *Bad, h idHash) error {
 // mark notes that all of a page is in the batches so far.
 func (r *run) mark(page *Page, closes bool) {
 	now := r.seen.now()
-	r.out.marks = append(r.out.marks, mark{progress: r.work, records: len(r.out.recs), seen: now, page: now, closes: closes, receipt: page.Receipt})
+	r.out.marks = append(r.out.marks, mark{progress: r.work, records: len(r.out.recs), seen: now, page: now, closes: closes, receipt: page.Receipt, places: page.Places})
 }
 
 // markPartial notes that b is full in the middle of a page: all records of the

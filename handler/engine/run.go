@@ -166,6 +166,7 @@ func (r *run) list(ctx context.Context) error {
 		})
 		defer k.Know(func([]byte) bool { return false })
 	}
+	defer r.placed()()
 	r.names = newNames(r.s)
 	r.out = r.newBatch()
 	err := r.windows(ctx)

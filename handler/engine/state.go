@@ -128,6 +128,7 @@ func (e *Engine) Rewind(ctx context.Context, key string, to time.Time) (Change, 
 // beginAt has the stream begin at a time as if it were new.
 func (c *Checkpoint) beginAt(at time.Time) {
 	c.Position, c.Since, c.Window, c.Cursor, c.StalledRuns, c.Behind = at, at, nil, "", 0, 0
+	c.Places = nil
 	c.remember(nil, 0)
 }
 
