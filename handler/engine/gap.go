@@ -63,7 +63,7 @@ func (r *run) mind(ctx context.Context) error {
 	switch {
 	case p.Kind != Windows || r.s.Lane != "" || c.Behind == 0 || len(c.Gaps) >= maxGaps,
 		to.Sub(c.Position) < gapAfter,
-		c.Window != nil && c.Window.To.After(to):
+		c.Window != nil && !c.Window.To.Before(to): // it was listed when records could still come late: others have to reach back into it
 		return nil
 	}
 	gap := Gap{Lane: fmt.Sprintf("catchup-%d", c.Fence), From: c.Position, To: to}

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -129,5 +130,38 @@ func TestLateRecordsAreCountedByHowLateTheyWere(t *testing.T) {
 	rep := b.run(t, engine.OK)
 	if len(rep.Late) != 2 || rep.Late["5m"] != 1 || rep.Late["15m"] != 1 {
 		t.Errorf("late: %v", rep.Late)
+	}
+}
+
+// TestAGapEndsBehindAListingThatWasBegunEarly: the first run does not come to the end of a
+// window that is listed while records of its last hour can still come, one of them comes
+// where the listing has been, and nothing but the gap would ask for that time again.
+func TestAGapEndsBehindAListingThatWasBegunEarly(t *testing.T) {
+	var list []filed
+	var want []string
+	file := func(at time.Time, late time.Duration) {
+		list = append(list, newFiled(len(list), at, at.Add(late), at))
+		want = append(want, list[len(list)-1].id)
+	}
+	for n := range 8 {
+		file(noon.Add(time.Duration(n-10)*time.Minute), 0)
+	}
+	file(noon.Add(-10*time.Minute-time.Second), 30*time.Minute)
+	b, a := archiveBench(engine.Position{Granularity: time.Second, Overlap: time.Hour}, list...)
+	a.took = 30 * time.Second
+	if rep := b.Collect(t.Context(), b.s, time.Minute)[0]; rep.Outcome != engine.Partial || rep.Pages == 0 {
+		t.Fatalf("report %+v", rep)
+	}
+	a.took = 0
+	b.clock.Advance(noon.Add(time.Hour).Sub(b.clock.Now())) // to the hour: the gap would end where the window does
+	for range 3 {
+		b.Collect(t.Context(), b.s, time.Hour)
+		b.clock.Advance(time.Minute)
+	}
+	got := b.sink.IDs()
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("rows %v\nwant %v", got, want)
 	}
 }
