@@ -33,6 +33,10 @@ type Checkpoint struct {
 	Windows  int64     `json:"windows"`          // closed so far
 	// Places is how far each of the things has been read that a Placing source reads.
 	Places map[string]Place `json:"places,omitempty"`
+	// Doubted: records from before then may be known from a listing that began at a wrong
+	// place, and was cut. So no window up to then is listed again from its middle: a record
+	// that is known would prove nothing. See Progress.Again.
+	Doubted time.Time `json:"doubted,omitzero"`
 	// Older: the stream was told to begin before what its provider says that it
 	// keeps. It is asked for that until the provider refuses.
 	Older bool `json:"older,omitempty"`
@@ -252,6 +256,14 @@ func (w *Progress) asked() Window {
 		return w.Window
 	}
 	return Window{w.Again, w.To}
+}
+
+// doubted is Checkpoint.Doubted as far as w tells.
+func (w *Progress) doubted() time.Time {
+	if w.Disorder {
+		return w.Cut
+	}
+	return time.Time{}
 }
 
 // beginAnew has the whole window listed again.

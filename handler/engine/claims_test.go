@@ -176,3 +176,31 @@ func TestAListingThatBeganInTheMiddleHasToShowThatItDid(t *testing.T) {
 		t.Errorf("it was listed anew from %s", got.From)
 	}
 }
+
+// TestWhatADoubtedListingBroughtProvesNothing: records tell a minute more than they are
+// filed by, so that a listing that goes on by what they tell passes over some. It is
+// found out and the window is cut; in what is left of it the same happens, and the records
+// that came too early then are known by now.
+func TestWhatADoubtedListingBroughtProvesNothing(t *testing.T) {
+	var list []filed
+	var want []string
+	for n := range 6 {
+		at := noon.Add(-3 * time.Hour)
+		if n >= 4 {
+			at = noon.Add(-time.Minute)
+		}
+		list = append(list, newFiled(n, at, at, at.Add(time.Minute)))
+		want = append(want, list[n].id)
+	}
+	b, a := archiveBench(engine.Position{Granularity: time.Second, Ascending: true}, list...)
+	ended := 0
+	a.expires = func() bool { ended++; return ended <= 4 }
+	for range 3 {
+		b.Collect(t.Context(), b.s, time.Hour)
+	}
+	got := b.sink.IDs()
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("rows %v\nwant %v\nafter %v", got, want, a.asked)
+	}
+}

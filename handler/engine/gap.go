@@ -79,6 +79,9 @@ func (r *run) mind(ctx context.Context) error {
 	c.Gaps = append(c.Gaps, gap)
 	// A window that was cut may have listed what is from now on the live lane's: the
 	// ids are for both.
+	if c.Window != nil {
+		c.Doubted = later(c.Doubted, c.Window.doubted())
+	}
 	c.Position, c.Since, c.Window, c.Behind = to, to, nil, 0
 	return nil
 }

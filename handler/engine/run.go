@@ -44,9 +44,10 @@ type committed struct {
 
 // listing is how far the provider has been asked.
 type listing struct {
-	work   Progress  // the window being listed
-	listed time.Time // windows before it have been listed up to here
-	cursor string    // the page token that the next one begins with
+	work    Progress  // the window being listed
+	listed  time.Time // windows before it have been listed up to here
+	cursor  string    // the page token that the next one begins with
+	doubted time.Time // Checkpoint.Doubted, then
 
 	seen  *memory
 	until time.Time // what the page lists is from before, as far as the provider's filter is right
@@ -196,7 +197,7 @@ func join(a, b error) error {
 // are planned ahead of what is committed.
 func (r *run) windows(ctx context.Context) error {
 	defer r.dropAhead()
-	r.listed, r.cursor = r.c.Position, r.c.Cursor
+	r.listed, r.cursor, r.doubted = r.c.Position, r.c.Cursor, r.c.Doubted
 	if r.c.Window != nil {
 		r.work = *r.c.Window
 		if err := r.window(ctx); err != nil {
@@ -208,7 +209,7 @@ func (r *run) windows(ctx context.Context) error {
 		if !ok {
 			return nil
 		}
-		r.work = Progress{Window: w, Token: r.cursor, Cursor: r.cursor}
+		r.work = Progress{Window: w, Token: r.cursor, Cursor: r.cursor, Disorder: !w.To.After(r.doubted)}
 		if err := r.window(ctx); err != nil {
 			return err
 		}
@@ -254,6 +255,7 @@ func (r *run) window(ctx context.Context) error {
 		r.astray = false
 		if closed {
 			r.listed, r.cursor = r.work.To, r.work.Cursor // not the end planned: a lost page token may have cut it
+			r.doubted = later(r.doubted, r.work.doubted())
 			return nil
 		}
 	}
