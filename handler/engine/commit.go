@@ -94,7 +94,8 @@ func (r *run) advance(w *Progress, m *mark) {
 		return
 	}
 	c.Window = nil
-	c.Position, c.Cursor, c.Doubted = w.To, w.Cursor, later(c.Doubted, w.doubted())
+	c.Position, c.Cursor = w.To, w.Cursor
+	c.Doubted = later(c.Doubted, w.doubted())
 	c.forgetPlaces()
 	c.Windows++
 	r.rep.Windows++
