@@ -3,8 +3,8 @@
 package connectors
 
 import (
+	"bytes"
 	"embed"
-	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/sluice-connectors/sluice/handler/nearest"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
@@ -56,26 +55,37 @@ func builtin(name string) (*spec.Connector, error) {
 	return spec.Parse("connectors/"+file, data)
 }
 
-func isPath(name string) bool {
-	return strings.HasSuffix(name, ".yaml") || strings.ContainsAny(name, `/\`)
+// Builtin reports whether a connector of this name is in this program.
+func Builtin(name string) bool { return slices.Contains(names(), name) }
+
+// IsBuiltin reports whether text is the connector.yaml that is in this program.
+func IsBuiltin(name string, text []byte) bool {
+	have, err := files.ReadFile(name + "/connector.yaml")
+	return err == nil && bytes.Equal(have, text)
 }
 
-// Find returns the connector called name, and reads no other. A name with a slash or
-// the ending .yaml is the path of a connector.yaml outside this program, or of its
-// folder.
-func Find(name string) (*spec.Connector, error) {
-	if isPath(name) {
-		if info, err := os.Stat(name); err == nil && info.IsDir() {
-			name = filepath.Join(name, "connector.yaml")
-		}
-		data, err := os.ReadFile(name)
-		if err != nil {
-			return nil, err
-		}
-		return spec.Parse(name, data)
-	}
-	if all := names(); !slices.Contains(all, name) {
-		return nil, fmt.Errorf("there is no connector %q%s; there are %s", name, nearest.Hint(name, all), strings.Join(all, ", "))
-	}
-	return builtin(name)
+// IsPath reports whether a name is a path: one with a slash or the ending .yaml, or a
+// folder's dots.
+func IsPath(name string) bool {
+	return strings.HasSuffix(name, ".yaml") || strings.ContainsAny(name, `/\`) || name == "." || name == ".."
 }
+
+// fileAt is the connector.yaml that a path names, by itself or by its folder.
+func fileAt(path string) string {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return filepath.Join(path, "connector.yaml")
+	}
+	return path
+}
+
+// read reads a connector.yaml outside this program.
+func read(path string) (*spec.Connector, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return spec.Parse(path, data)
+}
+
+// Find returns the built-in connector called name, and reads no other; or that at a path.
+func Find(name string) (*spec.Connector, error) { return new(Set).Find(name) }

@@ -2,17 +2,14 @@ package connectors
 
 import (
 	"bytes"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"iter"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
-	"github.com/sluice-connectors/sluice/handler/sentinel"
 	"github.com/sluice-connectors/sluice/handler/testkit"
 )
 
@@ -93,7 +90,7 @@ func TestFindNamesTheNearest(t *testing.T) {
 func TestRealRecords(t *testing.T) {
 	shared := filepath.Join("..", "..", "shared", "data", "samples")
 	if _, err := os.Stat(shared); err != nil {
-		t.Skip("the samples are not at hand")
+		t.Skip("records of providers are not in ../shared/data/samples")
 	}
 	for file, stream := range map[string]string{
 		"okta/system_log.json": "okta/system_log", "okta/system_log.2.json": "okta/system_log", "okta/system_log.adapted.json": "okta/system_log",
@@ -149,55 +146,6 @@ func TestRealRecords(t *testing.T) {
 			t.Errorf("%s has %d records", file, n)
 		}
 	}
-}
-
-// TestTablesAreMicrosofts compares the columns of tables that Microsoft defines
-// with its own definitions, where they are at hand.
-func TestTablesAreMicrosofts(t *testing.T) {
-	f, err := os.Open(filepath.Join("..", "..", "shared", "data", "tables", "table_schemas.csv"))
-	if err != nil {
-		t.Skip("Microsoft's tables are not at hand")
-	}
-	defer f.Close()
-	rows, err := csv.NewReader(f).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	theirs := map[string]map[string]string{}
-	for _, r := range rows {
-		if theirs[r[0]] == nil {
-			theirs[r[0]] = map[string]string{}
-		}
-		if !slices.Contains([]string{"TenantId", "SourceSystem", "Type", "_BilledSize", "_IsBillable", "_ResourceId", "_SubscriptionId", "_ItemId"}, r[1]) { // the service fills these
-			theirs[r[0]][r[1]] = r[2]
-		}
-	}
-	cs, err := All()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range cs {
-		for _, table := range c.Tables {
-			ours := map[string]string{}
-			for _, col := range table.Columns {
-				ours[col.Name] = col.Type
-			}
-			for name, typ := range theirs[msTable(theirs, table.Name)] {
-				if ours[name] != typ && !slices.ContainsFunc(sentinel.Columns[1:], func(c sentinel.Column) bool { return c.Name == name }) {
-					t.Errorf("%s: Microsoft's column %s is a %s, ours is %q", table.Name, name, typ, ours[name])
-				}
-			}
-		}
-	}
-}
-
-// msTable is the table of Microsoft's that one is made after: of that name, or, where
-// Azure's own table takes no columns of ours, of that name without _CL.
-func msTable(tables map[string]map[string]string, name string) string {
-	if own := strings.TrimSuffix(name, "_CL"); tables[name] == nil && tables[own] != nil {
-		return own
-	}
-	return name
 }
 
 // records yields the elements of a JSON array, or the values of NDJSON.

@@ -2,7 +2,6 @@ package okta
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,9 +11,8 @@ import (
 	"github.com/sluice-connectors/sluice/connectors"
 	"github.com/sluice-connectors/sluice/handler/kql"
 	"github.com/sluice-connectors/sluice/handler/spec"
+	"github.com/sluice-connectors/sluice/handler/testkit"
 )
-
-var update = flag.Bool("update", false, "write the rows that Microsoft's transform makes")
 
 const shared = "../../../shared/data"
 
@@ -131,7 +129,7 @@ func TestTheAgreedRowsAreMicrosofts(t *testing.T) {
 	for _, rec := range a.Records {
 		rows = append(rows, row(t, official, rec))
 	}
-	if !*update {
+	if !testkit.Updating() {
 		if !reflect.DeepEqual(rows, a.Rows) {
 			t.Error("the transform makes other rows: -update writes them anew")
 		}
@@ -188,7 +186,7 @@ func officialRule(t *testing.T) rule {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(shared, "ccf", "_parts", "okta-sso-v2.dcr.json"))
 	if err != nil {
-		t.Skip("Microsoft's package is not at hand")
+		t.Skip("Microsoft's packages of the codeless framework are not in ../shared/data/ccf")
 	}
 	var rules []rule
 	if err := json.Unmarshal(data, &rules); err != nil {

@@ -179,19 +179,40 @@ func (a *App) mended(c *Connection) *Connection {
 		again.Err = err
 		return &again
 	}
+	now := c
+	if !slices.ContainsFunc(cfg.Connections, func(res config.Resolved) bool { return res.Name == c.Name }) {
+		now = nothing(c)
+	}
 	for i := range cfg.Broken {
-		if b := &cfg.Broken[i]; b.At == c.At && b.Name == c.Name {
-			a.conns[c.At] = cannotRun(b)
+		if b := &cfg.Broken[i]; b.Name == c.Name && (b.At == c.At || now.Err == nil || now == c) {
+			now = cannotRun(b)
 		}
 	}
+	now.At = c.At // there may be more of them than there were
 	runs := func(name string) bool {
 		return slices.ContainsFunc(a.conns, func(c *Connection) bool { return c.Name == name && c.Err == nil })
 	}
 	for i := range cfg.Connections {
 		if res := cfg.Connections[i]; res.Name == c.Name && !runs(c.Name) {
-			res.At = c.At // the file may have more than it had
-			a.conns[c.At] = a.open(&res)
+			res.At = c.At
+			now = a.open(&res)
 		}
 	}
-	return a.conns[c.At]
+	a.conns[c.At] = now
+	return now
+}
+
+// Gone reports whether nothing is left of a connection, since what was wrong with it was
+// mended by taking it away.
+func (a *App) Gone(c *Connection) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := a.conns[c.At]
+	return now.Err == nil && len(now.Prepared) == 0
+}
+
+// nothing is what is in the place of a connection that is configured no more, or of a
+// folder of connectors with which all is well now.
+func nothing(c *Connection) *Connection {
+	return &Connection{Resolved: config.Resolved{At: c.At, Name: c.Name, Schedule: c.Schedule}, ConnectorName: c.ConnectorName}
 }

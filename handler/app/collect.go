@@ -55,6 +55,9 @@ func (a *App) CollectOne(ctx context.Context, c *Connection, budget time.Duratio
 	if c = a.mended(c); c.Err != nil {
 		return []engine.Report{a.engineOf(ctx).Refuse(ctx, c.Name, c.ConnectorName, c.Err)}
 	}
+	if len(c.Prepared) == 0 {
+		return nil // it is configured no more
+	}
 	return a.collectStreams(ctx, c, deadline)
 }
 

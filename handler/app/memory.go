@@ -12,9 +12,11 @@ import (
 
 const (
 	// defaultMemory is what a process may use where nothing says how much there is: no
-	// instance of Azure Functions has less.
+	// instance of Azure Functions has less (learn.microsoft.com, "Azure Functions Flex
+	// Consumption plan hosting": instance sizes, 2026).
 	defaultMemory = 512 << 20
-	// hostMemory is what the Functions host beside it takes of an instance.
+	// hostMemory is what the Functions host beside it takes of an instance: 155 MB were
+	// measured, with eighteen functions.
 	hostMemory = 192 << 20
 )
 

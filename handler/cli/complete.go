@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sluice-connectors/sluice/connectors"
 	"github.com/sluice-connectors/sluice/handler/app"
 )
 
@@ -28,7 +29,7 @@ func completeNames(cmd *cobra.Command) {
 			cmd.ValidArgsFunction = first(arg.names)
 		}
 	}
-	for flag, list := range map[string]func(*cobra.Command, []string) []string{"connector": connectorNames, "connection": connections, "stream": streamNames, "table": tables} {
+	for flag, list := range map[string]func(*cobra.Command, []string) []string{"connector": deployable, "connection": connections, "stream": streamNames, "table": tables} {
 		if cmd.Flags().Lookup(flag) != nil {
 			_ = cmd.RegisterFlagCompletionFunc(flag, names(list)) // the flag is there
 		}
@@ -60,13 +61,10 @@ func first(c completion) completion {
 	}
 }
 
-func connectorNames(*cobra.Command, []string) (list []string) {
-	set, err := known()
-	if err != nil {
-		return nil
-	}
-	return set.Names()
-}
+func connectorNames(*cobra.Command, []string) []string { return known().Names() }
+
+// deployable are the connectors that templates know: the built-in ones.
+func deployable(*cobra.Command, []string) []string { return new(connectors.Set).Names() }
 
 // configuredStreams calls f for each stream of the configuration that the command would
 // read; what is wrong in that is no matter here.
@@ -85,7 +83,9 @@ func configuredStreams(cmd *cobra.Command, f func(connection, stream, table stri
 		}
 	}
 	for i := range c.Broken {
-		f(c.Broken[i].Name, "", "")
+		if c.Broken[i].Connector != "" { // else it may be a folder
+			f(c.Broken[i].Name, "", "")
+		}
 	}
 }
 
@@ -117,13 +117,11 @@ func streamNames(cmd *cobra.Command, args []string) (list []string) {
 	if len(args) == 0 {
 		return nil
 	}
-	if set, err := known(); err == nil {
-		if c, err := set.Find(args[0]); err == nil {
-			for _, s := range c.Streams {
-				list = append(list, s.Name)
-			}
-			return list
+	if c, err := known().Find(args[0]); err == nil {
+		for _, s := range c.Streams {
+			list = append(list, s.Name)
 		}
+		return list
 	}
 	configuredStreams(cmd, func(connection, stream, _ string) {
 		if connection == args[0] {

@@ -225,14 +225,14 @@ func (d *deployment) options(env func(string) (string, bool)) (*deploy.Options, 
 	if !appName.MatchString(d.name) {
 		return nil, usageError("--name %q: want 2 to 40 letters, digits and hyphens, a letter first", d.name)
 	}
-	known := slices.Sorted(maps.Keys(parameters))
+	all := slices.Sorted(maps.Keys(parameters))
 	o := &deploy.Options{Group: d.group, Name: d.name + "-" + time.Now().UTC().Format("20060102-150405"),
 		Parameters: map[string]any{"name": d.name, "packageUri": d.uri, "packageSha256": d.sum}}
 	for _, pair := range d.set {
 		name, value, ok := strings.Cut(pair, "=")
 		p, exists := parameters[name]
 		if !ok || !exists {
-			return nil, usageError("--set %s: want NAME=VALUE with a parameter of the template%s", pair, nearest.Hint(name, known))
+			return nil, usageError("--set %s: want NAME=VALUE with a parameter of the template%s", pair, nearest.Hint(name, all))
 		}
 		if p.Secure {
 			return nil, usageError("--set %s: a secret does not belong in a command line, where others can read it; give it in the environment", name)
@@ -245,8 +245,9 @@ func (d *deployment) options(env func(string) (string, bool)) (*deploy.Options, 
 	}
 	var chosen []any
 	var errs []error
+	set := known()
 	for _, name := range d.connectors {
-		c, err := connectors.Find(name)
+		c, err := d.connector(set, name)
 		if err != nil {
 			return nil, err
 		}
@@ -257,6 +258,21 @@ func (d *deployment) options(env func(string) (string, bool)) (*deploy.Options, 
 	}
 	o.Parameters["connectors"] = chosen
 	return o, errors.Join(errs...)
+}
+
+// connector finds a connector that the template knows: those are the built-in ones.
+func (d *deployment) connector(set *connectors.Set, name string) (*spec.Connector, error) {
+	own := set.Path(name)
+	switch {
+	case own != "" && !connectors.Builtin(name):
+		return nil, usageError("%s is a connector of your own, at %s, and templates know built-in ones only: collect with it by sluice run, or put it into the app's package yourself (handler/config/README.md, Connectors of your own)", name, own)
+	case own != "":
+		fmt.Fprintf(d.std.err, "%s: the built-in one is deployed, and not your own at %s\n", name, own)
+	case !connectors.Builtin(name):
+		_, err := set.Find(name)
+		return nil, &codeError{exitUsage, err}
+	}
+	return connectors.Find(name)
 }
 
 // setting takes a connector's setting from the environment.

@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"fmt"
+	"errors"
 	"io"
 	"log/slog"
 	"os"
@@ -45,11 +45,12 @@ func logger(cmd *cobra.Command, w io.Writer) *slog.Logger {
 // info where that says nothing that there is.
 func hostLevel() slog.Level { return levels[os.Getenv("SLUICE_LOG_LEVEL")] }
 
-// checkHostLevel is an error for a level that there is not.
+// checkHostLevel is an error for a level that there is not. It says neither the level nor
+// those that there are: of a line with "warn" in it the host makes a warning.
 func checkHostLevel() error {
 	level := os.Getenv("SLUICE_LOG_LEVEL")
 	if _, known := levels[level]; level != "" && !known {
-		return fmt.Errorf("SLUICE_LOG_LEVEL is %q, want debug, info, warn or error; it is taken for info", level)
+		return errors.New("SLUICE_LOG_LEVEL names no level, and is taken for info; it can be what --log-level can, such as debug or error, in small letters")
 	}
 	return nil
 }

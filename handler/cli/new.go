@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sluice-connectors/sluice/connectors"
 	"github.com/sluice-connectors/sluice/handler/app"
 	"github.com/sluice-connectors/sluice/handler/author"
 	"github.com/sluice-connectors/sluice/handler/cases"
@@ -86,6 +87,12 @@ var newName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 func (d *draft) run(ctx context.Context, std *stdio) error {
 	if !newName.MatchString(d.Name) {
 		return usageError("the name %q has to be lower-case letters, digits and hyphens, and begin with a letter", d.Name)
+	}
+	if spec.Reserved(d.Name) {
+		return usageError("the name %s is taken by Sluice's own", d.Name)
+	}
+	if others := known().Sharing(&spec.Connector{Name: d.Name}); len(others) > 0 {
+		return usageError("the name %s is taken: %s has its function and its app settings; choose another", d.Name, others[0])
 	}
 	folder := filepath.Join(d.dir, d.Name)
 	if _, err := os.Stat(filepath.Join(folder, "connector.yaml")); err == nil {
@@ -334,6 +341,10 @@ func (d *draft) report(out io.Writer, folder string) error {
 	for _, n := range g.Notes {
 		fmt.Fprintf(out, "  look at: %s\n", n)
 	}
+	if connectors.Builtin(d.Name) {
+		fmt.Fprintf(out, "  look at: %s is built in too; yours takes its place wherever its folder is named\n", d.Name)
+	}
 	fmt.Fprintf(out, "next:\n  sluice test %s        # the first case, and all ways to fail\n  sluice poll %s --from -1h -o table\n  look for brackets and comments in %s\n", folder, folder, filepath.Join(folder, "connector.yaml"))
+	fmt.Fprintf(out, "  connectors: [%s] in sluice.yaml, or SLUICE_CONNECTORS=%s, has it known as %s to all commands\n", d.dir, d.dir, d.Name)
 	return nil
 }

@@ -184,11 +184,7 @@ func (p *poll) resolve(now time.Time) (*config.Resolved, error) {
 		}
 		conn.Settings[k] = v
 	}
-	set, err := known()
-	if err != nil {
-		return nil, &codeError{exitUsage, err}
-	}
-	res, err := config.One(conn, set.Find, os.LookupEnv, now)
+	res, err := config.One(conn, known().Find, os.LookupEnv, now)
 	if err != nil {
 		return nil, &codeError{exitUsage, err}
 	}

@@ -110,7 +110,7 @@ func quarantineReplay(std *stdio, f *storeFlags) *cobra.Command {
 				s := streamOf(a, q.Connection, q.Stream)
 				if s == nil {
 					kept++
-					fmt.Fprintf(std.out, "%s: its connection is not configured\n", q.ID)
+					fmt.Fprintf(std.out, "%s: stays: %v\n", q.ID, whyNoStream(a, q.Connection))
 					return nil
 				}
 				if err := a.Replay(cmd.Context(), s, q); err != nil {
@@ -158,6 +158,16 @@ func streamOf(a *app.App, connection, name string) *engine.Stream {
 		}
 	}
 	return nil
+}
+
+// whyNoStream says why a connection has not the stream of a record that is kept.
+func whyNoStream(a *app.App, connection string) error {
+	for _, c := range a.Connections() {
+		if c.Name == connection && c.Err != nil {
+			return c.Err
+		}
+	}
+	return errors.New("its connection is not configured")
 }
 
 func quarantinePurge(std *stdio, f *storeFlags) *cobra.Command {

@@ -65,7 +65,7 @@ not be in a repository, such as names of people, before you commit them.`,
 }
 
 func (r *recording) run(ctx context.Context, std *stdio, log *slog.Logger) error {
-	dir, err := connectorFolder(r.connector)
+	dir, err := connectorFolder(r.connector, std.err)
 	if err != nil {
 		return err
 	}

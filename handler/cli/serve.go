@@ -12,12 +12,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sluice-connectors/sluice/connectors"
 	"github.com/sluice-connectors/sluice/handler/app"
 	"github.com/sluice-connectors/sluice/handler/azure/doctor"
 	"github.com/sluice-connectors/sluice/handler/config"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/invoke"
+	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
 func serveCommand(std *stdio) *cobra.Command {
@@ -122,27 +122,52 @@ func (s *server) open(ctx context.Context) (*app.App, error) {
 
 func (s *server) config() (*config.Config, error) { return app.Load(app.ConfigPath(""), nil) }
 
-// functions makes one function of each connector, and the doctor's.
+// functions makes one function of each connector, be it one that cannot be used yet, and
+// the doctor's, which none takes the place of.
 func (s *server) functions() (map[string]invoke.Func, error) {
-	set, err := known()
-	if err != nil { // each run says so
-		s.log.Error("connectors of one's own cannot be used", "error", err)
-		set, _ = connectors.Open(nil)
-	}
+	set := known()
 	all, err := set.Outlines()
-	if all == nil {
+	if err != nil {
 		return nil, err
 	}
-	functions := map[string]invoke.Func{"doctor": s.doctor}
-	set.Broken(func(folder string, err error) {
-		functions[folder] = func(context.Context, *invoke.Invocation) ([]string, error) { return nil, err }
-	})
-	for _, c := range all {
-		functions[c.FunctionName()] = func(ctx context.Context, in *invoke.Invocation) ([]string, error) {
-			return s.collect(ctx, c.Name, in)
+	functions := map[string]invoke.Func{}
+	for _, b := range set.Broken() {
+		s.log.Error("connectors of one's own cannot be used", "error", b.Err)
+		if b.Connector != nil {
+			functions[b.Connector.FunctionName()] = s.function(b.Name)
 		}
 	}
+	if len(set.Folders()) > 0 { // those of connections whose connectors may be in there
+		for _, name := range s.brokenConnectors() {
+			functions[(&spec.Connector{Name: name}).FunctionName()] = s.function(name)
+		}
+	}
+	for _, c := range all {
+		functions[c.FunctionName()] = s.function(c.Name)
+	}
+	functions["doctor"] = s.doctor
 	return functions, nil
+}
+
+// brokenConnectors are the connectors of connections that cannot run.
+func (s *server) brokenConnectors() (names []string) {
+	c, err := s.config()
+	if err != nil {
+		return nil // each run says so
+	}
+	for _, b := range c.Broken {
+		if b.Connector != "" {
+			names = append(names, b.Connector)
+		}
+	}
+	return names
+}
+
+// function collects the connections of a connector.
+func (s *server) function(connector string) invoke.Func {
+	return func(ctx context.Context, in *invoke.Invocation) ([]string, error) {
+		return s.collect(ctx, connector, in)
+	}
 }
 
 // doctor makes the checks of the command doctor where the app runs: with its identity,

@@ -34,17 +34,10 @@ be set. With no file, all connectors are checked, those of your own too, and ./s
 		RunE: func(_ *cobra.Command, files []string) error {
 			var errs []error
 			if len(files) == 0 {
-				set, err := known()
-				if err != nil {
-					return err
-				}
-				all, broken := set.All()
-				errs = append(errs, broken)
-				for _, c := range all {
-					fmt.Fprintf(std.out, "%s: ok, %d streams, %d columns\n", c.Name, len(c.Streams), columns(c))
-				}
-				if files = nil; app.ConfigPath("") != "" {
-					files = []string{app.ConfigPath("")}
+				path := app.ConfigPath("")
+				errs = append(errs, validateConnectors(std, known(), path))
+				if path != "" {
+					files = []string{path}
 				}
 			}
 			for _, f := range files {
@@ -57,6 +50,21 @@ be set. With no file, all connectors are checked, those of your own too, and ./s
 			return errors.Join(errs...)
 		},
 	}
+}
+
+// validateConnectors checks all connectors. Of folders the file at path says what is wrong.
+func validateConnectors(std *stdio, set *connectors.Set, path string) error {
+	all, err := set.All()
+	for _, c := range all {
+		fmt.Fprintf(std.out, "%s: ok, %d streams, %d columns\n", c.Name, len(c.Streams), columns(c))
+	}
+	errs := []error{err}
+	for _, b := range set.Broken() {
+		if b.Connector != nil || path == "" {
+			errs = append(errs, b.Err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func columns(c *spec.Connector) (n int) {
@@ -115,20 +123,7 @@ func schemaCommand(std *stdio) *cobra.Command {
 }
 
 // known are the connectors that can be named here.
-func known() (*connectors.Set, error) { return app.Connectors(app.ConfigPath("")) }
-
-// configurable are those that app settings can configure. One with mistakes is missing.
-func configurable() ([]*spec.Connector, error) {
-	set, err := app.Connectors("")
-	if err != nil {
-		return nil, err
-	}
-	all, err := set.Outlines()
-	if all == nil {
-		return nil, err
-	}
-	return all, nil
-}
+func known() *connectors.Set { return app.Connectors(app.ConfigPath("")) }
 
 func connectorsCommand(std *stdio) *cobra.Command {
 	var output string
@@ -141,11 +136,12 @@ func connectorsCommand(std *stdio) *cobra.Command {
 			if err := oneOf("output", output, "text", "json"); err != nil {
 				return err
 			}
-			set, err := known()
+			set := known()
+			all, err := set.All()
 			if err != nil {
 				return err
 			}
-			all, broken := set.All()
+			broken := set.Err()
 			if output == "json" {
 				return errors.Join(json.NewEncoder(std.out).Encode(describeAll(all)), broken)
 			}
@@ -208,12 +204,7 @@ func (f *storeFlags) engine(ctx context.Context) (*engine.Engine, error) {
 	st := config.Store{Dir: f.dir}
 	var w config.Workspace
 	if f.dir == "" {
-		path := app.ConfigPath(f.config)
-		all, err := configurable()
-		if err != nil {
-			return nil, err
-		}
-		if path != "" || config.HasEnv(all, os.LookupEnv) && !uphere() {
+		if path := app.ConfigPath(f.config); path != "" || app.HasSettings() && !uphere() {
 			c, err := app.Load(path, nil)
 			if err != nil {
 				return nil, err

@@ -64,6 +64,14 @@ func (s *staying) run(ctx context.Context, a *app.App) error {
 		if err != nil {
 			return err
 		}
+		for i, c := range conns {
+			run := jobs[i].Run
+			jobs[i].Run = func(ctx context.Context) {
+				if run(ctx); a.Gone(c) {
+					w.Forget(c.Name)
+				}
+			}
+		}
 		a = s.until(ctx, a, watchedJobs(w, a.Clock.Now(), jobs, s.budget))
 	}
 	return nil

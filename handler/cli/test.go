@@ -9,24 +9,34 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sluice-connectors/sluice/connectors"
 	"github.com/sluice-connectors/sluice/handler/cases"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
-// connectorFolder is the folder of a connector's files: name itself when it is one,
-// else connectors/NAME, else that of a connector of one's own.
-func connectorFolder(name string) (string, error) {
-	for _, dir := range []string{name, filepath.Join("connectors", name)} {
-		if _, err := os.Stat(filepath.Join(dir, "connector.yaml")); err == nil {
-			return dir, nil
-		}
-	}
-	if set, err := known(); err != nil {
+// connectorFolder is the folder of the files of the connector that a name stands for, as
+// with all commands: a path, or one of one's own. A built-in one has its files in the
+// project only, which may be ahead of this program.
+func connectorFolder(name string, w io.Writer) (string, error) {
+	set := known()
+	if _, err := set.Find(name); err != nil && set.Path(name) == "" {
+		return "", &codeError{exitUsage, err}
+	} else if err != nil {
 		return "", err
-	} else if path := set.Path(name); path != "" {
+	}
+	if path := set.Path(name); path != "" {
 		return filepath.Dir(path), nil
 	}
-	return "", usageError("there is no %s here: call this in the project's folder, or give the folder that has the connector.yaml", filepath.Join("connectors", name, "connector.yaml"))
+	dir := filepath.Join("connectors", name)
+	path := filepath.Join(dir, "connector.yaml")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", usageError("there is no %s here: call this in the project's folder, or give the folder that has the connector.yaml", path)
+	}
+	if !connectors.IsBuiltin(name, text) {
+		fmt.Fprintf(w, "%s is not the %s that is built into this program, which other commands take\n", path, name)
+	}
+	return dir, nil
 }
 
 // readConnector reads the connector.yaml in a folder.
@@ -80,7 +90,7 @@ Exit code 0: all is well. 1: a case shows something else. 2: a wrong call.`,
 }
 
 func (o *tests) run(cmd *cobra.Command, std *stdio, name string) error {
-	dir, err := connectorFolder(name)
+	dir, err := connectorFolder(name, std.err)
 	if err != nil {
 		return err
 	}

@@ -33,19 +33,20 @@ func findTable(what string) (*tableSchema, error) {
 		name, file = "", what
 	}
 	if !picked && !strings.ContainsAny(what, `/\.`) {
-		set, err := known()
-		if err != nil {
-			return nil, err
-		}
+		set := known()
 		cs, err := set.All()
-		if cs == nil {
+		if err != nil {
 			return nil, err
 		}
 		var tables []*tableSchema
 		for _, c := range cs {
 			tables = append(tables, tablesOf(c)...)
 		}
-		return pickTable(tables, what, "the connectors")
+		table, err := pickTable(tables, what, "the connectors")
+		if err != nil {
+			err = errors.Join(err, set.Err()) // it may be there
+		}
+		return table, err
 	}
 	if strings.HasSuffix(file, ".yaml") {
 		c, err := connectors.Find(file)
@@ -224,9 +225,6 @@ type checkReport struct {
 // maxListed is how many names a line of the report has.
 const maxListed = 25
 
-// maxField is what the service stores of one value.
-const maxField = 64 << 10
-
 func (t *transformer) checkRows(prog *kql.Program, table *tableSchema, files []string) error {
 	rep := checkReport{Table: table.Name, Unfilled: []string{}, Unused: []string{}, Dropped: append([]string{}, prog.Dropped...), TooLong: map[string]int64{}, Warnings: prog.Warnings}
 	for _, name := range prog.Unused {
@@ -244,7 +242,7 @@ func (t *transformer) checkRows(prog *kql.Program, table *tableSchema, files []s
 		}
 		for name, raw := range cells {
 			filled[name] = true
-			if len(raw) > maxField {
+			if len(raw) > sentinel.MaxText {
 				rep.TooLong[name]++
 			}
 		}

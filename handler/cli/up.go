@@ -73,11 +73,7 @@ func (u *up) run(cmd *cobra.Command) error {
 	}
 	defer ln.Close()
 	u.addr = "http://" + ln.Addr().String()
-	set, err := app.Connectors(app.ConfigPath(u.path))
-	if err != nil {
-		return err
-	}
-	if u.all, err = set.All(); u.all == nil {
+	if u.all, err = app.Connectors(app.ConfigPath(u.path)).All(); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(u.dir, 0o700); err != nil {
@@ -155,7 +151,7 @@ func (u *up) config() (*config.Config, error) {
 	var cfg *config.Config
 	var err error
 	switch path := app.ConfigPath(u.path); {
-	case path != "" || config.HasEnv(u.all, os.LookupEnv):
+	case path != "" || app.HasSettings():
 		cfg, err = app.Load(path, to)
 	default:
 		u.isDemo = true
@@ -175,10 +171,13 @@ func (u *up) demo(to *config.Workspace) (*config.Config, error) {
 		return nil, err
 	}
 	start, err := config.ParseStart("", time.Now())
-	return &config.Config{Workspace: *to, Connections: []config.Resolved{{
+	cfg := &config.Config{Workspace: *to, Connections: []config.Resolved{{
 		Name: "demo", Connector: okta, BaseURL: u.addr + "/demo/okta", Schedule: "*/10 * * * * *", Start: start,
 		Settings: map[string]string{"domain": "demo.example", "api_token": "demo"},
-	}}}, err
+	}}}
+	_, wrong := app.In(nil)
+	cfg.Breaks(wrong)
+	return cfg, err
 }
 
 func (u *up) handler() http.Handler {
@@ -318,13 +317,13 @@ connectors; ten of them share a data collection rule, as in Azure.`,
 			if err := oneOf("output", output, "text", "json"); err != nil {
 				return err
 			}
-			set, err := known()
+			set := known()
+			all, err := set.All()
 			if err != nil {
 				return err
 			}
-			all, err := set.All()
-			if all == nil {
-				return err
+			if wrong := set.Err(); wrong != nil {
+				fmt.Fprintf(std.err, "without the tables of what cannot be used:\n%v\n", wrong)
 			}
 			ln, err := net.Listen("tcp", "127.0.0.1:"+port)
 			if err != nil {

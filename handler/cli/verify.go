@@ -35,7 +35,8 @@ to 15 minutes to show its first row.
 It needs the workspace's GUID (workspace: id:, or SLUICE_WORKSPACE_ID) and, for the
 identity, the role Log Analytics Reader.
 
-Exit code 0: every row arrived as it was sent. 1: an error. 3: one did not.`,
+Exit code 0: every row arrived as it was sent. 1: an error, or a connection that cannot
+run. 3: a row did not arrive so.`,
 		Example: "  sluice verify\n  sluice verify --table OktaV2_CL --timeout 2m -o json",
 		Args:    atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -65,8 +66,8 @@ Exit code 0: every row arrived as it was sent. 1: an error. 3: one did not.`,
 				}
 				v.canaries = append(v.canaries, newSentRow(t.Name, columnsOf(t), a.Clock.Now()))
 			}
-			if len(v.canaries) == 0 && len(apart) > 0 {
-				return errors.Join(apart...)
+			if broken := c.Err(); len(v.canaries) == 0 && (len(apart) > 0 || broken != nil) {
+				return errors.Join(append(apart, broken)...) // the table may be one of theirs
 			}
 			for _, err := range apart {
 				fmt.Fprintln(std.err, "left out:", err)
@@ -74,7 +75,10 @@ Exit code 0: every row arrived as it was sent. 1: an error. 3: one did not.`,
 			if len(v.canaries) == 0 {
 				return usageError("no stream sends to the table %q", v.only)
 			}
-			return v.run(cmd.Context())
+			if err := v.run(cmd.Context()); err != nil || v.only != "" || len(c.Broken) == 0 {
+				return err
+			}
+			return fmt.Errorf("%s cannot run as configured, and no table of theirs was looked at", plural(int64(len(c.Broken)), "connection"))
 		},
 	}
 	cmd.Flags().StringVar(&path, "config", "", "configuration file (default: sluice.yaml, else app settings)")

@@ -24,7 +24,7 @@ import (
 
 // File is sluice.yaml.
 type File struct {
-	Connectors  []string     `yaml:"connectors" doc:"Folders with connectors of one's own, from the file's folder. Each is a connector, or holds folders that are; its name takes the place of a built-in one's."`
+	Connectors  []string     `yaml:"connectors" doc:"Folders with connectors of one's own, from the file's folder, beside those of SLUICE_CONNECTORS. Each is a connector, or holds folders that are; its name takes the place of a built-in one's."`
 	Workspace   Workspace    `yaml:"workspace" doc:"Where rows go."`
 	Store       Store        `yaml:"store" doc:"Where checkpoints are kept. Default: the folder .sluice."`
 	Connections []Connection `yaml:"connections" required:"true" doc:"What to collect."`
@@ -51,11 +51,12 @@ type Config struct {
 	Warnings    []string   // what is odd, but stops nothing
 }
 
-// Broken is a connection that cannot run as it is configured.
+// Broken is a connection that cannot run as it is configured, or a folder of connectors
+// in which there is none.
 type Broken struct {
 	At        int    // its place among all connections
-	Name      string // as far as it is known
-	Connector string // name of the connector; where that cannot be read, what stands in its place
+	Name      string // as far as it is known; of a folder, its path
+	Connector string // name of the connector; where that cannot be read, what stands in its place; "" of a folder
 	Schedule  string // "" when it is not known, or wrong
 	Err       error
 }
@@ -99,8 +100,15 @@ type Env func(name string) (string, bool)
 // Find looks up connectors by name.
 type Find func(name string) (*spec.Connector, error)
 
-// In returns what looks up connectors of which some are in folders.
-type In func(folders []string) (Find, error)
+// Folder is a folder with connectors of one's own that a file names.
+type Folder struct {
+	Path string // from the present folder
+	By   string // where it is named: sluice.yaml:1:14
+}
+
+// In returns what looks up connectors, some of which are in folders, and those folders
+// in which there are none.
+type In func(folders []Folder) (Find, []Broken)
 
 // Load reads sluice.yaml. With local, rows go there whatever the file says, and
 // the caller sees to the rules.
@@ -121,42 +129,53 @@ func Parse(path string, data []byte, in In, env Env, now time.Time, local *Works
 	}
 	r := &resolver{env: env, now: now, problem: named(places.Problem), local: local, owner: shared}
 	r.decoded(f, err)
-	find, wrong := in(from(path, f.Connectors))
-	if r.find = find; wrong != nil {
-		r.errorf("connectors", "%v", wrong)
-	}
+	var wrong []Broken
+	r.find, wrong = in(folders(path, f, places))
 	if local == nil && len(f.Workspace.Endpoints()) == 0 {
 		r.errorf("workspace", "the endpoint that rows are sent to is missing: workspace: {endpoint: https://…, rules: …}")
 	}
 	if len(f.Connections) == 0 && err == nil {
 		r.errorf("connections", "there is no connection: each names a connector and its settings")
 	}
-	return r.file(f)
+	c, err := r.file(f)
+	if err == nil {
+		c.Breaks(wrong)
+	}
+	return c, err
 }
 
-// from are folders that a file names, which it does from its own.
-func from(file string, folders []string) (list []string) {
-	for _, f := range folders {
-		if !filepath.IsAbs(f) {
-			f = filepath.Join(filepath.Dir(file), f)
+// Breaks adds what cannot run, behind all connections that there are.
+func (c *Config) Breaks(list []Broken) {
+	for _, b := range list {
+		b.At = len(c.Connections) + len(c.Broken)
+		c.Broken = append(c.Broken, b)
+	}
+}
+
+// folders are those that a file names, which it does from its own.
+func folders(path string, f *File, places *spec.Places) (list []Folder) {
+	for i, folder := range f.Connectors {
+		if !filepath.IsAbs(folder) {
+			folder = filepath.Join(filepath.Dir(path), folder)
 		}
-		list = append(list, f)
+		list = append(list, Folder{folder, places.Place(fmt.Sprintf("connectors[%d]", i))})
 	}
 	return list
 }
 
 // FoldersIn are the folders with connectors that a sluice.yaml names, whatever else is
 // wrong with it.
-func FoldersIn(path string) ([]string, error) {
+func FoldersIn(path string) ([]Folder, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
 	f := new(File)
-	if places, err := spec.Decode(path, data, f); places == nil {
+	places, err := spec.Decode(path, data, f)
+	if places == nil {
 		return nil, err
 	}
-	return from(path, f.Connectors), nil
+	return folders(path, f, places), nil
 }
 
 // named has an error begin with the key that it is about, unless its text says it.

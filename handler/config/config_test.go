@@ -345,7 +345,15 @@ func TestRulesHaveEndpoints(t *testing.T) {
 }
 
 // in finds connectors as a program does.
-func in(folders []string) (Find, error) {
-	set, err := connectors.Open(folders)
-	return set.Find, err
+func in(folders []Folder) (Find, []Broken) {
+	var list []connectors.Folder
+	for _, f := range folders {
+		list = append(list, connectors.Folder(f))
+	}
+	set := connectors.Open(list)
+	var broken []Broken
+	for _, b := range set.Folders() {
+		broken = append(broken, Broken{Name: b.Name, Err: b.Err})
+	}
+	return set.Find, broken
 }

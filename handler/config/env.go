@@ -16,6 +16,10 @@ import (
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
+// ErrNoConnection is of app settings that are right, and of no connector. The configuration
+// is whole but for a connection.
+var ErrNoConnection = errors.New("no connector has its app settings: give for example OKTA_DOMAIN and OKTA_API_TOKEN; sluice connectors lists all")
+
 // FromEnv makes a configuration from app settings alone: OKTA_DOMAIN and
 // OKTA_API_TOKEN make a connection okta. Where rows go and what is kept where
 // stands in SLUICE_ENDPOINT, SLUICE_RULES (or OKTA_RULES for one connector) and
@@ -41,9 +45,9 @@ func FromEnv(all []*spec.Connector, find func(name string) (*spec.Connector, err
 	s.unknown()
 	c, err := s.r.file(s.f)
 	if err == nil && len(s.f.Connections) == 0 {
-		err = errors.New("no connector has its app settings: give for example OKTA_DOMAIN and OKTA_API_TOKEN; sluice connectors lists all")
+		err = ErrNoConnection
 	}
-	if err == nil {
+	if c != nil {
 		c.Warnings = s.warnings
 	}
 	return c, err

@@ -25,7 +25,7 @@ func FuzzConfig(f *testing.F) {
 		if strings.Contains(string(data), "file:") {
 			t.Skip("refers to a file")
 		}
-		c, err := config.Parse("sluice.yaml", data, func([]string) (config.Find, error) { return connectors.Find, nil }, env, time.Now(), nil)
+		c, err := config.Parse("sluice.yaml", data, func([]config.Folder) (config.Find, []config.Broken) { return connectors.Find, nil }, env, time.Now(), nil)
 		if err == nil {
 			err = c.Err()
 		}

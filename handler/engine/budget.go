@@ -3,8 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"log/slog"
-	"sync"
 	"time"
 )
 
@@ -52,54 +50,10 @@ func (r *run) await(ctx context.Context, done, signs <-chan struct{}) error {
 	}
 }
 
-// keepAlive keeps the lease alive while the run's goroutine is in a call; when it is
-// lost, cancel ends that. The call is over with stop, which says what went wrong.
-func (r *run) keepAlive(ctx context.Context, cancel context.CancelFunc) (stop func() error) {
-	over, ended := make(chan struct{}), make(chan struct{})
-	var lost error
-	go func() {
-		defer close(ended)
-		if lost = r.await(ctx, over, nil); lost != nil {
-			cancel()
-		}
-	}()
-	return sync.OnceValue(func() error {
-		close(over)
-		<-ended
-		return lost
-	})
-}
-
 // timeForAPage reports whether another page may be begun. Each run gets one, however
 // long it took to begin; another that took as long as the last one did must not be cut
 // off, and asked for again.
 func (r *run) timeForAPage() bool {
 	left := r.deadline.Sub(r.e.Clock.Now())
 	return !r.paged && left > -fetchGrace/2 || left > 0 && r.pageTook < left+fetchGrace
-}
-
-// ask fetches the page of r.work, and keeps the lease alive meanwhile.
-func (r *run) ask(ctx context.Context, w Window) (*Page, error) {
-	call, cancel := r.e.until(ctx, r.deadline, fetchGrace)
-	defer cancel()
-	stop := r.keepAlive(ctx, cancel)
-	defer func() { _ = stop() }() // when Fetch panics
-	asked := r.e.Clock.Now()
-	r.settleShare(ctx) // the page before has been dealt with
-	call, observed := r.e.begin(call, "fetch", slog.Time("from", w.From), slog.Time("to", w.To))
-	page, err := r.s.Source.Fetch(call, w, r.work.Token)
-	observed(err)
-	if err != nil {
-		r.settleShare(ctx)
-	} else {
-		r.pageTook, r.paged = r.e.Clock.Now().Sub(asked), true
-	}
-	if lost := stop(); lost != nil {
-		return nil, lost
-	}
-	if stopped := errors.Is(ctx.Err(), context.Canceled); err != nil && call.Err() != nil && !stopped {
-		r.waited = r.e.Clock.Now().Sub(asked)
-		return nil, errBudget
-	}
-	return page, err
 }

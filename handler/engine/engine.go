@@ -33,6 +33,9 @@ type Page struct {
 	// Next is the token of the page that follows; "" on a window's last page.
 	// It holds no secret: it is stored.
 	Next string
+	// Steady says that Next can be asked for before this page has been dealt with: the
+	// provider remembers nothing of who has asked.
+	Steady bool
 	// Part says that Next leads to more of the same page of the provider's, such as to
 	// the details of its next record.
 	Part bool
@@ -70,7 +73,9 @@ type Refetcher interface {
 // Source lists the records of one stream.
 //
 // Fetch returns the page of window w that token names, the first one for "".
-// The same window and token can be asked for again. An error is an *Error, or
+// The same window and token can be asked for again. What is larger than a page should
+// be, such as a file, comes as several: Next names the place in it, and a source that
+// keeps it open reads on there, or opens it anew after another run. An error is an *Error, or
 // wraps ErrTokenExpired when the provider no longer knows the token; the
 // window is then listed anew.
 type Source interface {

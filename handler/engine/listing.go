@@ -19,6 +19,7 @@ const (
 
 // begin forgets what is known of the listing so far.
 func (r *run) begin() {
+	r.dropAhead()
 	r.asked, r.watch = map[idHash]bool{}, watch{}
 }
 

@@ -23,10 +23,14 @@ type Room struct {
 // Share is what a run has of a Room. A nil one has no limit.
 type Share struct {
 	room  *Room
-	taken int // of the room
-	held  int // of that by what the run has read
-	page  int // of that for the page being read
+	taken int // of the room, for what follows
+	asked int // what is read for the page that was asked for
+	dealt int // what was read for the page being dealt with
+	kept  int // what the source keeps
 }
+
+// held is what the run has read.
+func (s *Share) held() int { return s.asked + s.dealt + s.kept }
 
 // request is a run that waits to begin or to go on.
 type request struct {
@@ -68,7 +72,7 @@ func shareOf(ctx context.Context) *Share {
 }
 
 // Grow is called before the run of ctx reads or makes n bytes more. It waits for room.
-// What was read for a page is given back when the next one is asked for.
+// What was read for a page is given back when it has been dealt with.
 func Grow(ctx context.Context, n int) error {
 	s := shareOf(ctx)
 	if s == nil {
@@ -76,9 +80,8 @@ func Grow(ctx context.Context, n int) error {
 	}
 	r := s.room
 	r.mu.Lock()
-	s.page += n
-	if s.held+n <= s.taken {
-		s.held += n
+	if s.held()+n <= s.taken {
+		s.asked += n
 		r.mu.Unlock()
 		return nil
 	}
@@ -123,7 +126,7 @@ func (r *Room) serve() {
 			r.used += q.n
 			q.share.taken += q.n
 			if grows {
-				q.share.held += q.n
+				q.share.asked += q.n
 			} else {
 				r.runs++
 			}
@@ -148,27 +151,35 @@ func (r *Room) admits(q *request, blocked bool) bool {
 	return !q.grows && r.runs == 0
 }
 
-// settle is called between pages: of what was read the run keeps so many bytes.
-func (s *Share) settle(kept int) {
+// turn is called when the page that was asked for has come, and is dealt with from now
+// on. Of what was read until now the source keeps so many bytes.
+func (s *Share) turn(kept int) {
+	s.change(func() {
+		s.kept = min(kept, s.taken)
+		s.dealt, s.asked = min(s.asked, s.taken-s.kept), 0
+	})
+}
+
+// settle is called when a page has been dealt with.
+func (s *Share) settle() { s.change(func() { s.dealt = 0 }) }
+
+// forget is called when a page that was asked for does not come.
+func (s *Share) forget(kept int) {
+	s.change(func() { s.asked, s.kept = 0, min(kept, s.taken-s.dealt) })
+}
+
+// change notes what the run has read, and gives back what it does not need any more.
+func (s *Share) change(note func()) {
 	if s == nil {
 		return
 	}
 	s.room.mu.Lock()
 	defer s.room.mu.Unlock()
-	s.page, s.held = 0, min(kept, s.taken)
-	s.giveBack(s.taken - max(s.held, shareSize))
+	note()
+	s.giveBack(s.taken - max(s.held(), shareSize))
 }
 
-// settleShare gives back what the run has read, but for what its source keeps.
-func (r *run) settleShare(ctx context.Context) {
-	kept := 0
-	if h, ok := r.s.Source.(Holding); ok {
-		kept = h.Holds()
-	}
-	shareOf(ctx).settle(kept)
-}
-
-// large reports whether the page that was read is too large to be kept while others
+// large reports whether the page being dealt with is too large to be kept while others
 // are read.
 func (s *Share) large() bool {
 	if s == nil {
@@ -176,7 +187,7 @@ func (s *Share) large() bool {
 	}
 	s.room.mu.Lock()
 	defer s.room.mu.Unlock()
-	return s.page > smallPage
+	return s.dealt > smallPage
 }
 
 // Leave ends the run.

@@ -33,8 +33,9 @@ func TestRunsShareARoom(t *testing.T) {
 					}
 					defer s.Leave()
 					for _, n := range pages {
-						s.settle(rand.New(rand.NewPCG(seed, uint64(n))).IntN(1 << 20)) // a list is kept
+						s.settle()
 						s.readAll(t, n)
+						s.turn(rand.New(rand.NewPCG(seed, uint64(n))).IntN(1 << 20)) // a list is kept
 						time.Sleep(time.Second)
 						room.mu.Lock()
 						used := room.used
@@ -108,10 +109,11 @@ func TestOneRunGoesBeyondTheRoom(t *testing.T) {
 		if done != 0 {
 			t.Error("two are beyond the room")
 		}
+		a.turn(0)
 		if !a.large() {
 			t.Error("a page of 100 MiB is small")
 		}
-		a.settle(0)
+		a.settle()
 		synctest.Wait()
 		if done != 2 || a.large() {
 			t.Errorf("%d went on", done)
@@ -128,5 +130,5 @@ func TestWithoutARoomNothingIsLimited(t *testing.T) {
 	if err := Grow(t.Context(), 1<<40); err != nil || shareOf(t.Context()).large() {
 		t.Error(err)
 	}
-	shareOf(t.Context()).settle(1)
+	shareOf(t.Context()).settle()
 }

@@ -64,6 +64,7 @@ type asking struct {
 	pageTook time.Duration // the last page
 	paged    bool          // there was one
 	waited   time.Duration // for an answer that had not come when the time was up
+	ahead    *call         // for the page that comes next, while the one before is dealt with
 	astray   bool          // the provider may be ahead of what is committed
 	cutLine  idHash        // the last line of a page that may have been cut on its way
 }
@@ -193,6 +194,7 @@ func join(a, b error) error {
 // windows lists one window after the other until the run's end is reached. They
 // are planned ahead of what is committed.
 func (r *run) windows(ctx context.Context) error {
+	defer r.dropAhead()
 	r.listed, r.cursor = r.c.Position, r.c.Cursor
 	if r.c.Window != nil {
 		r.work = *r.c.Window
@@ -263,6 +265,8 @@ func (r *run) take(ctx context.Context, page *Page) (closed bool, err error) {
 	if page.Next != "" && r.asked[hashID([]byte(page.Next))] {
 		return false, pagingLoop(r.s)
 	}
+	alone := page.Commit || shareOf(ctx).large()
+	r.askAhead(ctx, page)
 	if err := r.mapPage(ctx, page); err != nil {
 		return false, err
 	}
@@ -292,7 +296,7 @@ func (r *run) take(ctx context.Context, page *Page) (closed bool, err error) {
 			Err: fmt.Errorf("the provider lists %d pages of a window, and the one from %s has more and cannot be cut", r.s.MaxPages, w.From.Format(time.RFC3339))}
 	}
 	r.mark(page, closed)
-	if page.Commit || shareOf(ctx).large() {
+	if alone {
 		return closed, r.commitAll(ctx)
 	}
 	return closed, r.flush(ctx)

@@ -131,12 +131,8 @@ func report(t *testing.T, text, disagreement, reason string) {
 
 func TestWrittenDownExpressionsAgreeWithMicrosoftsParser(t *testing.T) {
 	k := kusto.Start(t)
-	data, err := os.ReadFile("testdata/functions.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var list []string
-	for _, m := range regexp.MustCompile(`(?m)^([^#\n].*)\n  =`).FindAllStringSubmatch(string(data), -1) {
+	for _, m := range writtenDown(t) {
 		if !strings.HasPrefix(m[1], "parse_cef_dictionary") {
 			list = append(list, m[1])
 		}
@@ -231,7 +227,7 @@ func packageTexts(t *testing.T) iter.Seq2[string, packageText] {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(shared, "ccf", "*", "*.json"))
 	if err != nil || len(files) == 0 {
-		t.Skip("the packages are not at hand")
+		t.Skip(noPackages)
 	}
 	return func(yield func(string, packageText) bool) {
 		for _, file := range files {

@@ -14,7 +14,7 @@ func oktaRecords(b *testing.B) [][]byte {
 	b.Helper()
 	data, err := os.ReadFile(filepath.Join(shared, "samples", "okta", "system_log.json"))
 	if err != nil {
-		b.Skip("the samples are not at hand")
+		b.Skip(noSamples)
 	}
 	var recs []json.RawMessage
 	if err := json.Unmarshal(data, &recs); err != nil {

@@ -124,7 +124,8 @@ func (d Dialect) operators() []string {
 	return slices.DeleteFunc(operatorNames(), func(name string) bool { return !d.available(operators[name].in) })
 }
 
-// Limits of a data collection rule.
+// Limits of a data collection rule (learn.microsoft.com, "Azure Monitor service limits" and
+// "Supported KQL features in Azure Monitor transformations", 2026).
 const (
 	dcrMaxText  = 15360 // characters of a transformation
 	dcrMaxParse = 10    // columns of one parse

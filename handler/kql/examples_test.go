@@ -25,7 +25,7 @@ func readExamples(t *testing.T, name string) []example {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(shared, "kql", name))
 	if err != nil {
-		t.Skip("the examples are not at hand")
+		t.Skip(noExamples)
 	}
 	var doc struct{ Examples []example }
 	if err := json.Unmarshal(data, &doc); err != nil {

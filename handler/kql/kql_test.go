@@ -87,15 +87,21 @@ func TestPipelines(t *testing.T) {
 	}
 }
 
-// TestFunctionsGiveWhatIsWrittenDown evaluates the expressions of
-// testdata/functions.txt, as constants and at run time.
-func TestFunctionsGiveWhatIsWrittenDown(t *testing.T) {
+// writtenDown are the matches of testdata/functions.txt: of an expression and its value.
+func writtenDown(t *testing.T) [][]string {
+	t.Helper()
 	data, err := os.ReadFile("testdata/functions.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return regexp.MustCompile(`(?m)^([^#\n].*)\n  =(?: (.*))?$`).FindAllStringSubmatch(string(data), -1)
+}
+
+// TestFunctionsGiveWhatIsWrittenDown evaluates the expressions of
+// testdata/functions.txt, as constants and at run time.
+func TestFunctionsGiveWhatIsWrittenDown(t *testing.T) {
 	n := 0
-	for _, m := range regexp.MustCompile(`(?m)^([^#\n].*)\n  =(?: (.*))?$`).FindAllStringSubmatch(string(data), -1) {
+	for _, m := range writtenDown(t) {
 		want := "{}"
 		if m[2] != "" {
 			want = `{"x":` + m[2] + "}"

@@ -182,11 +182,25 @@ func TestPrintedTextsMeanTheSame(t *testing.T) {
 	t.Logf("%d texts compiled", compiled)
 }
 
+// TestPrintingIsStable: what is printed of a text is the same text, and printed the same.
 func TestPrintingIsStable(t *testing.T) {
 	texts := slices.Clone(pipelines)
+	for _, m := range writtenDown(t) {
+		texts = append(texts, "print x = "+m[1])
+	}
+	printingIsStable(t, texts)
+}
+
+func TestPrintingOfExamplesIsStable(t *testing.T) {
+	var texts []string
 	for _, ex := range append(readExamples(t, "transform-examples.json"), readExamples(t, "query-examples.json")...) {
 		texts = append(texts, ex.Query)
 	}
+	printingIsStable(t, texts)
+}
+
+func printingIsStable(t *testing.T, texts []string) {
+	t.Helper()
 	n := 0
 	for _, text := range texts {
 		q, err := parseQuery(text, FullDialect)

@@ -1,8 +1,7 @@
 // Package logsquery reads back what a Log Analytics workspace has, through its
 // query API: which events of a connection are in a table.
 //
-// The API answers at most 500,000 rows or 100 MiB a query (learn.microsoft.com,
-// "Azure Monitor service limits", 2026); a window that has more is asked for in
+// An answer has a limit, of rows and of bytes; a window that has more is asked for in
 // halves.
 package logsquery
 
@@ -22,10 +21,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 )
-
-// maxRows is how many rows an answer may have.
-const maxRows = 500_000
 
 // Client reads the tables of one workspace.
 type Client struct {
@@ -164,7 +161,7 @@ func (c *Client) Query(ctx context.Context, query string) (Result, error) {
 	switch {
 	case resp.StatusCode != http.StatusOK:
 		return Result{}, refused(resp.StatusCode, out.Error)
-	case out.Error != nil || len(out.Tables) == 0 || len(out.Tables[0].Rows) >= maxRows: // 200 with PartialError
+	case out.Error != nil || len(out.Tables) == 0 || len(out.Tables[0].Rows) >= sentinel.MaxAnswer: // 200 with PartialError
 		return Result{}, errTooMany
 	}
 	return out.Tables[0], nil

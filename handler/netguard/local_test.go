@@ -60,16 +60,23 @@ func TestOnlyWhoMeansItIsAnswered(t *testing.T) {
 	}
 }
 
+// TestAPanicIsAnAnswerAndABodyHasAnEnd, of a server for this machine and of one for all.
 func TestAPanicIsAnAnswerAndABodyHasAnEnd(t *testing.T) {
-	srv := Server(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		if _, err := io.Copy(io.Discard, r.Body); err == nil {
-			panic("a mistake")
+	for host, server := range map[string]func(http.Handler, *slog.Logger) *http.Server{"127.0.0.1": Server, "sluice.example": OpenServer} {
+		var log strings.Builder
+		srv := server(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if _, err := io.Copy(io.Discard, r.Body); err == nil {
+				panic("a mistake")
+			}
+		}), slog.New(slog.NewTextHandler(&log, nil)))
+		if w := ask(srv.Handler, "POST", host, "x"); w.Code != http.StatusInternalServerError || strings.Contains(w.Body.String(), "mistake") {
+			t.Errorf("%s: a panic: %d %s", host, w.Code, w.Body)
 		}
-	}), slog.New(slog.DiscardHandler))
-	if w := ask(srv.Handler, "POST", "127.0.0.1", "x"); w.Code != http.StatusInternalServerError {
-		t.Errorf("a panic: %d", w.Code)
-	}
-	if w := ask(srv.Handler, "POST", "127.0.0.1", strings.Repeat("x", maxRequest+1)); w.Code == http.StatusInternalServerError {
-		t.Error("a body was read behind its limit")
+		if !strings.Contains(log.String(), `panic="a mistake"`) || !strings.Contains(log.String(), "local_test.go") {
+			t.Errorf("%s: the log does not say what, and where: %s", host, log.String())
+		}
+		if w := ask(srv.Handler, "POST", host, strings.Repeat("x", maxRequest+1)); w.Code == http.StatusInternalServerError {
+			t.Errorf("%s: a body was read behind its limit", host)
+		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 )
 
 const (
@@ -56,7 +58,7 @@ func (s *Ingestion) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 }
 
 func (s *Ingestion) take(rw http.ResponseWriter, req *http.Request, table string) {
-	const limit = 1 << 20
+	const limit = sentinel.MaxCall
 	var body io.Reader = io.LimitReader(req.Body, limit+1)
 	if req.Header.Get("Content-Encoding") == "gzip" {
 		gz, err := gzip.NewReader(body)

@@ -122,7 +122,11 @@ func (r *Source) fetch(ctx context.Context, sc *scope, token string) (*engine.Pa
 	if len(r.levels) > 1 {
 		return r.descend(ctx, sc, token)
 	}
-	return r.levels[0].fetch(ctx, sc, token)
+	page, err := r.levels[0].fetch(ctx, sc, token)
+	if err == nil {
+		page.Steady = !r.moves()
+	}
+	return page, err
 }
 
 // prepare makes the request that has to come before all others.

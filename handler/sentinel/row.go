@@ -8,12 +8,10 @@ import (
 	"github.com/sluice-connectors/sluice/handler/engine"
 )
 
-// The service replaces a TimeGenerated older than two days or more than a day
-// ahead by the time of receipt (learn.microsoft.com, "Standard columns"). An
-// hour is left for the way there.
+// What TimeGenerated may be when a row is sent: an hour is left for the way there.
 const (
-	oldest = 47 * time.Hour
-	newest = 23 * time.Hour
+	oldest = Oldest - time.Hour
+	newest = Newest - time.Hour
 )
 
 // Said is what a record says for the columns that every row has.

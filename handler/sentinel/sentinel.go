@@ -13,11 +13,26 @@ import (
 
 // Limits of the service (learn.microsoft.com, "Azure Monitor service limits", 2026).
 const (
-	// MaxBatch is how many bytes one call of the Logs Ingestion API carries, before and
-	// after compression.
+	// MaxCall is how many bytes one call of the Logs Ingestion API carries, before and
+	// after compression: 1 MB.
+	MaxCall = 1 << 20
+	// MaxBatch is how many we send in one: 1 MB as it may be meant too.
 	MaxBatch = 1_000_000
 	// MaxText is how many bytes are stored of one text.
-	MaxText = 64 * 1024
+	MaxText = 64 << 10
+	// MaxColumns is how many columns a table can have.
+	MaxColumns = 500
+	// MaxStreams is how many streams a data collection rule can have.
+	MaxStreams = 10
+	// MaxAnswer is how many rows a query answers; 100 MiB are a limit as well.
+	MaxAnswer = 500_000
+)
+
+// The service replaces a TimeGenerated older than Oldest or further ahead than Newest by
+// the time of receipt (learn.microsoft.com, "Standard columns in Azure Monitor Logs").
+const (
+	Oldest = 48 * time.Hour
+	Newest = 24 * time.Hour
 )
 
 // Column is a column of a table.

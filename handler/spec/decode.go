@@ -33,11 +33,22 @@ type Places struct {
 
 // Problem makes an error for the value at path, or for what it is part of.
 func (p *Places) Problem(path, format string, args ...any) error {
-	about := path
+	line, col := p.find(path)
+	return &Problem{p.file, line, col, fmt.Sprintf(format, args...), path}
+}
+
+// Place is where the value at path stands: sluice.yaml:1:14.
+func (p *Places) Place(path string) string {
+	line, col := p.find(path)
+	return fmt.Sprintf("%s:%d:%d", p.file, line, col)
+}
+
+// find is the place of the value at path, or of what it is part of.
+func (p *Places) find(path string) (line, col int) {
 	for {
 		at, ok := p.at[path]
 		if ok || path == "" {
-			return &Problem{p.file, max(at[0], 1), max(at[1], 1), fmt.Sprintf(format, args...), about}
+			return max(at[0], 1), max(at[1], 1)
 		}
 		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
 	}

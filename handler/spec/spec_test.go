@@ -1,16 +1,15 @@
 package spec_test
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/goccy/go-yaml"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/sluice-connectors/sluice/handler/spec"
+	"github.com/sluice-connectors/sluice/handler/testkit"
 )
 
 func fixtures(t *testing.T) []string {
@@ -54,22 +53,7 @@ func TestFixtures(t *testing.T) {
 
 // TestSchemaAcceptsTheConnectors: the schema for editors and the decoder agree.
 func TestSchemaAcceptsTheConnectors(t *testing.T) {
-	text, err := json.Marshal(spec.Schema())
-	if err != nil {
-		t.Fatal(err)
-	}
-	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(string(text)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("connector.json", doc); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := c.Compile("connector.json")
-	if err != nil {
-		t.Fatal(err)
-	}
+	schema := testkit.Schema(t, spec.Schema())
 	paths, err := filepath.Glob("../../connectors/*/connector.yaml")
 	if err != nil || len(paths) == 0 {
 		t.Fatal("no connectors", err)
@@ -79,12 +63,8 @@ func TestSchemaAcceptsTheConnectors(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		text, err := yaml.YAMLToJSON(data)
-		if err != nil {
-			return err
-		}
-		v, err := jsonschema.UnmarshalJSON(strings.NewReader(string(text)))
-		if err != nil {
+		var v any
+		if err := yaml.Unmarshal(data, &v); err != nil {
 			return err
 		}
 		return schema.Validate(v)

@@ -85,10 +85,6 @@ func Expand(text string, value func(name, format string) string) string {
 // ownNames cannot be those of settings: placeholders begin with them.
 var ownNames = []string{"window", "page", "item", "items", "part", "job", "sign"}
 
-// maxColumns is the most that a table can have (learn.microsoft.com, "Azure Monitor
-// service limits", 2026).
-const maxColumns = 500
-
 // Reserved column names of Log Analytics (learn.microsoft.com, "Logs Ingestion
 // API": reserved column names). The page has id, uniqueid and title too, but tables
 // of Microsoft's own solutions have columns of these names, such as SlackAuditV2_CL.
@@ -134,6 +130,11 @@ func (v *validator) once(seen map[string]bool, name, path, what string) {
 	seen[strings.ToLower(name)] = true
 }
 
+// Reserved reports whether a function of this name is Sluice's own.
+func Reserved(function string) bool {
+	return function == "doctor" || function == "health" || function == "sluice"
+}
+
 func (v *validator) name() {
 	c := v.c
 	switch fn := c.FunctionName(); {
@@ -143,7 +144,7 @@ func (v *validator) name() {
 		v.errorf("alias", "alias %q has to begin with a letter, and have at most 63 lower-case letters, digits and underscores", c.Alias)
 	case !aliasPattern.MatchString(fn):
 		v.errorf("name", "name %q begins with a digit: give an alias that begins with a letter", c.Name)
-	case fn == "doctor" || fn == "health" || fn == "sluice":
+	case Reserved(fn):
 		v.errorf("name", "the name %s is taken by Sluice's own", fn)
 	}
 }
@@ -256,8 +257,8 @@ func (v *validator) table(t *Table, path string) {
 			v.errorf(at+".name", "column %s is added to every table already", col.Name)
 		}
 	}
-	if n := len(t.AllColumns()); n > maxColumns {
-		v.errorf(path+".columns", "the table has %d columns with the engine's, at most %d can be; what has no column is in AdditionalFields", n, maxColumns)
+	if n := len(t.AllColumns()); n > sentinel.MaxColumns {
+		v.errorf(path+".columns", "the table has %d columns with the engine's, at most %d can be; what has no column is in AdditionalFields", n, sentinel.MaxColumns)
 	}
 	if !hasTime {
 		v.errorf(path+".columns", "a table needs the column TimeGenerated of type datetime")

@@ -9,7 +9,10 @@ import (
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
-var update = flag.Bool("update", false, "write the rows and checkpoints that cases expect")
+var update = flag.Bool("update", false, "write anew what tests expect: rows and checkpoints of cases, facts of others")
+
+// Updating reports whether tests write what they expect anew.
+func Updating() bool { return *update }
 
 // Cases runs every case below folder, which is a connector's testdata:
 // <stream>/<case>/exchange.yaml. Each stream has to have a case.

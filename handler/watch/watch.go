@@ -70,6 +70,14 @@ func (w *Watch) Ended(connection string) {
 	}
 }
 
+// Forget expects nothing more of a connection that is configured no more.
+func (w *Watch) Forget(connection string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.jobs, connection)
+	maps.DeleteFunc(w.last, func(key stream, _ *engine.Report) bool { return key.connection == connection })
+}
+
 // Report counts what the run of a stream did.
 func (w *Watch) Report(rep *engine.Report) {
 	w.measures.count(rep)

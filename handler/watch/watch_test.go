@@ -43,6 +43,12 @@ func TestHealthAndReadiness(t *testing.T) {
 		{func() { now = now.Add(10*time.Minute + time.Second) }, "a: no run has ended for 10m1s", "a/log: failed (wrong_credentials)\n"},
 		{func() { w.Ended("a"); w.Report(&ok) }, "ok", "ok\n"},
 		{func() { w.Report(&failed); w.Expect(map[string]time.Duration{"b": time.Hour, "c": time.Hour}) }, "ok", "c: has not run yet\n"},
+		{func() {
+			w.Report(&engine.Report{Connection: "c", Outcome: engine.Failed, Reason: "configuration"})
+			w.Forget("c")
+			w.Ended("c")
+		}, "ok", "ok\n"},
+		{func() { now = now.Add(2 * time.Hour) }, "b: no run has ended for 2h0m0s", "ok\n"},
 	} {
 		step.do()
 		code, health := get(t, w, "/healthz")

@@ -15,13 +15,14 @@ import (
 
 	"github.com/sluice-connectors/sluice/handler/kql"
 	"github.com/sluice-connectors/sluice/handler/nearest"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 )
 
-// Bounds of a query and of its answer.
+// Bounds of a query and of its answer, which has sentinel.MaxAnswer rows at most. The
+// others are our own.
 const (
 	maxQuery  = 256 << 10 // bytes of its text
-	maxRows   = 500_000
-	maxAnswer = 64 << 20 // bytes of its rows
+	maxAnswer = 64 << 20  // bytes of its rows
 	maxTime   = 30 * time.Second
 )
 
@@ -99,7 +100,7 @@ func (w *Workspace) answer(ctx context.Context, stages []string) (*Result, error
 		return schemaOf(t), nil
 	}
 	n := rowStages(stages)
-	limit := maxRows + 1
+	limit := sentinel.MaxAnswer + 1
 	if n < len(stages) {
 		if f := strings.Fields(stages[n]); len(f) == 2 && (f[0] == "take" || f[0] == "limit") {
 			if m, err := strconv.Atoi(f[1]); err == nil {
@@ -204,8 +205,8 @@ func (r *Result) add(m *kql.Runner, row []byte) error {
 	if err != nil || !m.Kept() {
 		return err
 	}
-	if len(r.Rows) >= maxRows {
-		return fmt.Errorf("the answer has more than %d rows: add a filter or take", maxRows)
+	if len(r.Rows) >= sentinel.MaxAnswer {
+		return fmt.Errorf("the answer has more than %d rows: add a filter or take", sentinel.MaxAnswer)
 	}
 	if r.bytes += len(out); r.bytes > maxAnswer {
 		return fmt.Errorf("the answer has more than %d MiB: add a filter, take or project", maxAnswer>>20)

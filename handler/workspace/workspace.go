@@ -32,15 +32,14 @@ import (
 
 	"github.com/sluice-connectors/sluice/handler/kql"
 	"github.com/sluice-connectors/sluice/handler/scan"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 )
 
-// Limits of the service.
+// Limits of a data collection rule, in a minute ("Azure Monitor service limits"); the
+// package sentinel has those that senders have to know.
 const (
-	maxCall     = 1 << 20        // one call, before and after decompression
-	maxText     = 64 << 10       // a text in a column
-	maxRequests = 12_000         // a rule's calls in a minute
-	maxBytes    = int64(2) << 30 // a rule's bytes in a minute
-	ruleStreams = 10             // streams of a rule
+	maxRequests = 12_000
+	maxBytes    = int64(2) << 30
 )
 
 // Table is a table with the columns that rows may have.
@@ -112,12 +111,12 @@ func Open(path string, tables []Table, now func() time.Time) (*Workspace, error)
 	}
 	w := &Workspace{db: db, now: now, tables: map[string]*table{}, tokens: map[string]time.Time{}, usage: map[string]*usage{}, denied: map[string]bool{}, secret: randomHex()}
 	for i, t := range tables {
-		prog, err := kql.Compile("source", kql.Options{Source: t.Columns, Hold: "TimeGenerated", MaxText: maxText})
+		prog, err := kql.Compile("source", kql.Options{Source: t.Columns, Hold: "TimeGenerated", MaxText: sentinel.MaxText})
 		if err != nil {
 			return nil, fmt.Errorf("table %s: %w", t.Name, err)
 		}
 		w.tables[t.Name] = &table{t, prog}
-		if i%ruleStreams == 0 {
+		if i%sentinel.MaxStreams == 0 {
 			w.rules = append(w.rules, CollectionRule{ID: ruleID(len(w.rules))})
 		}
 		r := &w.rules[len(w.rules)-1]
@@ -300,7 +299,7 @@ func readCall(req *http.Request) (body []byte, code int, msg string) {
 	tooLarge := func() ([]byte, int, string) {
 		return nil, http.StatusRequestEntityTooLarge, "The request is larger than 1 MB, which holds for compressed and for uncompressed data."
 	}
-	wire := &io.LimitedReader{R: req.Body, N: maxCall + 1}
+	wire := &io.LimitedReader{R: req.Body, N: sentinel.MaxCall + 1}
 	var r io.Reader = wire
 	switch req.Header.Get("Content-Encoding") {
 	case "":
@@ -313,9 +312,9 @@ func readCall(req *http.Request) (body []byte, code int, msg string) {
 	default:
 		return nil, http.StatusUnsupportedMediaType, "The only Content-Encoding is gzip."
 	}
-	body, err := io.ReadAll(io.LimitReader(r, maxCall+1))
+	body, err := io.ReadAll(io.LimitReader(r, sentinel.MaxCall+1))
 	switch {
-	case len(body) > maxCall || wire.N <= 0:
+	case len(body) > sentinel.MaxCall || wire.N <= 0:
 		return tooLarge()
 	case err != nil:
 		return nil, http.StatusBadRequest, "The body could not be read: " + err.Error()
@@ -380,7 +379,7 @@ func (w *Workspace) insert(t *table, body []byte) error {
 			return &badRequest{err.Error()}
 		}
 		at, ok := m.Held()
-		if !ok || at.Before(now.Add(-48*time.Hour)) || at.After(now.Add(24*time.Hour)) {
+		if !ok || at.Before(now.Add(-sentinel.Oldest)) || at.After(now.Add(sentinel.Newest)) {
 			at = now
 		}
 		if len(row) > 1 {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sluice-connectors/sluice/handler/kql"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -69,7 +70,7 @@ func gzipped(s string) string {
 
 func TestStatusCodesAreThoseOfTheService(t *testing.T) {
 	s := start(t)
-	tooBig := `[{"Name":"` + strings.Repeat("x", maxCall) + `"}]`
+	tooBig := `[{"Name":"` + strings.Repeat("x", sentinel.MaxCall) + `"}]`
 	for name, c := range map[string]struct {
 		body   string
 		header []string
@@ -116,7 +117,7 @@ func TestThrottlingSaysWhenToComeBack(t *testing.T) {
 
 func TestWhatTheServiceDoesSilently(t *testing.T) {
 	s := start(t)
-	long := strings.Repeat("é", maxText)
+	long := strings.Repeat("é", sentinel.MaxText)
 	code, _, _ := s.post(`[
 		{"TimeGenerated":"2026-11-22T11:00:00Z","Name":5,"N":"17","Big":9007199254740993,"R":"1.5","B":"true","D":{"x":[1]},"Undeclared":1},
 		{"TimeGenerated":"2026-11-19T11:00:00Z","Name":"old","N":3000000000},
@@ -146,8 +147,8 @@ func TestWhatTheServiceDoesSilently(t *testing.T) {
 	if n := got["old"][2]; n != nil {
 		t.Errorf("a number that does not fit an int is %s, want null", n)
 	}
-	if n := len(cellText(got["ééé"][1])); n != maxText {
-		t.Errorf("the long text has %d bytes, want %d", n, maxText)
+	if n := len(cellText(got["ééé"][1])); n != sentinel.MaxText {
+		t.Errorf("the long text has %d bytes, want %d", n, sentinel.MaxText)
 	}
 }
 

@@ -15,7 +15,8 @@ import (
 //go:embed main.bicep.tmpl
 var mainText string
 
-var mainTemplate = template.Must(template.New("main.bicep").Funcs(template.FuncMap{"text": literal, "member": optional, "partsOfWorkspace": func() string { return partsOfWorkspace }, "types": deployment.types, "tablesType": deployment.tablesType, "tablesExample": deployment.tablesExample}).Parse(mainText))
+var mainTemplate = template.Must(template.New("main.bicep").Funcs(template.FuncMap{"text": literal, "member": optional, "retentionText": func() string { return retentionText }, "totalRetentionText": func() string { return totalRetentionText },
+	"partsOfWorkspace": func() string { return partsOfWorkspace }, "types": deployment.types, "tablesType": deployment.tablesType, "tablesExample": deployment.tablesExample}).Parse(mainText))
 
 // deployment is what main.bicep is made of: all connectors to choose from, or one.
 type deployment struct {

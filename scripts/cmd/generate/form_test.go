@@ -10,20 +10,24 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
 	"github.com/sluice-connectors/sluice/handler/azure/arm"
 )
 
 // TestFormsGiveTheParameters: what a form gives, its template takes, and the other
 // way round; secrets are typed into boxes that hide them; each place that an output
-// names is in the form. Where it is at hand, the official schema decides the rest.
+// names is in the form. The official schema decides the rest.
 func TestFormsGiveTheParameters(t *testing.T) {
 	forms, err := filepath.Glob(filepath.Join(root, "infra", "connectors", "*", "form.json"))
 	if err != nil || len(forms) < 10 {
 		t.Fatalf("%d forms, %v", len(forms), err)
 	}
-	schema := filepath.Join(root, "..", "shared", "data", "arm", "ui", "uiFormDefinition.schema.json")
+	schema := official{
+		file:   "form.json",
+		source: "github.com/Azure/azure-resource-manager-schemas at a1454431151fd3e9c1b254b1a11d00c2d8474611, schemas/2021-09-09/uiFormDefinition.schema.json; MIT",
+		base:   "https://schema.management.azure.com/schemas/",
+		dir:    "arm",
+		of:     func(string) string { return "ui/uiFormDefinition.schema.json" },
+	}
 	for _, path := range append(forms, filepath.Join(root, "infra", "form.json")) {
 		var form map[string]any
 		readJSON(t, path, &form)
@@ -67,17 +71,9 @@ func TestFormsGiveTheParameters(t *testing.T) {
 				t.Errorf("%s: the secret %s has a default", path, name)
 			}
 		}
-		if _, err := os.Stat(schema); err != nil {
-			continue
-		}
-		s, err := jsonschema.NewCompiler().Compile(schema)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Validate(any(form)); err != nil {
-			t.Errorf("%s: %v", path, err)
-		}
+		schema.uses = append(schema.uses, use{"form", path, form})
 	}
+	schema.check(t)
 }
 
 // TestTheGridOfTablesMakesAnObject: the portal's functions, as they are documented, make

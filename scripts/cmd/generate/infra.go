@@ -12,7 +12,6 @@ import (
 const (
 	workspaceVersion = "2025-07-01" // with its tables and functions
 	ruleVersion      = "2024-03-11"
-	ruleStreams      = 10 // streams that a rule can hold
 )
 
 // source is the table of a connector, or of health, in infra/.
@@ -38,7 +37,7 @@ func healthSource() source {
 }
 
 // rules is how many rules feed the tables.
-func (s source) rules() int { return (len(s.tables) + ruleStreams - 1) / ruleStreams }
+func (s source) rules() int { return (len(s.tables) + sentinel.MaxStreams - 1) / sentinel.MaxStreams }
 
 // custom reports whether a table is made here; Azure's own exist.
 func custom(t *spec.Table) bool { return strings.HasSuffix(t.Name, "_CL") }
@@ -163,11 +162,19 @@ func analytics(table string) string {
 
 const tablesText = "How the rows of single tables are kept, by table, such as {\"OktaV2_CL\": {\"plan\": \"Auxiliary\", \"totalRetention\": 730}}."
 
+// Days that rows can be kept, with retention and in all (learn.microsoft.com, "Manage data
+// retention in a Log Analytics workspace", 2026).
+const (
+	leastKept     = "4"
+	mostRetention = "730"
+	mostKept      = "4383"
+)
+
 // How long rows are kept. A deployment sets it anew each time, so that a table whose
 // retention was set by hand may lose it without these.
 const (
-	retentionText      = "Days that rows of the tables can be queried at full speed, 4 to 730. 0: as the workspace."
-	totalRetentionText = "Days that rows of the tables are kept in all, up to 4383. 0: no longer than that."
+	retentionText      = "Days that rows of the tables can be queried at full speed, " + leastKept + " to " + mostRetention + ". 0: as the workspace."
+	totalRetentionText = "Days that rows of the tables are kept in all, up to " + mostKept + ". 0: no longer than that."
 )
 
 const tagsText = "Tags for what is made here and takes some."
@@ -215,7 +222,7 @@ func rulesBicep(s source) string {
 	}
 	rules := object{}
 	for n := range s.rules() {
-		part := s.tables[n*ruleStreams : min((n+1)*ruleStreams, len(s.tables))]
+		part := s.tables[n*sentinel.MaxStreams : min((n+1)*sentinel.MaxStreams, len(s.tables))]
 		rule := fmt.Sprintf("rule%d", n+1)
 		f.rule(s, rule, fmt.Sprintf("names[%d]", n), part)
 		for _, t := range part {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/sluice-connectors/sluice/handler/azure/arm"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 )
 
 // allowed are the types of resources that a deployment may make, and those that
@@ -111,7 +112,7 @@ func TestRulesFeedTheirTables(t *testing.T) {
 			}
 			streams := dig(r.Body, "properties", "streamDeclarations").(map[string]any)
 			flows := dig(r.Body, "properties", "dataFlows").([]any)
-			if len(streams) > ruleStreams || len(flows) > ruleStreams || len(flows) != len(streams) {
+			if len(streams) > sentinel.MaxStreams || len(flows) > sentinel.MaxStreams || len(flows) != len(streams) {
 				t.Errorf("%s has %d streams and %d flows", r.Name, len(streams), len(flows))
 			}
 			if fmt.Sprint(r.Body["location"]) != "‹sentinel.location›" {

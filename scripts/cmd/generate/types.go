@@ -113,13 +113,13 @@ type tableKeeping = {
   plan: ('Analytics' | 'Basic' | 'Auxiliary')?
 
   @description('Analytics only: days that rows can be queried at full speed.')
-  @minValue(4)
-  @maxValue(730)
+  @minValue(` + leastKept + `)
+  @maxValue(` + mostRetention + `)
   retention: int?
 
   @description('Days that rows are kept in all.')
-  @minValue(4)
-  @maxValue(4383)
+  @minValue(` + leastKept + `)
+  @maxValue(` + mostKept + `)
   totalRetention: int?
 }
 
@@ -128,13 +128,13 @@ type tableKeeping = {
 @description('How long rows of a table of the plan Analytics are kept.')
 type healthKeeping = {
   @description('Days that rows can be queried at full speed.')
-  @minValue(4)
-  @maxValue(730)
+  @minValue(` + leastKept + `)
+  @maxValue(` + mostRetention + `)
   retention: int?
 
   @description('Days that rows are kept in all.')
-  @minValue(4)
-  @maxValue(4383)
+  @minValue(` + leastKept + `)
+  @maxValue(` + mostKept + `)
   totalRetention: int?
 }
 
