@@ -50,7 +50,7 @@ func (a *App) CollectOne(ctx context.Context, c *Connection, budget time.Duratio
 	case a.slots <- struct{}{}:
 		defer func() { <-a.slots }()
 	case <-turn.Done():
-		return a.noTurn(c, c.Prepared...)
+		return a.noTurn(ctx, c, c.Prepared...)
 	}
 	if c = a.mended(c); c.Err != nil {
 		return []engine.Report{a.engineOf(ctx).Refuse(ctx, c.Name, c.ConnectorName, c.Err)}
@@ -80,10 +80,12 @@ func (a *App) engineOf(ctx context.Context) *engine.Engine {
 }
 
 // noTurn reports that others took all the time there was for these streams.
-func (a *App) noTurn(c *Connection, list ...*engine.Stream) (reps []engine.Report) {
+func (a *App) noTurn(ctx context.Context, c *Connection, list ...*engine.Stream) (reps []engine.Report) {
 	for _, s := range list {
-		reps = append(reps, engine.Report{Connection: c.Name, Connector: c.ConnectorName, Stream: s.Label(), Table: s.Table(), Outcome: engine.Partial, Reason: "budget",
-			Message: "its turn did not come within the run's time; the next one goes on", Started: a.Clock.Now(), Version: a.Version})
+		rep := engine.Report{Connection: c.Name, Connector: c.ConnectorName, Stream: s.Label(), Table: s.Table(), Outcome: engine.Partial, Reason: "budget",
+			Message: "its turn did not come within the run's time; the next one goes on", Started: a.Clock.Now(), Version: a.Version}
+		a.Note(ctx, &rep)
+		reps = append(reps, rep)
 	}
 	return reps
 }
@@ -105,7 +107,7 @@ func (a *App) collectStreams(ctx context.Context, c *Connection, deadline time.T
 		group.Go(func() error {
 			mine, err := a.room.Enter(turn)
 			if err != nil {
-				byStream[i] = a.noTurn(c, s)
+				byStream[i] = a.noTurn(ctx, c, s)
 				return nil
 			}
 			defer mine.Leave()

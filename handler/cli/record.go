@@ -90,7 +90,7 @@ func (r *recording) run(ctx context.Context, std *stdio, log *slog.Logger) error
 	rec, settings := r.recorder(res)
 	start := res.Start.UTC().Truncate(time.Second)
 	clock, part, err := replay(ctx, c, s, r.part, start, now, rest.Options{BaseURL: res.BaseURL, Settings: res.Settings, Transport: app.Providers, PrivateNetwork: res.Private,
-		Through: func(next http.RoundTripper) http.RoundTripper {
+		Through: func(next http.RoundTripper, _ func(string) string) http.RoundTripper {
 			rec.Next = next
 			return &limited{rec, r.pages}
 		}})

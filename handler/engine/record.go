@@ -144,6 +144,7 @@ func (e *Engine) Refuse(ctx context.Context, connection, connector string, why e
 	rep := Report{Connection: connection, Connector: connector, Outcome: Failed, Reason: "configuration", Message: why.Error(), Err: why,
 		Started: e.Clock.Now(), Version: e.Version}
 	e.recordHealth(context.WithoutCancel(ctx), &rep)
+	e.Note(ctx, &rep)
 	return rep
 }
 

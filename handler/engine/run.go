@@ -100,7 +100,7 @@ func (e *Engine) Run(ctx context.Context, s *Stream, budget time.Duration) Repor
 	r.sends = newDeliveries(e, s, r.deadline)
 	r.stamp = stampOf(s)
 	r.rep = Report{Connection: s.Connection, Connector: s.Connector, Stream: s.Label(), Table: s.Table(), Started: started, Version: e.Version}
-	ctx, observed := e.begin(ctx, "run", slog.String("connection", s.Connection), slog.String("connector", s.Connector), slog.String("stream", s.Label()), slog.String("table", s.Table()))
+	ctx, observed := e.beginRun(ctx, &r.rep)
 	inTime, cancel := e.until(ctx, r.deadline, uploadGrace)
 	defer cancel()
 	err := r.do(inTime)

@@ -37,8 +37,9 @@ type Options struct {
 	BaseURL   string            // overrides the connector's; http:// only for loopback
 	Settings  map[string]string // by name, secrets resolved
 	Transport http.RoundTripper // sends the requests; nil: the usual one
-	// Through, when set, is put before what sends the requests, such as to record them.
-	Through   func(next http.RoundTripper) http.RoundTripper
+	// Through, when set, is put before what sends the requests, such as to record or to
+	// observe them; cover takes the connection's secrets out of a text.
+	Through   func(next http.RoundTripper, cover func(string) string) http.RoundTripper
 	Now       func() time.Time // nil: the machine's clock
 	UserAgent string
 	// PrivateNetwork allows a base_url whose name leads to a private address.
@@ -149,7 +150,7 @@ func (r *Connection) openClient() error {
 	}
 	transport = &patient{transport, headPatience, idlePatience}
 	if r.opt.Through != nil {
-		transport = r.opt.Through(transport)
+		transport = r.opt.Through(transport, r.secrets.Redact)
 	}
 	if r.opt.Log != nil {
 		transport = &traced{transport, r.opt.Log, r}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -17,7 +16,6 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
-	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -32,95 +30,82 @@ type Telemetry struct {
 	tracer  trace.Tracer
 	traces  *sdktrace.TracerProvider
 	metrics *sdkmetric.MeterProvider
-
-	records  metric.Int64Counter
-	runs     metric.Int64Counter
-	duration metric.Float64Histogram
-	backlog  metric.Float64Gauge
+	instruments
+	patience time.Duration // how long anybody waits for what is to be sent
 }
 
 var _ engine.Observer = (*Telemetry)(nil)
 
-// wanted is what the variables ask for.
-type wanted struct{ traces, metrics bool }
-
-// asked reads the variables (opentelemetry.io, "Environment Variable Specification" and
-// "OTLP Exporter Configuration"). An error names what is not known here.
-func asked(getenv func(string) string) (w wanted, err error) {
-	if strings.EqualFold(getenv("OTEL_SDK_DISABLED"), "true") {
-		return w, nil
-	}
-	for signal, on := range map[string]*bool{"TRACES": &w.traces, "METRICS": &w.metrics} {
-		exporter := getenv("OTEL_" + signal + "_EXPORTER")
-		switch exporter {
-		case "none":
-			continue
-		case "", "otlp":
-		default:
-			return wanted{}, fmt.Errorf("OTEL_%s_EXPORTER is %q, want otlp or none", signal, exporter)
-		}
-		*on = exporter == "otlp" || getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || getenv("OTEL_EXPORTER_OTLP_"+signal+"_ENDPOINT") != ""
-		for _, name := range []string{"OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_" + signal + "_PROTOCOL"} {
-			if p := getenv(name); *on && p != "" && p != "http/protobuf" {
-				return wanted{}, fmt.Errorf("%s is %q, and Sluice sends http/protobuf: a collector takes that at its port 4318", name, p)
-			}
-		}
-	}
-	return w, nil
-}
-
-// Start begins to send what the variables ask for; nil when they ask for nothing. log
-// hears, now and then, that it does not arrive.
+// Start begins to send what the variables ask for; nil when they ask for nothing. What
+// an error says is wrong with one signal leaves the other as it is. log hears, now and
+// then, that something does not arrive.
 func Start(ctx context.Context, getenv func(string) string, version string, log *slog.Logger) (*Telemetry, error) {
-	w, err := asked(getenv)
-	if err != nil || w == (wanted{}) {
-		return nil, err
+	traces, noTraces := asked(getenv, "TRACES")
+	metrics, noMetrics := asked(getenv, "METRICS")
+	if !traces && !metrics {
+		return nil, errors.Join(noTraces, noMetrics)
 	}
 	otel.SetErrorHandler(&complaints{log: log, now: time.Now})
-	res, err := resource.New(ctx, resource.WithTelemetrySDK(),
+	res, odd := resource.New(ctx, resource.WithTelemetrySDK(), resource.WithService(), // a number of this process
 		resource.WithAttributes(attribute.String("service.name", "sluice"), attribute.String("service.version", version)), resource.WithFromEnv())
-	if err != nil {
-		return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)
+	if odd != nil {
+		odd = fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", odd)
 	}
-	t := &Telemetry{}
-	if w.traces {
-		out, err := otlptracehttp.New(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT: %w", err)
-		}
-		t.traces = sdktrace.NewTracerProvider(sdktrace.WithBatcher(out), sdktrace.WithResource(res))
-		t.tracer = t.traces.Tracer(scope)
+	t := &Telemetry{patience: flushTime}
+	if traces {
+		noTraces = t.startTraces(ctx, getenv, res)
 	}
-	if w.metrics {
-		out, err := otlpmetrichttp.New(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT: %w", err)
-		}
-		t.metrics = sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewPeriodicReader(out)), sdkmetric.WithResource(res))
-		if err := t.instruments(t.metrics.Meter(scope)); err != nil {
-			return nil, err
-		}
+	if metrics {
+		noMetrics = t.startMetrics(ctx, res)
 	}
-	return t, nil
+	err := errors.Join(noTraces, noMetrics, odd)
+	if t.traces == nil && t.metrics == nil {
+		return nil, err
+	}
+	return t, err
 }
 
 const scope = "github.com/sluice-connectors/sluice"
 
-func (t *Telemetry) instruments(m metric.Meter) error {
-	var errs [4]error
-	t.records, errs[0] = m.Int64Counter("sluice.records", metric.WithUnit("{record}"), metric.WithDescription("Records, by what became of them."))
-	t.runs, errs[1] = m.Int64Counter("sluice.runs", metric.WithUnit("{run}"), metric.WithDescription("Runs, by outcome and reason."))
-	t.duration, errs[2] = m.Float64Histogram("sluice.run.duration", metric.WithUnit("s"), metric.WithDescription("How long runs took."))
-	t.backlog, errs[3] = m.Float64Gauge("sluice.backlog", metric.WithUnit("s"), metric.WithDescription("How far the position of a stream is behind now."))
-	return errors.Join(errs[:]...)
+func (t *Telemetry) startTraces(ctx context.Context, getenv func(string) string, res *resource.Resource) error {
+	out, err := otlptracehttp.New(ctx)
+	if err != nil {
+		return fmt.Errorf("traces: %w", err)
+	}
+	opts := []sdktrace.TracerProviderOption{sdktrace.WithBatcher(out), sdktrace.WithResource(res)}
+	if getenv("OTEL_TRACES_SAMPLER") == "" {
+		// The Functions host has its own share of what it keeps; runs are few, and all wanted.
+		all := sdktrace.AlwaysSample()
+		opts = append(opts, sdktrace.WithSampler(sdktrace.ParentBased(all, sdktrace.WithRemoteParentNotSampled(all))))
+	}
+	t.traces = sdktrace.NewTracerProvider(opts...)
+	t.tracer = t.traces.Tracer(scope)
+	return nil
 }
+
+func (t *Telemetry) startMetrics(ctx context.Context, res *resource.Resource) error {
+	out, err := otlpmetrichttp.New(ctx)
+	if err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	p := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewPeriodicReader(out)), sdkmetric.WithResource(res))
+	if t.instruments, err = newInstruments(p.Meter(scope)); err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	t.metrics = p
+	return nil
+}
+
+// kinds are those parts of a run that are more than a step of it: Application Insights
+// shows what somebody waits for as a request.
+var kinds = map[string]trace.SpanKind{"run": trace.SpanKindServer}
 
 // Begin implements engine.Observer.
 func (t *Telemetry) Begin(ctx context.Context, what string, attrs ...slog.Attr) (context.Context, func(err error, attrs ...slog.Attr)) {
 	if t.tracer == nil {
 		return ctx, func(error, ...slog.Attr) {}
 	}
-	ctx, span := t.tracer.Start(ctx, what, trace.WithAttributes(attributes(attrs)...))
+	ctx, span := t.tracer.Start(ctx, what, trace.WithSpanKind(kinds[what]), trace.WithAttributes(attributes(attrs)...))
 	return ctx, func(err error, attrs ...slog.Attr) {
 		span.SetAttributes(attributes(attrs)...)
 		if err != nil {
@@ -130,27 +115,13 @@ func (t *Telemetry) Begin(ctx context.Context, what string, attrs ...slog.Attr) 
 	}
 }
 
-// Ran implements engine.Observer.
-func (t *Telemetry) Ran(ctx context.Context, rep *engine.Report) {
-	if t.metrics == nil {
-		return
-	}
-	of := []attribute.KeyValue{attribute.String("sluice.connection", rep.Connection), attribute.String("sluice.stream", rep.Stream)}
-	with := func(more ...attribute.KeyValue) metric.MeasurementOption {
-		return metric.WithAttributes(append(of[:len(of):len(of)], more...)...)
-	}
-	t.runs.Add(ctx, 1, with(attribute.String("sluice.outcome", string(rep.Outcome)), attribute.String("sluice.reason", rep.Reason)))
-	t.duration.Record(ctx, rep.Duration.Seconds(), with())
-	t.backlog.Record(ctx, rep.Backlog.Seconds(), with())
-	for fate, n := range map[string]int64{"acknowledged": rep.Counts.Acknowledged, "filtered": rep.Counts.Filtered, "quarantined": rep.Counts.Quarantined, "repeated": rep.Counts.Repeated} {
-		t.records.Add(ctx, n, with(attribute.String("sluice.fate", fate)))
-	}
-}
+// prefix begins the names of what is our own.
+const prefix = "sluice."
 
 // attributes are attributes of OpenTelemetry, under our name.
 func attributes(attrs []slog.Attr) (list []attribute.KeyValue) {
 	for _, a := range attrs {
-		key := attribute.Key("sluice." + a.Key)
+		key := attribute.Key(prefix + a.Key)
 		switch a.Value.Kind() {
 		case slog.KindInt64:
 			list = append(list, key.Int64(a.Value.Int64()))
@@ -175,7 +146,7 @@ func (t *Telemetry) Continue(ctx context.Context, traceparent string) context.Co
 	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": traceparent})
 }
 
-// flushTime is how long anybody waits for what is to be sent.
+// flushTime is the usual patience.
 const flushTime = 2 * time.Second
 
 // Flush sends what there is, as far as that is possible in two seconds: the process may
@@ -184,7 +155,7 @@ func (t *Telemetry) Flush(ctx context.Context) {
 	if t == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.patience)
 	defer cancel()
 	var both sync.WaitGroup
 	if t.traces != nil {

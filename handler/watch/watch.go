@@ -23,7 +23,7 @@ import (
 type Watch struct {
 	now      func() time.Time
 	registry *prometheus.Registry
-	measures
+	measures measures
 
 	mu   sync.Mutex
 	jobs map[string]*job
@@ -41,10 +41,11 @@ type job struct {
 
 // New watches from now on.
 func New(now func() time.Time, version string) *Watch {
-	w := &Watch{now: now, registry: prometheus.NewRegistry(), measures: newMeasures(), jobs: map[string]*job{}, last: map[stream]*engine.Report{}}
-	w.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	w.register(w.registry)
-	w.build.WithLabelValues(version).Set(1)
+	w := &Watch{now: now, registry: prometheus.NewRegistry(), jobs: map[string]*job{}, last: map[stream]*engine.Report{}}
+	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "sluice_build_info", Help: "The version that runs."}, []string{"version"})
+	build.WithLabelValues(version).Set(1)
+	w.registry.MustRegister(build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	w.measures = newMeasures(w.registry)
 	return w
 }
 
@@ -79,7 +80,7 @@ func (w *Watch) Forget(connection string) {
 
 // Report counts what the run of a stream did.
 func (w *Watch) Report(rep *engine.Report) {
-	w.count(rep, w.now())
+	w.measures.count(rep)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	key := stream{rep.Connection, rep.Stream}

@@ -68,7 +68,7 @@ func TestMetrics(t *testing.T) {
 	w := New(func() time.Time { return now }, "1.2.3")
 	for range 2 {
 		w.Report(&engine.Report{Connection: "a", Connector: "okta", Stream: "log", Outcome: engine.OK, Counts: engine.Counts{Fetched: 12, Acknowledged: 10, Quarantined: 2}, Pages: 3,
-			Position: now.Add(-time.Minute), LastEvent: now.Add(-2 * time.Minute), Backlog: time.Minute, Duration: 1500 * time.Millisecond})
+			Position: now.Add(-time.Minute), LastEvent: now.Add(-2 * time.Minute), Backlog: time.Minute, Started: now.Add(-1500 * time.Millisecond), Duration: 1500 * time.Millisecond})
 	}
 	w.Report(&engine.Report{Connection: "b", Connector: "wiz", Outcome: engine.Failed, Reason: "configuration", Message: "s3cret"})
 	code, text := get(t, w, "/metrics")
