@@ -15,19 +15,22 @@ var observing struct {
 	t    *telemetry.Telemetry
 }
 
-// observe starts telemetry where the environment asks for it. What is wrong with that
-// stops nothing else.
+// observe starts telemetry where the environment asks for it.
 func (a *App) observe(ctx context.Context, log *slog.Logger) {
-	observing.once.Do(func() {
-		t, err := telemetry.Start(context.WithoutCancel(ctx), os.Getenv, Version(), log)
-		if err != nil {
-			log.Error("traces and metrics are not sent", "error", err)
-		}
-		observing.t = t
-	})
+	observing.once.Do(func() { Observe(context.WithoutCancel(ctx), os.Getenv, log) })
 	if observing.t != nil {
 		a.Observer = observing.t
 	}
+}
+
+// Observe starts the process's telemetry as the variables ask for it. What is wrong with
+// them stops nothing else.
+func Observe(ctx context.Context, getenv func(string) string, log *slog.Logger) {
+	t, err := telemetry.Start(ctx, getenv, Version(), log)
+	if err != nil {
+		log.Error("not all traces and metrics are sent", "error", err)
+	}
+	observing.t = t
 }
 
 // Traced is ctx in the trace of a caller, which a header traceparent names.

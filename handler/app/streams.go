@@ -36,7 +36,7 @@ func NewStreams(res *config.Resolved, store engine.Store, log *slog.Logger, list
 // the provider replaces is kept in store.
 func OpenConnection(res *config.Resolved, store engine.Store, log *slog.Logger) (*rest.Connection, error) {
 	return rest.Open(res.Connector, rest.Options{Name: res.Name, Transport: Providers, BaseURL: res.BaseURL, Settings: res.Settings, UserAgent: "Sluice/" + Version(), PrivateNetwork: res.Private, Log: log,
-		Azure: AzureToken, Keep: &keeper{store, "credentials/" + res.Name}})
+		Through: observing.t.Through, Azure: AzureToken, Keep: &keeper{store, "credentials/" + res.Name}})
 }
 
 // Providers is the way to the providers; nil: the network. Tests have one of their own.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -22,6 +23,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -45,6 +47,30 @@ func TestSecretsAreNowhere(t *testing.T) {
 	}
 	for _, c := range all {
 		t.Run(c.Name, func(t *testing.T) { canary(t, c) })
+	}
+}
+
+// observed has the process send its telemetry to a collector, and returns what that gets.
+func observed(t *testing.T) func() []byte {
+	var mu sync.Mutex
+	var got []byte
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		defer mu.Unlock()
+		got = append(got, body...)
+	}))
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", srv.URL)
+	app.Observe(t.Context(), os.Getenv, slog.New(slog.DiscardHandler))
+	t.Cleanup(func() {
+		app.Observe(context.Background(), func(string) string { return "" }, slog.New(slog.DiscardHandler))
+		srv.Close()
+	})
+	return func() []byte {
+		app.Flush(t.Context())
+		mu.Lock()
+		defer mu.Unlock()
+		return got
 	}
 }
 
@@ -123,6 +149,7 @@ func canary(t *testing.T, c *spec.Connector) {
 	app.Providers = toServer(provider.URL) // where tokens come from too
 	defer func() { app.Providers = nil }()
 
+	sent := observed(t)
 	folder := t.TempDir()
 	in, err := json.Marshal(map[string]any{
 		"workspace":   map[string]any{"endpoint": s.endpoint, "credential": "none", "rules": json.RawMessage(s.rules)},
@@ -162,7 +189,10 @@ func canary(t *testing.T, c *spec.Connector) {
 	if !strings.Contains(out.String(), "***") && c.Auth.Type != "signature" { // which sends no secret
 		t.Error("nothing was redacted: the test shows nothing")
 	}
-	places := map[string][]byte{"output and log": out.Bytes()}
+	places := map[string][]byte{"output and log": out.Bytes(), "traces and metrics": sent()}
+	if n := bytes.Count(places["traces and metrics"], []byte("http.request.method")); n < len(echoes) {
+		t.Errorf("%d requests were seen by the collector", n)
+	}
 	err = filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
 			places[path], err = os.ReadFile(path)

@@ -124,7 +124,7 @@ func TestRunsAreSeen(t *testing.T) {
 		}
 	}
 	slices.Sort(c.metrics)
-	if got := strings.Join(slices.Compact(c.metrics), " "); got != "sluice.backlog sluice.records sluice.run.duration sluice.runs" {
+	if got := strings.Join(slices.Compact(c.metrics), " "); got != "sluice.backlog sluice.last_success.timestamp sluice.pages sluice.position.timestamp sluice.records sluice.run.duration sluice.runs" {
 		t.Errorf("metrics %s", got)
 	}
 }

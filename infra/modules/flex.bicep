@@ -1,6 +1,6 @@
 // The function app on Flex Consumption: paid by what it runs.
 
-import { appSetting, resourceTags } from '../types.bicep'
+import { appSetting, appSettingValues, resourceTags } from '../types.bicep'
 
 @description('Name of the app.')
 param name string
@@ -31,6 +31,9 @@ param container string
 
 @description('App settings; those without a value are left out.')
 param settings appSetting[]
+
+@description('Further app settings.')
+param further appSettingValues
 
 @description('Subnet for all that the app calls, or empty.')
 param subnetId string
@@ -86,7 +89,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         { name: 'AzureWebJobsStorage__blobServiceUri', value: blobs }
         { name: 'AzureWebJobsStorage__credential', value: 'managedidentity' }
         { name: 'AzureWebJobsStorage__clientId', value: clientId }
-      ], filter(settings, s => !empty(s.value)))
+      ], filter(settings, s => !empty(s.value)), map(items(further), s => { name: s.key, value: s.value }))
     }
   }
 }

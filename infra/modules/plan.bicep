@@ -1,7 +1,7 @@
 // The function app on a Premium or Dedicated plan, for clouds and regions
 // without Flex Consumption.
 
-import { appSetting, resourceTags } from '../types.bicep'
+import { appSetting, appSettingValues, resourceTags } from '../types.bicep'
 
 @description('Name of the app.')
 param name string
@@ -33,6 +33,9 @@ param blobs string
 
 @description('App settings; those without a value are left out.')
 param settings appSetting[]
+
+@description('Further app settings.')
+param further appSettingValues
 
 @description('Subnet for all that the app calls, or empty.')
 param subnetId string
@@ -87,7 +90,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
       ], empty(packageUri) ? [] : [
         // Run from there, an app on Linux needs no share for its content.
         { name: 'WEBSITE_RUN_FROM_PACKAGE', value: packageUri }
-      ], filter(settings, s => !empty(s.value)))
+      ], filter(settings, s => !empty(s.value)), map(items(further), s => { name: s.key, value: s.value }))
     }
   }
 }

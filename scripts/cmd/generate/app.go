@@ -128,7 +128,7 @@ func deployedOf(c *spec.Connector) deployed {
 
 // types are those that main.bicep imports.
 func (d deployment) types() string {
-	list := []string{"appSetting", "connectorLookbacks", "healthKeeping", "hostingPlan", "networkAccess", "resourceNames", "resourceTags", "tableKeeping"}
+	list := []string{"appSetting", "appSettingValues", "connectorLookbacks", "healthKeeping", "hostingPlan", "networkAccess", "resourceNames", "resourceTags", "tableKeeping"}
 	if d.Choice {
 		list = append(list, "connectorName", "connectorSchedules")
 	}

@@ -83,6 +83,8 @@ var optionChanges = []struct {
 		~ Web/sites setting.OKTA_SYSTEM_LOG_START`},
 	{"logLevel", "debug", `
 		~ Web/sites setting.SLUICE_LOG_LEVEL`},
+	{"appSettings", map[string]any{"OTEL_EXPORTER_OTLP_ENDPOINT": "https://collector.contoso.com:4318"}, `
+		~ Web/sites setting.OTEL_EXPORTER_OTLP_ENDPOINT`},
 	{"lookback", "-7d", `
 		~ Web/sites setting.SLUICE_START`},
 	{"plan", "premium", ofOtherPlans},

@@ -155,6 +155,13 @@ type tableRule = {
 }
 
 @export()
+@description('App settings by name.')
+type appSettingValues = {
+  @description('A value, by its name.')
+  *: string
+}
+
+@export()
 @description('An app setting.')
 type appSetting = {
   @description('Its name.')
