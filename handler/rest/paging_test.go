@@ -105,7 +105,9 @@ func TestPaging(t *testing.T) {
 				if err = ferr; err != nil || page.Next == "" {
 					break
 				}
-				token = page.Next
+				if token = page.Next; !page.Steady {
+					t.Error("the next page waits until this one is dealt with")
+				}
 			}
 			if got := reason(err); got != x.err && !(x.err == "" && err == nil) {
 				t.Errorf("it ends with %v, want %q", err, x.err)

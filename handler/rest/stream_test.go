@@ -201,8 +201,8 @@ position: {type: cursor, time: t}`
 	fetch := func(token, want string) *engine.Page {
 		t.Helper()
 		page, err := src.Fetch(t.Context(), window, token)
-		if err != nil || string(page.Records) != want || page.Commit != (want != "[]") {
-			t.Fatalf("%+v, %v; want %s", page, err, want)
+		if err != nil || string(page.Records) != want || page.Commit != (want != "[]") || page.Steady {
+			t.Fatalf("%+v, %v; want %s, not to be asked on ahead", page, err, want)
 		}
 		return page
 	}
