@@ -13,15 +13,25 @@ func (t *Table) query() kql.TableQuery {
 	for _, l := range t.Let {
 		q.Let = append(q.Let, kql.Named(l))
 	}
-	for _, c := range t.Columns {
+	for _, c := range t.filled() {
 		q.Columns = append(q.Columns, kql.Named{Name: c.Name, KQL: c.KQL})
 	}
 	return q
 }
 
+// filled are the columns that records have something for.
+func (t *Table) filled() (cols []Column) {
+	for _, c := range t.Columns {
+		if c.KQL != "" {
+			cols = append(cols, c)
+		}
+	}
+	return cols
+}
+
 func (t *Table) options() kql.Options {
 	opt := kql.Options{Hold: "TimeGenerated", MaxText: sentinel.MaxText, Rest: true}
-	opt.Table = typed(t.Columns)
+	opt.Table = typed(t.filled())
 	return opt
 }
 

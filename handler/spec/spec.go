@@ -225,7 +225,7 @@ type Table struct {
 type Column struct {
 	Name        string `yaml:"name" required:"true" doc:"Name of the column."`
 	Type        string `yaml:"type" required:"true" enum:"string|int|long|real|bool|datetime|dynamic|guid" doc:"Type of the column."`
-	KQL         string `yaml:"kql" required:"true" doc:"The value: a KQL expression over the record."`
+	KQL         string `yaml:"kql" doc:"The value: a KQL expression over the record. None: the table has the column, because others fill it or rules name it, and no record of ours has anything for it."`
 	Description string `yaml:"description" doc:"What it tells."`
 }
 

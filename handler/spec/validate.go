@@ -252,6 +252,9 @@ func (v *validator) table(t *Table, path string) {
 		if slices.Contains(reserved, strings.ToLower(col.Name)) {
 			v.errorf(at+".name", "column name %s is reserved by Log Analytics", col.Name)
 		}
+		if col.Name == "TimeGenerated" && col.KQL == "" {
+			v.errorf(at+".name", "TimeGenerated needs kql: when the record happened")
+		}
 		v.once(seen, col.Name, at+".name", "column")
 		if slices.ContainsFunc(sentinel.Columns[1:], func(c sentinel.Column) bool { return strings.EqualFold(c.Name, col.Name) }) {
 			v.errorf(at+".name", "column %s is added to every table already", col.Name)

@@ -34,6 +34,7 @@ tables:
     columns:
       - {name: TimeGenerated, type: datetime, kql: todatetime(t)}
       - {name: Of, type: string, kql: 'strcat(connection(), "/", part(), "/", setting("region"), "/", setting("host"))'}
+      - {name: unfilled, type: string}
 `
 
 // TestAStreamIsReadyToRun: its name, its rows, its table's columns and the facts of its
@@ -55,17 +56,17 @@ func TestAStreamIsReadyToRun(t *testing.T) {
 		if s.Name != "s.changes%2Fall" || s.Table() != "Acme_CL" || !s.Shared || !s.Position.FromExclusive || !s.Position.ToInclusive || s.Asks == "" {
 			t.Errorf("%+v", s)
 		}
-		if cols := s.Tables[0].Columns; len(cols) != 7 || cols[1] != (engine.Column{Name: "Of", Type: "string"}) {
+		if cols := s.Tables[0].Columns; len(cols) != 8 || cols[1] != (engine.Column{Name: "Of", Type: "string"}) {
 			t.Errorf("%+v", cols)
 		}
-		if _, err := s.Mapper.Map([]byte(`{"t":"2026-11-22"}`)); err != nil {
+		if _, err := s.Mapper.Map([]byte(`{"t":"2026-11-22","unfilled":"x"}`)); err != nil {
 			t.Fatal(err)
 		}
 		rows := engine.NewRows(1)
 		s.Mapper.Rows(rows, &engine.Stamp{Connection: conn.Name()})
 		n := 0
 		for row := range rows.All(0) {
-			if n++; !strings.HasPrefix(string(row), `{"Of":"`+want+`",`) {
+			if n++; !strings.HasPrefix(string(row), `{"Of":"`+want+`","EventUid"`) || !strings.Contains(string(row), `"AdditionalFields":{"unfilled":"x"}`) {
 				t.Errorf("%s, want %s", row, want)
 			}
 		}

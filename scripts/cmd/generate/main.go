@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/sluice-connectors/sluice/connectors"
@@ -317,12 +318,20 @@ func tables(c *spec.Connector) string {
 		t := &c.Tables[i]
 		fmt.Fprintf(&b, "\n### %s\n\n%s %d columns:\n\n| Column | Type | Value |\n|---|---|---|\n", t.Name, t.Description, len(t.AllColumns()))
 		for _, col := range t.AllColumns() {
-			value := col.Description
-			if col.KQL != "" {
-				value = "`" + strings.ReplaceAll(col.KQL, "|", `\|`) + "` " + col.Description
-			}
-			fmt.Fprintf(&b, "| %s | %s | %s |\n", col.Name, col.Type, strings.TrimSpace(value))
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", col.Name, col.Type, strings.TrimSpace(valueText(t, col)+" "+col.Description))
 		}
 	}
 	return b.String()
+}
+
+// valueText says what a column is filled with.
+func valueText(t *spec.Table, col spec.Column) string {
+	own := slices.ContainsFunc(t.Columns, func(c spec.Column) bool { return c.Name == col.Name })
+	switch {
+	case col.KQL != "":
+		return "`" + strings.ReplaceAll(col.KQL, "|", `\|`) + "`"
+	case own && col.Name != "TimeGenerated":
+		return "Empty: no record has it."
+	}
+	return ""
 }
