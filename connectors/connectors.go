@@ -5,6 +5,7 @@ package connectors
 import (
 	"bytes"
 	"embed"
+	"errors"
 	"io/fs"
 	"os"
 	"path"
@@ -13,10 +14,11 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/sluice-connectors/sluice/handler/model"
 	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
-//go:embed */connector.yaml
+//go:embed */connector.yaml */model.yaml
 var files embed.FS
 
 // All returns every connector, by name.
@@ -53,6 +55,27 @@ func builtin(name string) (*spec.Connector, error) {
 		return nil, err
 	}
 	return spec.Parse("connectors/"+file, data)
+}
+
+// ModelOf is what the provider of a connector publishes of its records, from the model.yaml
+// beside its connector.yaml at path, or that of a built-in one where path is ""; nil when
+// there is none.
+func ModelOf(name, path string) (*model.Model, error) {
+	file, read := name+"/model.yaml", files.ReadFile
+	if path != "" {
+		file, read = filepath.Join(filepath.Dir(fileAt(path)), "model.yaml"), os.ReadFile
+	}
+	data, err := read(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if path == "" {
+		file = "connectors/" + file
+	}
+	return model.Parse(file, data)
 }
 
 // Builtin reports whether a connector of this name is in this program.

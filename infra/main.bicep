@@ -100,6 +100,7 @@ param tables {
   DuoSecurityTrustMonitor_CL: tableKeeping?
   DuoSecurityOfflineEnrollment_CL: tableKeeping?
   CloudflareAudit_CL: tableKeeping?
+  CloudflareAuditV2_CL: tableKeeping?
   CloudflareV2_CL: tableKeeping?
   CrowdStrikeAlerts_CL: tableKeeping?
   CrowdStrikeDetections_CL: tableKeeping?
@@ -207,6 +208,9 @@ param cloudflareApiToken string = ''
 
 @description('Cloudflare: Account id. 32 hexadecimal digits; on the overview page of the account.')
 param cloudflareAccountId string = ''
+
+@description('Cloudflare: More fields of HTTP requests. With Bot Management: ",BotScore,JA3Hash,JA4"; each field must be one that the zone has.')
+param cloudflareMoreFields string = ''
 
 @description('Cloudflare: Zone id. 32 hexadecimal digits; only for HTTP requests.')
 param cloudflareZoneId string = ''
@@ -611,7 +615,7 @@ module cloudflare 'connectors/cloudflare/workspace.bicep' = if (cloudflareOn) {
     assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
-    tables: { CloudflareAudit_CL: tables.?CloudflareAudit_CL, CloudflareV2_CL: tables.?CloudflareV2_CL }
+    tables: { CloudflareAudit_CL: tables.?CloudflareAudit_CL, CloudflareAuditV2_CL: tables.?CloudflareAuditV2_CL, CloudflareV2_CL: tables.?CloudflareV2_CL }
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -1070,9 +1074,11 @@ var settings appSetting[] = [
   { name: 'AzureWebJobs_cloudflare_Disabled', value: cloudflareOn ? '' : 'true' }
   { name: 'CLOUDFLARE_RULES', value: cloudflareOn ? string(cloudflare!.outputs.rules) : '' }
   { name: 'CLOUDFLARE_AUDIT_START', value: lookbacks.?cloudflare.?audit ?? '' }
+  { name: 'CLOUDFLARE_AUDIT_V2_START', value: lookbacks.?cloudflare.?audit_v2 ?? '' }
   { name: 'CLOUDFLARE_LOGPULL_START', value: lookbacks.?cloudflare.?logpull ?? '' }
   { name: 'CLOUDFLARE_API_TOKEN', value: cloudflareOn ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/${secretPrefix}cloudflare-api-token)' : '' }
   { name: 'CLOUDFLARE_ACCOUNT_ID', value: cloudflareOn ? cloudflareAccountId : '' }
+  { name: 'CLOUDFLARE_MORE_FIELDS', value: cloudflareOn ? cloudflareMoreFields : '' }
   { name: 'CLOUDFLARE_ZONE_ID', value: cloudflareOn ? cloudflareZoneId : '' }
   { name: 'CROWDSTRIKE_SCHEDULE', value: schedules.?crowdstrike ?? (empty(schedule) ? '0 */5 * * * *' : schedule) }
   { name: 'AzureWebJobs_crowdstrike_Disabled', value: crowdstrikeOn ? '' : 'true' }

@@ -51,6 +51,7 @@ param ciscoDuoSecretKey = readEnvironmentVariable('CISCO_DUO_SECRET_KEY', '')
 // Cloudflare
 param cloudflareApiToken = readEnvironmentVariable('CLOUDFLARE_API_TOKEN', '')
 param cloudflareAccountId = readEnvironmentVariable('CLOUDFLARE_ACCOUNT_ID', '')
+param cloudflareMoreFields = readEnvironmentVariable('CLOUDFLARE_MORE_FIELDS', '')
 param cloudflareZoneId = readEnvironmentVariable('CLOUDFLARE_ZONE_ID', '')
 
 // CrowdStrike Falcon

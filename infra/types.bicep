@@ -139,7 +139,7 @@ type connectorLookbacks = {
   'cisco-duo': { authentication: string?, administrator: string?, telephony: string?, activity: string?, trust_monitor: string?, offline_enrollment: string? }?
   @sealed()
   @description('Cloudflare')
-  cloudflare: { audit: string?, logpull: string? }?
+  cloudflare: { audit: string?, audit_v2: string?, logpull: string? }?
   @sealed()
   @description('CrowdStrike Falcon')
   crowdstrike: { alerts: string?, detections: string?, cases: string?, hosts: string?, vulnerabilities: string? }?
@@ -424,6 +424,8 @@ type ciscoDuoSettings = {
 type cloudflareTables = {
   @description('Changes that people and tokens made to a Cloudflare account.')
   CloudflareAudit_CL: tableKeeping?
+  @description('Changes that people, tokens and Cloudflare made to an account, in version 2 of its audit log, with the requests.')
+  CloudflareAuditV2_CL: tableKeeping?
   @description('Logs of Cloudflare; HTTP requests fill the columns of their kind.')
   CloudflareV2_CL: tableKeeping?
 }
@@ -437,6 +439,8 @@ type cloudflareSettings = {
   apiToken: string
   @description('Cloudflare: Account id. 32 hexadecimal digits; on the overview page of the account.')
   accountId: string
+  @description('Cloudflare: More fields of HTTP requests. With Bot Management: ",BotScore,JA3Hash,JA4"; each field must be one that the zone has.')
+  moreFields: (string)?
   @description('Cloudflare: Zone id. 32 hexadecimal digits; only for HTTP requests.')
   zoneId: (string)?
 }

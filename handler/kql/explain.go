@@ -35,11 +35,14 @@ type PlanColumn struct {
 	KQL string `json:"kql"`
 }
 
+// Paths are what is looked up in the record.
+func (p *Program) Paths() [][]scan.Step { return p.tree.Paths() }
+
 // Explain describes p.
 func (p *Program) Explain() Plan {
 	plan := Plan{Paths: []string{}, Columns: []PlanColumn{}, Rest: p.rest, Dropped: p.Dropped, Unused: p.Unused, Warnings: p.Warnings}
 	for _, path := range p.tree.Paths() {
-		plan.Paths = append(plan.Paths, pathString(path))
+		plan.Paths = append(plan.Paths, PathText(path))
 	}
 	slices.Sort(plan.Paths)
 	for _, s := range p.segments {
@@ -75,8 +78,8 @@ func (o *output) how() string {
 	return "compute"
 }
 
-// pathString writes a path as KQL would.
-func pathString(path []scan.Step) string {
+// PathText writes a path as KQL would.
+func PathText(path []scan.Step) string {
 	var b strings.Builder
 	for i, st := range path {
 		switch {

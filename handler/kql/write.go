@@ -230,6 +230,9 @@ func (m *Runner) write(i int, dst []byte, start int) []byte {
 		}
 		return dst
 	}
+	if (t == Long || t == Int) && o.from >= 0 && m.hasFraction(o.from) {
+		m.noteUnfit(o)
+	}
 	dst = o.name(dst, start)
 	if o.max > 0 && len(v.S) > o.max {
 		return m.cut(o, dst, v.S)
@@ -272,6 +275,17 @@ func (m *Runner) plainNumber(slot int) []byte {
 		return nil
 	}
 	return raw
+}
+
+// hasFraction reports whether a value of the record is a number of which an integer is
+// only a part.
+func (m *Runner) hasFraction(slot int) bool {
+	sp := &m.r.Spans[slot]
+	if sp.Kind != scan.Number {
+		return false
+	}
+	_, fraction, _ := bytes.Cut(m.src[sp.Start:sp.End], []byte{'.'})
+	return len(bytes.TrimLeft(fraction, "0")) > 0
 }
 
 // Kept reports whether the record passed the filters. If not, no row was written.

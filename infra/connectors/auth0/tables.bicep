@@ -33,7 +33,7 @@ resource Auth0Logs_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-0
         { name: 'ActorUserId', type: 'string' }
         { name: 'ActorUsername', type: 'string', description: 'Who.' }
         { name: 'Audience', type: 'string' }
-        { name: 'Auth0Domain', type: 'string' }
+        { name: 'Auth0Domain', type: 'string', description: 'No log event says it; SluiceConnection tells tenants apart.' }
         { name: 'ClientId', type: 'string' }
         { name: 'ClientName', type: 'string' }
         { name: 'ConnectionId', type: 'string' }

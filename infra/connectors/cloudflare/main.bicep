@@ -86,6 +86,7 @@ param readBack bool = false
 @sealed()
 param tables {
   CloudflareAudit_CL: tableKeeping?
+  CloudflareAuditV2_CL: tableKeeping?
   CloudflareV2_CL: tableKeeping?
   SluiceHealth_CL: healthKeeping?
 } = {}
@@ -114,6 +115,9 @@ param cloudflareApiToken string
 
 @description('Cloudflare: Account id. 32 hexadecimal digits; on the overview page of the account.')
 param cloudflareAccountId string
+
+@description('Cloudflare: More fields of HTTP requests. With Bot Management: ",BotScore,JA3Hash,JA4"; each field must be one that the zone has.')
+param cloudflareMoreFields string = ''
 
 @description('Cloudflare: Zone id. 32 hexadecimal digits; only for HTTP requests.')
 param cloudflareZoneId string = ''
@@ -308,7 +312,7 @@ module cloudflare '../../connectors/cloudflare/workspace.bicep' = {
     assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
-    tables: { CloudflareAudit_CL: tables.?CloudflareAudit_CL, CloudflareV2_CL: tables.?CloudflareV2_CL }
+    tables: { CloudflareAudit_CL: tables.?CloudflareAudit_CL, CloudflareAuditV2_CL: tables.?CloudflareAuditV2_CL, CloudflareV2_CL: tables.?CloudflareV2_CL }
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
@@ -376,9 +380,11 @@ var settings appSetting[] = [
   { name: 'CLOUDFLARE_SCHEDULE', value: empty(schedule) ? '0 */5 * * * *' : schedule }
   { name: 'CLOUDFLARE_RULES', value: string(cloudflare.outputs.rules) }
   { name: 'CLOUDFLARE_AUDIT_START', value: lookbacks.?cloudflare.?audit ?? '' }
+  { name: 'CLOUDFLARE_AUDIT_V2_START', value: lookbacks.?cloudflare.?audit_v2 ?? '' }
   { name: 'CLOUDFLARE_LOGPULL_START', value: lookbacks.?cloudflare.?logpull ?? '' }
   { name: 'CLOUDFLARE_API_TOKEN', value: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/${secretPrefix}cloudflare-api-token)' }
   { name: 'CLOUDFLARE_ACCOUNT_ID', value: cloudflareAccountId }
+  { name: 'CLOUDFLARE_MORE_FIELDS', value: cloudflareMoreFields }
   { name: 'CLOUDFLARE_ZONE_ID', value: cloudflareZoneId }
 ]
 

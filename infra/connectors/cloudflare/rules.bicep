@@ -70,6 +70,43 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'AdditionalFields', type: 'dynamic' }
         ]
       }
+      'Custom-CloudflareAuditV2_CL': {
+        columns: [
+          { name: 'TimeGenerated', type: 'datetime' }
+          { name: 'EventOriginalUid', type: 'string' }
+          { name: 'Operation', type: 'string' }
+          { name: 'EventMessage', type: 'string' }
+          { name: 'EventResult', type: 'string' }
+          { name: 'EventOriginalResultDetails', type: 'string' }
+          { name: 'ActorUsername', type: 'string' }
+          { name: 'ActorUserId', type: 'string' }
+          { name: 'ActorUserType', type: 'string' }
+          { name: 'ActorContext', type: 'string' }
+          { name: 'ActorTokenId', type: 'string' }
+          { name: 'ActorTokenName', type: 'string' }
+          { name: 'SrcIpAddr', type: 'string' }
+          { name: 'Object', type: 'string' }
+          { name: 'ObjectType', type: 'string' }
+          { name: 'Product', type: 'string' }
+          { name: 'Scope', type: 'dynamic' }
+          { name: 'RequestBody', type: 'dynamic' }
+          { name: 'ResponseBody', type: 'dynamic' }
+          { name: 'HttpRequestMethod', type: 'string' }
+          { name: 'HttpStatusCode', type: 'int' }
+          { name: 'Url', type: 'string' }
+          { name: 'HttpUserAgent', type: 'string' }
+          { name: 'RayId', type: 'string' }
+          { name: 'ZoneId', type: 'string' }
+          { name: 'ZoneName', type: 'string' }
+          { name: 'AccountId', type: 'string' }
+          { name: 'AccountName', type: 'string' }
+          { name: 'EventUid', type: 'string' }
+          { name: 'SluiceConnection', type: 'string' }
+          { name: 'EventTime', type: 'datetime' }
+          { name: 'IsBackfill', type: 'boolean' }
+          { name: 'AdditionalFields', type: 'dynamic' }
+        ]
+      }
       'Custom-CloudflareV2_CL': {
         columns: [
           { name: 'TimeGenerated', type: 'datetime' }
@@ -583,6 +620,12 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
         transformKql: tables.?CloudflareAudit_CL.?plan == 'Auxiliary' ? timed : 'source'
         outputStream: 'Custom-CloudflareAudit_CL'
       }
+      {
+        streams: [ 'Custom-CloudflareAuditV2_CL' ]
+        destinations: [ 'workspace' ]
+        transformKql: tables.?CloudflareAuditV2_CL.?plan == 'Auxiliary' ? timed : 'source'
+        outputStream: 'Custom-CloudflareAuditV2_CL'
+      }
       { streams: [ 'Custom-CloudflareV2_CL' ], destinations: [ 'workspace' ], transformKql: tables.?CloudflareV2_CL.?plan == 'Auxiliary' ? timed : 'source', outputStream: 'Custom-CloudflareV2_CL' }
     ]
   }
@@ -612,5 +655,6 @@ resource rule1Errors 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' 
 @description('What the app has to know of each table.')
 output rules { *: tableRule } = {
   CloudflareAudit_CL: { id: rule1.properties.immutableId, stream: 'Custom-CloudflareAudit_CL', endpoint: empty(endpoint) ? rule1.properties.endpoints.logsIngestion : endpoint, plan: tables.?CloudflareAudit_CL.?plan }
+  CloudflareAuditV2_CL: { id: rule1.properties.immutableId, stream: 'Custom-CloudflareAuditV2_CL', endpoint: empty(endpoint) ? rule1.properties.endpoints.logsIngestion : endpoint, plan: tables.?CloudflareAuditV2_CL.?plan }
   CloudflareV2_CL: { id: rule1.properties.immutableId, stream: 'Custom-CloudflareV2_CL', endpoint: empty(endpoint) ? rule1.properties.endpoints.logsIngestion : endpoint, plan: tables.?CloudflareV2_CL.?plan }
 }

@@ -35,6 +35,11 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
           baseQuery: contains(apart, 'CloudflareAudit_CL') ? 'SluiceHealth_CL\n| where Connector == "cloudflare" and Stream in ("audit") and Acknowledged > 0' : 'CloudflareAudit_CL'
         }
         {
+          metricName: contains(apart, 'CloudflareAuditV2_CL') ? 'Runs that sent rows' : 'Rows received'
+          legend: 'CloudflareAuditV2_CL'
+          baseQuery: contains(apart, 'CloudflareAuditV2_CL') ? 'SluiceHealth_CL\n| where Connector == "cloudflare" and Stream in ("audit_v2") and Acknowledged > 0' : 'CloudflareAuditV2_CL'
+        }
+        {
           metricName: contains(apart, 'CloudflareV2_CL') ? 'Runs that sent rows' : 'Rows received'
           legend: 'CloudflareV2_CL'
           baseQuery: contains(apart, 'CloudflareV2_CL') ? 'SluiceHealth_CL\n| where Connector == "cloudflare" and Stream in ("logpull") and Acknowledged > 0' : 'CloudflareV2_CL'
@@ -55,6 +60,10 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
         {
           name: 'CloudflareAudit_CL'
           lastDataReceivedQuery: contains(apart, 'CloudflareAudit_CL') ? 'SluiceHealth_CL\n| where Connector == "cloudflare" and Stream in ("audit") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'CloudflareAudit_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+        }
+        {
+          name: 'CloudflareAuditV2_CL'
+          lastDataReceivedQuery: contains(apart, 'CloudflareAuditV2_CL') ? 'SluiceHealth_CL\n| where Connector == "cloudflare" and Stream in ("audit_v2") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'CloudflareAuditV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
           name: 'CloudflareV2_CL'
@@ -88,7 +97,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       instructionSteps: [
         {
           title: 'Prepare Cloudflare'
-          description: '1. Open My Profile > API Tokens and create a custom token.\n2. Give it the permission "Account Settings, Read" (audit log) and, for HTTP requests, "Zone, Logs, Read" for the zone.\n3. Copy the token, the account\'s id and, for HTTP requests, the zone\'s id (both on the overview page) and give them to the connection.\n4. For HTTP requests turn retention on, once, with PUT /zones/ZONE/logs/control/retention/flag; only what comes after that is kept.\n'
+          description: '1. Open My Profile > API Tokens and create a custom token.\n2. Give it the permission "Account Settings, Read" (audit log) and, for HTTP requests, "Zone, Logs, Read" for the zone.\n3. Copy the token, the account\'s id and, for HTTP requests, the zone\'s id (both on the overview page) and give them to the connection.\n4. For HTTP requests turn retention on, once, with POST /zones/ZONE/logs/control/retention/flag and the body {"flag":true}; only what comes after that is kept, three to seven days.\n'
         }
         {
           title: 'Deploy Sluice with this connector'
@@ -108,6 +117,19 @@ resource f_CloudflareAudit_Events 'Microsoft.OperationalInsights/workspaces/save
     displayName: 'CloudflareAudit_Events'
     functionAlias: 'CloudflareAudit_Events'
     query: 'CloudflareAudit_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
+    version: 2
+  }
+}
+
+resource f_CloudflareAuditV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'CloudflareAuditV2_CL')) {
+  parent: sentinel
+  name: 'sluice-cloudflareauditv2_events'
+  etag: '*'
+  properties: {
+    category: 'Sluice'
+    displayName: 'CloudflareAuditV2_Events'
+    functionAlias: 'CloudflareAuditV2_Events'
+    query: 'CloudflareAuditV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }

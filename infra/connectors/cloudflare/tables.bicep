@@ -58,6 +58,59 @@ resource CloudflareAudit_CL 'Microsoft.OperationalInsights/workspaces/tables@202
   }
 }
 
+resource CloudflareAuditV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
+  parent: sentinel
+  name: 'CloudflareAuditV2_CL'
+  properties: {
+    plan: tables.?CloudflareAuditV2_CL.?plan
+    retentionInDays: (tables.?CloudflareAuditV2_CL.?plan ?? 'Analytics') == 'Analytics' ? tables.?CloudflareAuditV2_CL.?retention ?? (retention == 0 ? null : retention) : null
+    totalRetentionInDays: tables.?CloudflareAuditV2_CL.?totalRetention ?? (totalRetention == 0 ? null : totalRetention)
+    schema: {
+      name: 'CloudflareAuditV2_CL'
+      description: 'Changes that people, tokens and Cloudflare made to an account, in version 2 of its audit log, with the requests.'
+      columns: [
+        { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
+        { name: 'EventOriginalUid', type: 'string', description: 'Cloudflare\'s id of the entry.' }
+        { name: 'Operation', type: 'string', description: 'What was done: create, delete, update, view.' }
+        { name: 'EventMessage', type: 'string', description: 'What was done, in words.' }
+        { name: 'EventResult', type: 'string' }
+        { name: 'EventOriginalResultDetails', type: 'string' }
+        { name: 'ActorUsername', type: 'string', description: 'Who did it.' }
+        { name: 'ActorUserId', type: 'string' }
+        { name: 'ActorUserType', type: 'string', description: 'user, account, cloudflare_admin or system.' }
+        { name: 'ActorContext', type: 'string', description: 'api_key, api_token, dash, oauth and others.' }
+        { name: 'ActorTokenId', type: 'string' }
+        { name: 'ActorTokenName', type: 'string' }
+        { name: 'SrcIpAddr', type: 'string', description: 'Where from.' }
+        { name: 'Object', type: 'string', description: 'What it was done to.' }
+        { name: 'ObjectType', type: 'string' }
+        { name: 'Product', type: 'string' }
+        { name: 'Scope', type: 'dynamic' }
+        { name: 'RequestBody', type: 'dynamic' }
+        { name: 'ResponseBody', type: 'dynamic' }
+        { name: 'HttpRequestMethod', type: 'string' }
+        { name: 'HttpStatusCode', type: 'int' }
+        { name: 'Url', type: 'string' }
+        { name: 'HttpUserAgent', type: 'string' }
+        { name: 'RayId', type: 'string' }
+        { name: 'ZoneId', type: 'string' }
+        { name: 'ZoneName', type: 'string' }
+        { name: 'AccountId', type: 'string' }
+        { name: 'AccountName', type: 'string' }
+        {
+          name: 'EventUid'
+          type: 'string'
+          description: 'The provider\'s id of the record, else a hash of it; where several streams share a table, behind the stream\'s name. Equal for a row of the connection that was sent twice.'
+        }
+        { name: 'SluiceConnection', type: 'string', description: 'The connection that brought the row.' }
+        { name: 'EventTime', type: 'dateTime', description: 'When it happened, if TimeGenerated had to be set to the time of delivery.' }
+        { name: 'IsBackfill', type: 'boolean', description: 'True when the row was fetched for the past on request.' }
+        { name: 'AdditionalFields', type: 'dynamic', description: 'Members of the record that no column takes, and what had to be cut.' }
+      ]
+    }
+  }
+}
+
 resource CloudflareV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
   name: 'CloudflareV2_CL'
