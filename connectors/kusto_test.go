@@ -1,12 +1,15 @@
 package connectors
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/sluice-connectors/sluice/handler/kql"
 	"github.com/sluice-connectors/sluice/handler/kql/kusto"
 	"github.com/sluice-connectors/sluice/handler/sentinel"
+	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
 // TestMicrosoftsParserAgrees gives Microsoft's parser every KQL text of every
@@ -36,7 +39,7 @@ func TestMicrosoftsParserAgrees(t *testing.T) {
 	for _, c := range cs {
 		for i := range c.Tables {
 			table := &c.Tables[i]
-			text, members, err := table.TransformKQL()
+			text, members, err := withoutConstants(table).TransformKQL()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -91,4 +94,16 @@ func check(t *testing.T, k *kusto.Checker, connector, text string, tables map[st
 	if want != "" && a.String() != want {
 		t.Errorf("%s: columns\n%s, want\n%s", connector, a, want)
 	}
+}
+
+// constant is a function that only a connector's columns have: its value is a text.
+var constant = regexp.MustCompile(`\bsetting\("[^"]*"\)|\b(connection|part)\(\)`)
+
+func withoutConstants(t *spec.Table) *spec.Table {
+	plain := *t
+	plain.Columns = slices.Clone(t.Columns)
+	for i := range plain.Columns {
+		plain.Columns[i].KQL = constant.ReplaceAllString(plain.Columns[i].KQL, `"text"`)
+	}
+	return &plain
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/sluice-connectors/sluice/handler/decode"
 	"github.com/sluice-connectors/sluice/handler/engine"
@@ -199,34 +200,43 @@ func explode(at, index string, growth *decode.Growth) func(out, rec []byte) ([]b
 	}
 }
 
-// cut finds the elements of the list in a member of an object, and what stands
-// before and after it. A value that is no list is one element.
-func cut(rec []byte, member string) (before []byte, elems [][]byte, after []byte, err error) {
-	if rec[0] != '{' {
-		return nil, nil, nil, nil
+// cut finds the elements of the list in a member of an object, or in a member of one of its
+// members, and what stands before and after it. A value that is no list is one element.
+func cut(rec []byte, path string) (before []byte, elems [][]byte, after []byte, err error) {
+	at, end := 0, len(rec)
+	for name := range strings.SplitSeq(path, ".") {
+		if at, end, err = member(rec, at, name); at < 0 || err != nil {
+			return nil, nil, nil, err
+		}
 	}
-	var end int
-	scan.Children(rec, 0, func(name []byte, at int) bool {
-		if string(scan.AppendUnquoted(nil, name[1:len(name)-1])) != member {
-			return true
-		}
-		if end, _, err = scan.Skip(rec, at); err != nil {
+	before, after = rec[:at], rec[end:]
+	if rec[at] != '[' {
+		return before, [][]byte{rec[at:end]}, after, nil
+	}
+	scan.Children(rec, at, func(_ []byte, e int) bool {
+		var stop int
+		if stop, _, err = scan.Skip(rec, e); err != nil {
 			return false
 		}
-		before, after = rec[:at], rec[end:]
-		if rec[at] != '[' {
-			elems = [][]byte{rec[at:end]}
-			return false
-		}
-		scan.Children(rec, at, func(_ []byte, e int) bool {
-			var stop int
-			if stop, _, err = scan.Skip(rec, e); err != nil {
-				return false
-			}
-			elems = append(elems, rec[e:stop])
-			return true
-		})
-		return false
+		elems = append(elems, rec[e:stop])
+		return true
 	})
 	return before, elems, after, err
+}
+
+// member is where a member of the object at rec[of:] stands; at is negative when there is none.
+func member(rec []byte, of int, name string) (at, end int, err error) {
+	at = -1
+	if rec[of] != '{' {
+		return at, 0, nil
+	}
+	scan.Children(rec, of, func(key []byte, value int) bool {
+		if string(scan.AppendUnquoted(nil, key[1:len(key)-1])) != name {
+			return true
+		}
+		at = value
+		end, _, err = scan.Skip(rec, value)
+		return false
+	})
+	return at, end, err
 }

@@ -246,6 +246,8 @@ func TestWhereRecordsAre(t *testing.T) {
 		{"records: \"$.t[?(@.kind == 'P')].rows\"", `{"t":[{"kind":"Q","rows":[1]},{"kind":"P","rows":[[2,3]]}]}`, "[2,3]"},
 		{"records: $.items\nexplode: {at: events, index: i}", `{"items":[{"id":1,"events":[{"e":1},{"e":2}],"z":true},{"id":2,"events":[]},{"id":3},{"events":{"e":9}}]}`,
 			`{"id":1,"events":{"e":1},"i":0,"z":true}` + "\n" + `{"id":1,"events":{"e":2},"i":1,"z":true}` + "\n" + `{"id":2,"events":[]}` + "\n" + `{"id":3}` + "\n" + `{"events":{"e":9},"i":0}`},
+		{"records: $.items\nexplode: {at: found.events}", `{"items":[{"id":1,"found":{"events":[{"e":1},{"e":2}],"n":2},"z":true},{"found":{"events":{"e":9}}},{"found":5},{"found":{"n":0}},{"id":2}]}`,
+			`{"id":1,"found":{"events":{"e":1},"n":2},"z":true}` + "\n" + `{"id":1,"found":{"events":{"e":2},"n":2},"z":true}` + "\n" + `{"found":{"events":{"e":9}}}` + "\n" + `{"found":5}` + "\n" + `{"found":{"n":0}}` + "\n" + `{"id":2}`},
 		{"records: $.data\nresponse: {columns: \"$.meta[*].name\"}", `{"meta":[{"name":"A"},{"name":"B"}],"data":[["x",1],["y",null,3]]}`, `{"A":"x","B":1}` + "\n" + `{"A":"y","B":null,"Column3":3}`},
 		{"records: $.data[*][0]\nresponse: {unwrap: json}", `{"data":[["{\"a\":1}"],["no json"]]}`, `{"a":1}` + "\n" + `"no json"`},
 		{"records: $.m[*].d\nresponse: {unwrap: base64}", `{"m":[{"d":"` + base64.StdEncoding.EncodeToString([]byte(`{"a":"ü"}`)) + `"}]}`, `{"a":"ü"}`},

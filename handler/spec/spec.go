@@ -151,7 +151,7 @@ type ForEach struct {
 // Explode says which list inside a record holds the records. Each is the outer
 // record with one element, and its number, in the list's place.
 type Explode struct {
-	At    string `yaml:"at" required:"true" doc:"The member that is the list, such as events."`
+	At    string `yaml:"at" required:"true" doc:"The member that is the list, such as events or found.events."`
 	Index string `yaml:"index" doc:"A member to add: the element's number, from 0."`
 }
 

@@ -193,8 +193,8 @@ func (v *validator) list(l *listing, path string, known []string) {
 	v.request(l.request, path+".request", known)
 	v.paging(l, path+".paging", known)
 	v.path(path+".records", l.records, false)
-	if l.explode.At != "" && strings.ContainsAny(l.explode.At, "$.[") {
-		v.errorf(path+".explode.at", "%q has to be a member of the record, such as events", l.explode.At)
+	if at := l.explode.At; at != "" && (strings.ContainsAny(at, "$[") || slices.Contains(strings.Split(at, "."), "")) {
+		v.errorf(path+".explode.at", "%q has to be a member of the record, such as events or found.events", at)
 	}
 	v.encoding(l, path)
 	v.answers(l, path)

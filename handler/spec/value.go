@@ -104,7 +104,7 @@ func (d *decoder) compound(n ast.Node, v reflect.Value, path string) {
 		}
 		v.Set(reflect.MakeMap(v.Type()))
 		for _, p := range pairs {
-			d.note(join(path, p.key), p.node.Key)
+			d.note(join(path, p.key), p.node.Value)
 			elem := reflect.New(v.Type().Elem()).Elem()
 			d.value(p.node.Value, elem, join(path, p.key))
 			v.SetMapIndex(reflect.ValueOf(p.key), elem)
