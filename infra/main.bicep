@@ -132,16 +132,16 @@ param tables {
   SalesforceLoginHistory_CL: tableKeeping?
   SalesForceRealTimeEventMonitoring_CL: tableKeeping?
   SlackAuditV2_CL: tableKeeping?
-  SnowflakeLoginV2_CL: tableKeeping?
-  SnowflakeQueryV2_CL: tableKeeping?
-  SnowflakeLoadV2_CL: tableKeeping?
-  SnowflakeMaterializedViewV2_CL: tableKeeping?
-  SnowflakeRoleGrantV2_CL: tableKeeping?
-  SnowflakeUserGrantV2_CL: tableKeeping?
-  SnowflakeRolesV2_CL: tableKeeping?
-  SnowflakeUsersV2_CL: tableKeeping?
-  SnowflakeTablesV2_CL: tableKeeping?
-  SnowflakeTableStorageMetricsV2_CL: tableKeeping?
+  SnowflakeLoginV3_CL: tableKeeping?
+  SnowflakeQueryV3_CL: tableKeeping?
+  SnowflakeLoadV3_CL: tableKeeping?
+  SnowflakeMaterializedViewV3_CL: tableKeeping?
+  SnowflakeRoleGrantV3_CL: tableKeeping?
+  SnowflakeUserGrantV3_CL: tableKeeping?
+  SnowflakeRolesV3_CL: tableKeeping?
+  SnowflakeUsersV3_CL: tableKeeping?
+  SnowflakeTablesV3_CL: tableKeeping?
+  SnowflakeTableStorageMetricsV3_CL: tableKeeping?
   Tenable_VM_Vuln_CL: tableKeeping?
   Tenable_VM_Asset_CL: tableKeeping?
   Tenable_VM_Compliance_CL: tableKeeping?
@@ -268,11 +268,14 @@ param netskopeApiToken string = ''
 @description('Netskope alerts and events: Reader name. Begins the names under which Netskope remembers what it has sent; another collector of this tenant needs another one.')
 param netskopeReader string = 'sluice'
 
-@description('Netskope alerts and events: Alert types. Which alerts to collect, with commas between them; empty: all eleven.')
+@description('Netskope alerts and events: Alert types. Which alerts to collect, with commas between them; empty: all thirteen.')
 param netskopeAlertTypes string = ''
 
 @description('Microsoft 365 audit: Tenant id. Directory (tenant) id.')
 param office365TenantId string = ''
+
+@description('Microsoft 365 audit: Host. manage.office.com; of GCC manage-gcc.office.com, of GCC High manage.office365.us, of DoD manage.protection.apps.mil.')
+param office365Host string = 'manage.office.com'
 
 @description('Microsoft 365 audit: Application id. Application (client) id.')
 param office365ClientId string = ''
@@ -863,11 +866,10 @@ module snowflake 'connectors/snowflake/workspace.bicep' = if (snowflakeOn) {
     assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
-    tables: { SnowflakeLoginV2_CL: tables.?SnowflakeLoginV2_CL, SnowflakeQueryV2_CL: tables.?SnowflakeQueryV2_CL, SnowflakeLoadV2_CL: tables.?SnowflakeLoadV2_CL, SnowflakeMaterializedViewV2_CL: tables.?SnowflakeMaterializedViewV2_CL, SnowflakeRoleGrantV2_CL: tables.?SnowflakeRoleGrantV2_CL, SnowflakeUserGrantV2_CL: tables.?SnowflakeUserGrantV2_CL, SnowflakeRolesV2_CL: tables.?SnowflakeRolesV2_CL, SnowflakeUsersV2_CL: tables.?SnowflakeUsersV2_CL, SnowflakeTablesV2_CL: tables.?SnowflakeTablesV2_CL, SnowflakeTableStorageMetricsV2_CL: tables.?SnowflakeTableStorageMetricsV2_CL }
+    tables: { SnowflakeLoginV3_CL: tables.?SnowflakeLoginV3_CL, SnowflakeQueryV3_CL: tables.?SnowflakeQueryV3_CL, SnowflakeLoadV3_CL: tables.?SnowflakeLoadV3_CL, SnowflakeMaterializedViewV3_CL: tables.?SnowflakeMaterializedViewV3_CL, SnowflakeRoleGrantV3_CL: tables.?SnowflakeRoleGrantV3_CL, SnowflakeUserGrantV3_CL: tables.?SnowflakeUserGrantV3_CL, SnowflakeRolesV3_CL: tables.?SnowflakeRolesV3_CL, SnowflakeUsersV3_CL: tables.?SnowflakeUsersV3_CL, SnowflakeTablesV3_CL: tables.?SnowflakeTablesV3_CL, SnowflakeTableStorageMetricsV3_CL: tables.?SnowflakeTableStorageMetricsV3_CL }
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
-    legacyNames: legacyNames
   }
 }
 
@@ -1139,6 +1141,7 @@ var settings appSetting[] = [
   { name: 'OFFICE365_RULES', value: office365On ? string(office365!.outputs.rules) : '' }
   { name: 'OFFICE365_AUDIT_START', value: lookbacks.?office365.?audit ?? '' }
   { name: 'OFFICE365_TENANT_ID', value: office365On ? office365TenantId : '' }
+  { name: 'OFFICE365_HOST', value: office365On ? office365Host : '' }
   { name: 'OFFICE365_CLIENT_ID', value: office365On ? office365ClientId : '' }
   { name: 'OFFICE365_CLIENT_SECRET', value: office365On && (!empty(office365ClientSecret) || contains(keptSecrets, 'office365-client-secret')) ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/${secretPrefix}office365-client-secret)' : '' }
   { name: 'OFFICE365_CONTENT_TYPES', value: office365On ? office365ContentTypes : '' }

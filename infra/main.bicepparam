@@ -83,6 +83,7 @@ param netskopeAlertTypes = readEnvironmentVariable('NETSKOPE_ALERT_TYPES', '')
 
 // Microsoft 365 audit
 param office365TenantId = readEnvironmentVariable('OFFICE365_TENANT_ID', '')
+param office365Host = readEnvironmentVariable('OFFICE365_HOST', 'manage.office.com')
 param office365ClientId = readEnvironmentVariable('OFFICE365_CLIENT_ID', '')
 param office365ClientSecret = readEnvironmentVariable('OFFICE365_CLIENT_SECRET', '')
 param office365ContentTypes = readEnvironmentVariable('OFFICE365_CONTENT_TYPES', '')

@@ -582,7 +582,7 @@ type netskopeSettings = {
   apiToken: string
   @description('Netskope alerts and events: Reader name. Begins the names under which Netskope remembers what it has sent; another collector of this tenant needs another one.')
   reader: (string)?
-  @description('Netskope alerts and events: Alert types. Which alerts to collect, with commas between them; empty: all eleven.')
+  @description('Netskope alerts and events: Alert types. Which alerts to collect, with commas between them; empty: all thirteen.')
   alertTypes: (string)?
 }
 
@@ -600,6 +600,8 @@ type office365Tables = {
 type office365Settings = {
   @description('Microsoft 365 audit: Tenant id. Directory (tenant) id.')
   tenantId: string
+  @description('Microsoft 365 audit: Host. manage.office.com; of GCC manage-gcc.office.com, of GCC High manage.office365.us, of DoD manage.protection.apps.mil.')
+  host: (string)?
   @description('Microsoft 365 audit: Application id. Application (client) id.')
   clientId: string
   @secure()
@@ -632,7 +634,7 @@ type oktaSettings = {
 @description('How rows of Qualys VM are kept.')
 @sealed()
 type qualysTables = {
-  @description('Hosts that were scanned, each with what was found on it.')
+  @description('What was found on hosts, a row for each finding.')
   QualysHostDetectionV3_CL: tableKeeping?
   @description('Vulnerabilities as Qualys describes them.')
   QualysKnowledgeBase_CL: tableKeeping?
@@ -704,25 +706,25 @@ type slackSettings = {
 @sealed()
 type snowflakeTables = {
   @description('Sign-ins, successful and not.')
-  SnowflakeLoginV2_CL: tableKeeping?
+  SnowflakeLoginV3_CL: tableKeeping?
   @description('Queries that were run.')
-  SnowflakeQueryV2_CL: tableKeeping?
+  SnowflakeQueryV3_CL: tableKeeping?
   @description('Files that were loaded into tables.')
-  SnowflakeLoadV2_CL: tableKeeping?
+  SnowflakeLoadV3_CL: tableKeeping?
   @description('Refreshes of materialized views.')
-  SnowflakeMaterializedViewV2_CL: tableKeeping?
+  SnowflakeMaterializedViewV3_CL: tableKeeping?
   @description('Privileges that roles have.')
-  SnowflakeRoleGrantV2_CL: tableKeeping?
+  SnowflakeRoleGrantV3_CL: tableKeeping?
   @description('Roles that users have.')
-  SnowflakeUserGrantV2_CL: tableKeeping?
+  SnowflakeUserGrantV3_CL: tableKeeping?
   @description('Roles.')
-  SnowflakeRolesV2_CL: tableKeeping?
+  SnowflakeRolesV3_CL: tableKeeping?
   @description('Users.')
-  SnowflakeUsersV2_CL: tableKeeping?
+  SnowflakeUsersV3_CL: tableKeeping?
   @description('Tables.')
-  SnowflakeTablesV2_CL: tableKeeping?
+  SnowflakeTablesV3_CL: tableKeeping?
   @description('How much storage tables take.')
-  SnowflakeTableStorageMetricsV2_CL: tableKeeping?
+  SnowflakeTableStorageMetricsV3_CL: tableKeeping?
 }
 
 @export()
@@ -774,7 +776,7 @@ type wizTables = {
   WizIssuesV3_CL: tableKeeping?
   @description('What people and service accounts did in Wiz.')
   WizAuditLogsV3_CL: tableKeeping?
-  @description('Vulnerabilities on resources, when they are seen first.')
+  @description('Vulnerabilities on resources, a row each time that one is found, changes or is resolved.')
   WizVulnerabilitiesV2_CL: tableKeeping?
   @description('Threats that Wiz Defend detected.')
   WizDetectionsV3_CL: tableKeeping?

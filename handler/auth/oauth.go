@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluice-connectors/sluice/handler/engine"
@@ -78,8 +79,21 @@ func (o *oauth) clientSecret() string {
 	return o.setting(o.decl.ClientSecret)
 }
 
-// authority is where Microsoft Entra ID issues tokens.
-const authority = "https://login.microsoftonline.com/"
+// authority is where Microsoft Entra ID issues tokens for what a scope is of: clouds of
+// governments have their own (learn.microsoft.com, "National clouds").
+func authority(scope string) string {
+	host := ""
+	if u, err := url.Parse(scope); err == nil {
+		host = u.Hostname()
+	}
+	switch {
+	case strings.HasSuffix(host, ".us"), strings.HasSuffix(host, ".mil"):
+		return "https://login.microsoftonline.us/"
+	case strings.HasSuffix(host, ".cn"):
+		return "https://login.chinacloudapi.cn/"
+	}
+	return "https://login.microsoftonline.com/"
+}
 
 // azureToken asks Microsoft Entra ID for a token: with a secret of the app that
 // the connection names, with Sluice's own identity speaking for that app, or with
@@ -94,7 +108,7 @@ func (c *credentials) azureToken(ctx context.Context) (token, error) {
 	if tenant == "" {
 		return token{}, c.Fail(engine.Auth, "wrong_credentials", "give the tenant's id to the connection", errors.New("a client without a tenant"), 0)
 	}
-	u, err := url.Parse(authority + url.PathEscape(tenant) + "/oauth2/v2.0/token")
+	u, err := url.Parse(authority(c.setting(a.Scope)) + url.PathEscape(tenant) + "/oauth2/v2.0/token")
 	if err != nil {
 		return token{}, err
 	}

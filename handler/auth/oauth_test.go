@@ -268,3 +268,20 @@ func TestRequestsForTokens(t *testing.T) {
 		}
 	}
 }
+
+// TestGovernmentsHaveAuthoritiesOfTheirOwn.
+func TestGovernmentsHaveAuthoritiesOfTheirOwn(t *testing.T) {
+	for scope, want := range map[string]string{
+		"https://manage.office.com/.default":               "login.microsoftonline.com",
+		"https://manage-gcc.office.com/.default":           "login.microsoftonline.com",
+		"https://manage.office365.us/.default":             "login.microsoftonline.us",
+		"https://manage.protection.apps.mil/.default":      "login.microsoftonline.us",
+		"https://graph.microsoft.us/.default":              "login.microsoftonline.us",
+		"https://microsoftgraph.chinacloudapi.cn/.default": "login.chinacloudapi.cn",
+		"api://x/.default":                                 "login.microsoftonline.com",
+	} {
+		if got := authority(scope); got != "https://"+want+"/" {
+			t.Errorf("%s: %s", scope, got)
+		}
+	}
+}

@@ -126,6 +126,9 @@ func (j *job) poll(ctx context.Context, sc *scope, name string, f *frame) error 
 	case j.d.At == "" && resp.StatusCode == http.StatusAccepted, j.d.At != "" && !slices.Contains(j.d.Done, status):
 		return j.fail(engine.Throttled, engine.JobRunning, "", errors.New("the provider's job is still running"), time.Duration(j.d.Every))
 	}
+	if n := j.lost(body); n > 0 {
+		return j.over(ctx, sc, name, fmt.Errorf("%d of its parts have failed", n))
+	}
 	l := &loaded{items: []json.RawMessage{[]byte("0")}}
 	if j.d.Parts != "" {
 		if l.items, err = j.partsIn(body); err != nil {
@@ -138,6 +141,19 @@ func (j *job) poll(ctx context.Context, sc *scope, name string, f *frame) error 
 	l.sum = digestOf(l.items)
 	j.loaded[0], j.name, j.ahead = l, name, nil
 	return nil
+}
+
+// lost counts the parts of a job that will not come although it is done.
+func (j *job) lost(body []byte) (n int) {
+	for _, path := range j.d.Lost {
+		parsedPath(path).Select(body, func(start, end int) {
+			parts, _, _ := elements(body[start:end], false) // which is valid
+			if body[start] == '[' {
+				n += len(parts)
+			}
+		})
+	}
+	return n
 }
 
 func (j *job) partsIn(body []byte) (parts []json.RawMessage, err error) {

@@ -176,8 +176,15 @@ type Step struct {
 
 // Prepare is a request that has to have been made.
 type Prepare struct {
+	Unless  *Unless     `yaml:"unless" doc:"A question whose answer may say that it is not needed."`
 	Request Request     `yaml:"request" required:"true" doc:"The request."`
 	Errors  []ErrorRule `yaml:"errors" doc:"What responses mean; ignore: it was made before, and all is well."`
+}
+
+// Unless asks whether something has been made already.
+type Unless struct {
+	Request Request `yaml:"request" required:"true" doc:"The question. An answer that is an error says nothing."`
+	At      string  `yaml:"at" required:"true" doc:"Where the answer has something if it has been made: $[?(@.contentType == '{part}')]."`
 }
 
 // Job is work at the provider that is started, waited for, and whose results are
@@ -190,6 +197,7 @@ type Job struct {
 	Failed   []string `yaml:"failed" doc:"The statuses of a job that will not be done; it is started anew."`
 	Every    Duration `yaml:"every" doc:"Time between two questions. Default: 15s."`
 	Timeout  Duration `yaml:"timeout" doc:"How long a job may take; then it is given up and started anew. Default: 6h."`
+	Lost     []string `yaml:"lost" doc:"Where the status of a job that is done has lists of parts that failed, such as $.chunks_failed; if there are any it is started anew."`
 	Parts    string   `yaml:"parts" doc:"Where the status has the list of parts to download: {part} is an element, or its number from 0 when it is no plain value. Default: there is one."`
 	Download Request  `yaml:"download" required:"true" doc:"Asks for a part."`
 	Delete   *Request `yaml:"delete" doc:"Tidies up at the provider afterwards, and when a job is given up."`

@@ -16,6 +16,9 @@ func (s *Stream) setDefaults() {
 	s.Paging.setDefaults()
 	if s.Prepare != nil {
 		s.Prepare.Request.setDefaults()
+		if u := s.Prepare.Unless; u != nil {
+			u.Request.setDefaults()
+		}
 	}
 	for i := range s.Steps {
 		s.Steps[i].Request.setDefaults()
@@ -80,6 +83,10 @@ func (v *validator) stream(s *Stream, path string) {
 	if p := s.Prepare; p != nil {
 		v.request(&p.Request, path+".prepare.request", known)
 		v.rules(p.Errors, path+".prepare")
+		if u := p.Unless; u != nil {
+			v.request(&u.Request, path+".prepare.unless.request", known)
+			v.path(path+".prepare.unless.at", u.At, false)
+		}
 	}
 	if s.Job != nil {
 		v.job(s, path, known)
@@ -243,6 +250,9 @@ func (v *validator) job(s *Stream, path string, known []string) {
 	v.path(at+".id", j.ID, true)
 	v.path(at+".at", j.At, true)
 	v.path(at+".parts", j.Parts, false)
+	for i, lost := range j.Lost {
+		v.path(fmt.Sprintf("%s.lost[%d]", at, i), lost, false)
+	}
 	if (j.At == "") != (len(j.Done) == 0) {
 		v.errorf(at, "say which statuses mean that the job is done: at: $.status, done: [FINISHED]")
 	}

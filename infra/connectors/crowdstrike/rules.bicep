@@ -152,6 +152,15 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'Users', type: 'dynamic' }
           { name: 'VendorPatternId', type: 'string' }
           { name: 'XdrEventId', type: 'string' }
+          { name: 'AlertName', type: 'string' }
+          { name: 'Resolution', type: 'string' }
+          { name: 'LinkedCaseIds', type: 'dynamic' }
+          { name: 'QuarantinedFiles', type: 'dynamic' }
+          { name: 'IocType', type: 'string' }
+          { name: 'IocValue', type: 'string' }
+          { name: 'IocSource', type: 'string' }
+          { name: 'Comments', type: 'dynamic' }
+          { name: 'UserNames', type: 'dynamic' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
@@ -266,6 +275,20 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'UserName', type: 'string' }
           { name: 'UserPrincipal', type: 'string' }
           { name: 'XdrDetectionId', type: 'string' }
+          { name: 'AlertName', type: 'string' }
+          { name: 'AlertType', type: 'string' }
+          { name: 'Resolution', type: 'string' }
+          { name: 'LinkedCaseIds', type: 'dynamic' }
+          { name: 'IocType', type: 'string' }
+          { name: 'IocValue', type: 'string' }
+          { name: 'IocSource', type: 'string' }
+          { name: 'Comments', type: 'dynamic' }
+          { name: 'UserNames', type: 'dynamic' }
+          { name: 'Timestamp', type: 'datetime' }
+          { name: 'DisplayName', type: 'string' }
+          { name: 'Product', type: 'string' }
+          { name: 'AgentId', type: 'string' }
+          { name: 'Tags', type: 'dynamic' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
@@ -294,6 +317,9 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'Tags', type: 'dynamic' }
           { name: 'UpdatedTimestamp', type: 'datetime' }
           { name: 'Version', type: 'int' }
+          { name: 'CaseName', type: 'string' }
+          { name: 'ReferenceId', type: 'string' }
+          { name: 'Sla', type: 'dynamic' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
@@ -394,6 +420,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'SystemManufacturer', type: 'string' }
           { name: 'SystemProductName', type: 'string' }
           { name: 'Tags', type: 'dynamic' }
+          { name: 'Criticality', type: 'string' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
@@ -419,6 +446,8 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'SuppressionInfo', type: 'dynamic' }
           { name: 'UpdatedTimestamp', type: 'datetime' }
           { name: 'VulnerabilityId', type: 'string' }
+          { name: 'ClosedTimestamp', type: 'datetime' }
+          { name: 'Services', type: 'dynamic' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }

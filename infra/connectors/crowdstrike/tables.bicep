@@ -133,6 +133,15 @@ resource CrowdStrikeAlerts_CL 'Microsoft.OperationalInsights/workspaces/tables@2
         { name: 'Users', type: 'dynamic' }
         { name: 'VendorPatternId', type: 'string' }
         { name: 'XdrEventId', type: 'string' }
+        { name: 'AlertName', type: 'string' }
+        { name: 'Resolution', type: 'string' }
+        { name: 'LinkedCaseIds', type: 'dynamic' }
+        { name: 'QuarantinedFiles', type: 'dynamic' }
+        { name: 'IocType', type: 'string' }
+        { name: 'IocValue', type: 'string' }
+        { name: 'IocSource', type: 'string' }
+        { name: 'Comments', type: 'dynamic' }
+        { name: 'UserNames', type: 'dynamic' }
         {
           name: 'EventUid'
           type: 'string'
@@ -263,6 +272,20 @@ resource CrowdStrikeDetections_CL 'Microsoft.OperationalInsights/workspaces/tabl
         { name: 'UserName', type: 'string' }
         { name: 'UserPrincipal', type: 'string' }
         { name: 'XdrDetectionId', type: 'string' }
+        { name: 'AlertName', type: 'string' }
+        { name: 'AlertType', type: 'string' }
+        { name: 'Resolution', type: 'string' }
+        { name: 'LinkedCaseIds', type: 'dynamic' }
+        { name: 'IocType', type: 'string' }
+        { name: 'IocValue', type: 'string' }
+        { name: 'IocSource', type: 'string' }
+        { name: 'Comments', type: 'dynamic' }
+        { name: 'UserNames', type: 'dynamic' }
+        { name: 'Timestamp', type: 'dateTime' }
+        { name: 'DisplayName', type: 'string' }
+        { name: 'Product', type: 'string' }
+        { name: 'AgentId', type: 'string' }
+        { name: 'Tags', type: 'dynamic' }
         {
           name: 'EventUid'
           type: 'string'
@@ -307,6 +330,9 @@ resource CrowdStrikeCases_CL 'Microsoft.OperationalInsights/workspaces/tables@20
         { name: 'Tags', type: 'dynamic' }
         { name: 'UpdatedTimestamp', type: 'dateTime' }
         { name: 'Version', type: 'int' }
+        { name: 'CaseName', type: 'string' }
+        { name: 'ReferenceId', type: 'string' }
+        { name: 'Sla', type: 'dynamic' }
         {
           name: 'EventUid'
           type: 'string'
@@ -423,6 +449,7 @@ resource CrowdStrikeHosts_CL 'Microsoft.OperationalInsights/workspaces/tables@20
         { name: 'SystemManufacturer', type: 'string' }
         { name: 'SystemProductName', type: 'string' }
         { name: 'Tags', type: 'dynamic' }
+        { name: 'Criticality', type: 'string' }
         {
           name: 'EventUid'
           type: 'string'
@@ -464,6 +491,8 @@ resource CrowdStrikeVulnerabilities_CL 'Microsoft.OperationalInsights/workspaces
         { name: 'SuppressionInfo', type: 'dynamic' }
         { name: 'UpdatedTimestamp', type: 'dateTime' }
         { name: 'VulnerabilityId', type: 'string' }
+        { name: 'ClosedTimestamp', type: 'dateTime' }
+        { name: 'Services', type: 'dynamic' }
         {
           name: 'EventUid'
           type: 'string'

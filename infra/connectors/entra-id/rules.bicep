@@ -76,6 +76,14 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'RiskState', type: 'string' }
           { name: 'RiskDetail', type: 'string' }
           { name: 'RiskEventTypes', type: 'dynamic' }
+          { name: 'HttpUserAgent', type: 'string' }
+          { name: 'SrcGeoLatitude', type: 'real' }
+          { name: 'SrcGeoLongitude', type: 'real' }
+          { name: 'ResultAdditionalDetails', type: 'string' }
+          { name: 'HomeTenantId', type: 'string' }
+          { name: 'ResourceTenantId', type: 'string' }
+          { name: 'ServicePrincipalId', type: 'string' }
+          { name: 'ServicePrincipalName', type: 'string' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }

@@ -57,6 +57,14 @@ resource EntraSignIns_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-0
         { name: 'RiskState', type: 'string' }
         { name: 'RiskDetail', type: 'string' }
         { name: 'RiskEventTypes', type: 'dynamic' }
+        { name: 'HttpUserAgent', type: 'string' }
+        { name: 'SrcGeoLatitude', type: 'real' }
+        { name: 'SrcGeoLongitude', type: 'real' }
+        { name: 'ResultAdditionalDetails', type: 'string' }
+        { name: 'HomeTenantId', type: 'string' }
+        { name: 'ResourceTenantId', type: 'string' }
+        { name: 'ServicePrincipalId', type: 'string' }
+        { name: 'ServicePrincipalName', type: 'string' }
         {
           name: 'EventUid'
           type: 'string'

@@ -122,7 +122,7 @@ param netskopeApiToken string
 @description('Netskope alerts and events: Reader name. Begins the names under which Netskope remembers what it has sent; another collector of this tenant needs another one.')
 param netskopeReader string = 'sluice'
 
-@description('Netskope alerts and events: Alert types. Which alerts to collect, with commas between them; empty: all eleven.')
+@description('Netskope alerts and events: Alert types. Which alerts to collect, with commas between them; empty: all thirteen.')
 param netskopeAlertTypes string = ''
 
 // The parts of the id; what is none is refused in words.

@@ -249,6 +249,18 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'userkey', type: 'string' }
           { name: 'userPrincipalName', type: 'string' }
           { name: 'web_universal_connector', type: 'string' }
+          { name: 'malware_name', type: 'string' }
+          { name: 'malware_type', type: 'string' }
+          { name: 'malware_severity', type: 'string' }
+          { name: 'malware_profile', type: 'string' }
+          { name: 'process_name', type: 'string' }
+          { name: 'process_path', type: 'string' }
+          { name: 'ja3', type: 'string' }
+          { name: 'ja3s', type: 'string' }
+          { name: 'signature', type: 'string' }
+          { name: 'file_md5', type: 'string' }
+          { name: 'local_sha256', type: 'string' }
+          { name: 'incident_id', type: 'string' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
@@ -404,6 +416,8 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'web_universal_connector', type: 'string' }
           { name: 'workspace', type: 'string' }
           { name: 'workspace_id', type: 'string' }
+          { name: 'justification_reason', type: 'string' }
+          { name: 'justification_type', type: 'string' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
@@ -420,6 +434,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'organization_unit', type: 'string' }
           { name: 'sAMAccountName', type: 'string' }
           { name: 'severity_level', type: 'int' }
+          { name: 'severity_level_s', type: 'string' }
           { name: 'supporting_data', type: 'dynamic' }
           { name: 'timestamp', type: 'int' }
           { name: 'type_s', type: 'string' }
@@ -521,6 +536,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'userip', type: 'string' }
           { name: 'userkey', type: 'string' }
           { name: 'userPrincipalName', type: 'string' }
+          { name: 'action', type: 'string' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
@@ -742,6 +758,8 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'userip', type: 'string' }
           { name: 'userkey', type: 'string' }
           { name: 'userPrincipalName', type: 'string' }
+          { name: 'qdomain', type: 'string' }
+          { name: 'domain_ip', type: 'string' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
@@ -837,6 +855,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'userip', type: 'string' }
           { name: 'userkey', type: 'string' }
           { name: 'userPrincipalName', type: 'string' }
+          { name: 'action', type: 'string' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }

@@ -142,7 +142,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       instructionSteps: [
         {
           title: 'Prepare Netskope alerts and events'
-          description: '1. Open Settings > Tools > REST API v2 and create a token.\n2. Add the endpoints /api/v2/events/dataexport/alerts/… and /api/v2/events/dataexport/events/… of the kinds to collect, each with Read.\n3. Give the tenant\'s host name and the token to the connection. Each collector of one tenant needs a reader\'s name of its own.\n'
+          description: '1. Open Settings > Tools > REST API v2 and create a token. Newer tenants have no tokens there: make a service account under Settings > Administration > Administrators & Roles, with a role that may read what follows, and take its token.\n2. Add the endpoints /api/v2/events/dataexport/alerts/… and /api/v2/events/dataexport/events/… of the kinds to collect, each with Read.\n3. Give the tenant\'s host name and the token to the connection. Each collector of one tenant needs a reader\'s name of its own.\n'
         }
         {
           title: 'Deploy Sluice with this connector'

@@ -230,6 +230,18 @@ resource NetskopeAlerts_CL 'Microsoft.OperationalInsights/workspaces/tables@2025
         { name: 'userkey', type: 'string' }
         { name: 'userPrincipalName', type: 'string' }
         { name: 'web_universal_connector', type: 'string' }
+        { name: 'malware_name', type: 'string' }
+        { name: 'malware_type', type: 'string' }
+        { name: 'malware_severity', type: 'string' }
+        { name: 'malware_profile', type: 'string' }
+        { name: 'process_name', type: 'string' }
+        { name: 'process_path', type: 'string' }
+        { name: 'ja3', type: 'string' }
+        { name: 'ja3s', type: 'string' }
+        { name: 'signature', type: 'string' }
+        { name: 'file_md5', type: 'string' }
+        { name: 'local_sha256', type: 'string' }
+        { name: 'incident_id', type: 'string' }
         {
           name: 'EventUid'
           type: 'string'
@@ -401,6 +413,8 @@ resource NetskopeEventsApplication_CL 'Microsoft.OperationalInsights/workspaces/
         { name: 'web_universal_connector', type: 'string' }
         { name: 'workspace', type: 'string' }
         { name: 'workspace_id', type: 'string' }
+        { name: 'justification_reason', type: 'string' }
+        { name: 'justification_type', type: 'string' }
         {
           name: 'EventUid'
           type: 'string'
@@ -432,7 +446,8 @@ resource NetskopeEventsAudit_CL 'Microsoft.OperationalInsights/workspaces/tables
         { name: 'count_i', type: 'int' }
         { name: 'organization_unit', type: 'string' }
         { name: 'sAMAccountName', type: 'string' }
-        { name: 'severity_level', type: 'int' }
+        { name: 'severity_level', type: 'int', description: 'Netskope says it as a text: severity_level_s.' }
+        { name: 'severity_level_s', type: 'string' }
         { name: 'supporting_data', type: 'dynamic' }
         { name: 'timestamp', type: 'int' }
         { name: 'type_s', type: 'string' }
@@ -550,6 +565,7 @@ resource NetskopeEventsConnection_CL 'Microsoft.OperationalInsights/workspaces/t
         { name: 'userip', type: 'string' }
         { name: 'userkey', type: 'string' }
         { name: 'userPrincipalName', type: 'string' }
+        { name: 'action', type: 'string' }
         {
           name: 'EventUid'
           type: 'string'
@@ -835,6 +851,8 @@ resource NetskopeEventsNetwork_CL 'Microsoft.OperationalInsights/workspaces/tabl
         { name: 'userip', type: 'string' }
         { name: 'userkey', type: 'string' }
         { name: 'userPrincipalName', type: 'string' }
+        { name: 'qdomain', type: 'string' }
+        { name: 'domain_ip', type: 'string' }
         {
           name: 'EventUid'
           type: 'string'
@@ -946,6 +964,7 @@ resource NetskopeEventsPage_CL 'Microsoft.OperationalInsights/workspaces/tables@
         { name: 'userip', type: 'string' }
         { name: 'userkey', type: 'string' }
         { name: 'userPrincipalName', type: 'string' }
+        { name: 'action', type: 'string' }
         {
           name: 'EventUid'
           type: 'string'

@@ -110,6 +110,9 @@ param packageSha256 string = ''
 @description('Microsoft 365 audit: Tenant id. Directory (tenant) id.')
 param office365TenantId string
 
+@description('Microsoft 365 audit: Host. manage.office.com; of GCC manage-gcc.office.com, of GCC High manage.office365.us, of DoD manage.protection.apps.mil.')
+param office365Host string = 'manage.office.com'
+
 @description('Microsoft 365 audit: Application id. Application (client) id.')
 param office365ClientId string
 
@@ -378,6 +381,7 @@ var settings appSetting[] = [
   { name: 'OFFICE365_RULES', value: string(office365.outputs.rules) }
   { name: 'OFFICE365_AUDIT_START', value: lookbacks.?office365.?audit ?? '' }
   { name: 'OFFICE365_TENANT_ID', value: office365TenantId }
+  { name: 'OFFICE365_HOST', value: office365Host }
   { name: 'OFFICE365_CLIENT_ID', value: office365ClientId }
   { name: 'OFFICE365_CLIENT_SECRET', value: (!empty(office365ClientSecret) || contains(keptSecrets, 'office365-client-secret')) ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/${secretPrefix}office365-client-secret)' : '' }
   { name: 'OFFICE365_CONTENT_TYPES', value: office365ContentTypes }

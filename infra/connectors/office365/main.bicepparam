@@ -15,6 +15,7 @@ param packageSha256 = readEnvironmentVariable('SLUICE_PACKAGE_SHA256', '')
 
 // Microsoft 365 audit
 param office365TenantId = readEnvironmentVariable('OFFICE365_TENANT_ID')
+param office365Host = readEnvironmentVariable('OFFICE365_HOST', 'manage.office.com')
 param office365ClientId = readEnvironmentVariable('OFFICE365_CLIENT_ID')
 param office365ClientSecret = readEnvironmentVariable('OFFICE365_CLIENT_SECRET', '')
 // from a vault: param office365ClientSecret = az.getSecret('SUBSCRIPTION', 'GROUP', 'VAULT', 'office365-client-secret')

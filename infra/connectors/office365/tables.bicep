@@ -349,6 +349,21 @@ resource M365AuditGeneral_CL 'Microsoft.OperationalInsights/workspaces/tables@20
         { name: 'WorkSpaceName', type: 'string' }
         { name: 'WpaUserRole', type: 'string' }
         { name: 'YammerNetworkId', type: 'long' }
+        { name: 'MailboxOwnerUPN', type: 'string' }
+        { name: 'LogonType', type: 'long' }
+        { name: 'ClientIPAddress', type: 'string' }
+        { name: 'ClientInfoString', type: 'string' }
+        { name: 'SiteUrl', type: 'string' }
+        { name: 'SourceFileName', type: 'string' }
+        { name: 'TargetUserOrGroupName', type: 'string' }
+        { name: 'Actor', type: 'dynamic' }
+        { name: 'Target', type: 'dynamic' }
+        { name: 'ErrorCode', type: 'string' }
+        { name: 'LogonError', type: 'string' }
+        { name: 'DeviceProperties', type: 'dynamic' }
+        { name: 'TeamName', type: 'string' }
+        { name: 'Members', type: 'dynamic' }
+        { name: 'AppAccessContext', type: 'dynamic' }
         {
           name: 'EventUid'
           type: 'string'

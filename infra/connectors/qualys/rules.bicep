@@ -60,6 +60,16 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'OperatingSystem', type: 'string' }
           { name: 'QGHostId', type: 'string' }
           { name: 'TrackingMethod', type: 'string' }
+          { name: 'AssetId', type: 'string' }
+          { name: 'IPv6Address', type: 'string' }
+          { name: 'Fqdn', type: 'string' }
+          { name: 'NetworkId', type: 'string' }
+          { name: 'CloudProvider', type: 'string' }
+          { name: 'CloudResourceId', type: 'string' }
+          { name: 'Tags', type: 'dynamic' }
+          { name: 'Qid', type: 'string' }
+          { name: 'Severity', type: 'string' }
+          { name: 'Status', type: 'string' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
@@ -92,6 +102,10 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'VendorReferenceUrl', type: 'dynamic' }
           { name: 'VulnTitle', type: 'string' }
           { name: 'VulnType', type: 'string' }
+          { name: 'Cvss', type: 'dynamic' }
+          { name: 'CvssV3', type: 'dynamic' }
+          { name: 'Correlation', type: 'dynamic' }
+          { name: 'IsDisabled', type: 'string' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }

@@ -44,7 +44,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       sampleQueries: [
         {
           description: 'Hosts with the most findings, last week'
-          query: 'QualysHostDetectionV3_CL\n| where TimeGenerated > ago(7d)\n| summarize arg_max(TimeGenerated, DetectionList) by HostId, DnsName, IPAddress\n| extend Findings = array_length(DetectionList)\n| top 20 by Findings'
+          query: 'QualysHostDetectionV3_CL\n| where TimeGenerated > ago(7d)\n| where Status != "Fixed"\n| summarize Findings = dcount(Qid) by HostId, DnsName, IPAddress\n| top 20 by Findings'
         }
         {
           description: 'Vulnerabilities that were described anew this month'

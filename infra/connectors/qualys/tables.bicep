@@ -27,10 +27,10 @@ resource QualysHostDetectionV3_CL 'Microsoft.OperationalInsights/workspaces/tabl
     totalRetentionInDays: tables.?QualysHostDetectionV3_CL.?totalRetention ?? (totalRetention == 0 ? null : totalRetention)
     schema: {
       name: 'QualysHostDetectionV3_CL'
-      description: 'Hosts that were scanned, each with what was found on it.'
+      description: 'What was found on hosts, a row for each finding.'
       columns: [
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
-        { name: 'DetectionList', type: 'dynamic' }
+        { name: 'DetectionList', type: 'dynamic', description: 'The finding, as DetectionList.DETECTION.' }
         { name: 'DnsName', type: 'string' }
         { name: 'HostId', type: 'string' }
         { name: 'IPAddress', type: 'string' }
@@ -41,6 +41,16 @@ resource QualysHostDetectionV3_CL 'Microsoft.OperationalInsights/workspaces/tabl
         { name: 'OperatingSystem', type: 'string' }
         { name: 'QGHostId', type: 'string' }
         { name: 'TrackingMethod', type: 'string' }
+        { name: 'AssetId', type: 'string' }
+        { name: 'IPv6Address', type: 'string' }
+        { name: 'Fqdn', type: 'string' }
+        { name: 'NetworkId', type: 'string' }
+        { name: 'CloudProvider', type: 'string' }
+        { name: 'CloudResourceId', type: 'string' }
+        { name: 'Tags', type: 'dynamic' }
+        { name: 'Qid', type: 'string' }
+        { name: 'Severity', type: 'string' }
+        { name: 'Status', type: 'string' }
         {
           name: 'EventUid'
           type: 'string'
@@ -89,6 +99,10 @@ resource QualysKnowledgeBase_CL 'Microsoft.OperationalInsights/workspaces/tables
         { name: 'VendorReferenceUrl', type: 'dynamic' }
         { name: 'VulnTitle', type: 'string' }
         { name: 'VulnType', type: 'string' }
+        { name: 'Cvss', type: 'dynamic' }
+        { name: 'CvssV3', type: 'dynamic' }
+        { name: 'Correlation', type: 'dynamic', description: 'Exploits and malware.' }
+        { name: 'IsDisabled', type: 'string' }
         {
           name: 'EventUid'
           type: 'string'

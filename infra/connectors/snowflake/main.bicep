@@ -82,19 +82,19 @@ param recoverVault bool = false
 @description('Let the identity read the workspace (Log Analytics Reader), for sluice reconcile and sluice verify.')
 param readBack bool = false
 
-@description('How the rows of single tables are kept, by table, such as {"SnowflakeLoginV2_CL": {"plan": "Auxiliary", "totalRetention": 730}}.')
+@description('How the rows of single tables are kept, by table, such as {"SnowflakeLoginV3_CL": {"plan": "Auxiliary", "totalRetention": 730}}.')
 @sealed()
 param tables {
-  SnowflakeLoginV2_CL: tableKeeping?
-  SnowflakeQueryV2_CL: tableKeeping?
-  SnowflakeLoadV2_CL: tableKeeping?
-  SnowflakeMaterializedViewV2_CL: tableKeeping?
-  SnowflakeRoleGrantV2_CL: tableKeeping?
-  SnowflakeUserGrantV2_CL: tableKeeping?
-  SnowflakeRolesV2_CL: tableKeeping?
-  SnowflakeUsersV2_CL: tableKeeping?
-  SnowflakeTablesV2_CL: tableKeeping?
-  SnowflakeTableStorageMetricsV2_CL: tableKeeping?
+  SnowflakeLoginV3_CL: tableKeeping?
+  SnowflakeQueryV3_CL: tableKeeping?
+  SnowflakeLoadV3_CL: tableKeeping?
+  SnowflakeMaterializedViewV3_CL: tableKeeping?
+  SnowflakeRoleGrantV3_CL: tableKeeping?
+  SnowflakeUserGrantV3_CL: tableKeeping?
+  SnowflakeRolesV3_CL: tableKeeping?
+  SnowflakeUsersV3_CL: tableKeeping?
+  SnowflakeTablesV3_CL: tableKeeping?
+  SnowflakeTableStorageMetricsV3_CL: tableKeeping?
   SluiceHealth_CL: healthKeeping?
 } = {}
 
@@ -106,9 +106,6 @@ param totalRetention int = 0
 
 @description('Cards in Sentinel\'s gallery, functions, alert rules and a workbook.')
 param sentinelContent bool = true
-
-@description('Functions under the names of older tables, such as Snowflake_CL, so that queries of these find the new rows too.')
-param legacyNames bool = false
 
 @description('Address of the package: a release, never one that moves. Empty: it is deployed afterwards.')
 param packageUri string = ''
@@ -319,11 +316,10 @@ module snowflake '../../connectors/snowflake/workspace.bicep' = {
     assignRoles: assignRoles
     endpointId: private ? link!.outputs.endpointId : ''
     endpoint: private ? link!.outputs.endpoint : ''
-    tables: { SnowflakeLoginV2_CL: tables.?SnowflakeLoginV2_CL, SnowflakeQueryV2_CL: tables.?SnowflakeQueryV2_CL, SnowflakeLoadV2_CL: tables.?SnowflakeLoadV2_CL, SnowflakeMaterializedViewV2_CL: tables.?SnowflakeMaterializedViewV2_CL, SnowflakeRoleGrantV2_CL: tables.?SnowflakeRoleGrantV2_CL, SnowflakeUserGrantV2_CL: tables.?SnowflakeUserGrantV2_CL, SnowflakeRolesV2_CL: tables.?SnowflakeRolesV2_CL, SnowflakeUsersV2_CL: tables.?SnowflakeUsersV2_CL, SnowflakeTablesV2_CL: tables.?SnowflakeTablesV2_CL, SnowflakeTableStorageMetricsV2_CL: tables.?SnowflakeTableStorageMetricsV2_CL }
+    tables: { SnowflakeLoginV3_CL: tables.?SnowflakeLoginV3_CL, SnowflakeQueryV3_CL: tables.?SnowflakeQueryV3_CL, SnowflakeLoadV3_CL: tables.?SnowflakeLoadV3_CL, SnowflakeMaterializedViewV3_CL: tables.?SnowflakeMaterializedViewV3_CL, SnowflakeRoleGrantV3_CL: tables.?SnowflakeRoleGrantV3_CL, SnowflakeUserGrantV3_CL: tables.?SnowflakeUserGrantV3_CL, SnowflakeRolesV3_CL: tables.?SnowflakeRolesV3_CL, SnowflakeUsersV3_CL: tables.?SnowflakeUsersV3_CL, SnowflakeTablesV3_CL: tables.?SnowflakeTablesV3_CL, SnowflakeTableStorageMetricsV3_CL: tables.?SnowflakeTableStorageMetricsV3_CL }
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
-    legacyNames: legacyNames
   }
 }
 

@@ -23,5 +23,5 @@ param snowflakeRole = readEnvironmentVariable('SNOWFLAKE_ROLE', 'SLUICE')
 // What else there is, such as:
 // param network = 'private'
 // param insightsWorkspaceId = '/subscriptions/…/workspaces/ops'
-// param tables = { SnowflakeLoginV2_CL: { plan: 'Auxiliary', totalRetention: 730 } }
+// param tables = { SnowflakeLoginV3_CL: { plan: 'Auxiliary', totalRetention: 730 } }
 // param names = { storage: 'stsluiceprod', rules: { snowflake: [ 'dcr-sluice' ] } }

@@ -46,10 +46,28 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
   properties: {
     dataCollectionEndpointId: empty(endpointId) ? null : endpointId
     streamDeclarations: {
-      'Custom-SnowflakeLoginV2_CL': {
+      'Custom-SnowflakeLoginV3_CL': {
         columns: [
           { name: 'TimeGenerated', type: 'datetime' }
-          { name: 'Data', type: 'string' }
+          { name: 'EventId', type: 'string' }
+          { name: 'EventTimestamp', type: 'string' }
+          { name: 'EventType', type: 'string' }
+          { name: 'UserName', type: 'string' }
+          { name: 'ClientIp', type: 'string' }
+          { name: 'ReportedClientType', type: 'string' }
+          { name: 'ReportedClientVersion', type: 'string' }
+          { name: 'FirstAuthenticationFactor', type: 'string' }
+          { name: 'SecondAuthenticationFactor', type: 'string' }
+          { name: 'IsSuccess', type: 'string' }
+          { name: 'ErrorCode', type: 'string' }
+          { name: 'ErrorMessage', type: 'string' }
+          { name: 'RelatedEventId', type: 'string' }
+          { name: 'Connection', type: 'string' }
+          { name: 'ClientPrivateLinkId', type: 'string' }
+          { name: 'FirstAuthenticationFactorId', type: 'string' }
+          { name: 'SecondAuthenticationFactorId', type: 'string' }
+          { name: 'LoginDetails', type: 'string' }
+          { name: 'AuthorizingIntegrationName', type: 'string' }
           { name: 'SnowflakeAccountIdentifier', type: 'string' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
@@ -58,10 +76,94 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'AdditionalFields', type: 'dynamic' }
         ]
       }
-      'Custom-SnowflakeQueryV2_CL': {
+      'Custom-SnowflakeQueryV3_CL': {
         columns: [
           { name: 'TimeGenerated', type: 'datetime' }
-          { name: 'Data', type: 'string' }
+          { name: 'QueryId', type: 'string' }
+          { name: 'QueryText', type: 'string' }
+          { name: 'DatabaseId', type: 'string' }
+          { name: 'DatabaseName', type: 'string' }
+          { name: 'SchemaId', type: 'string' }
+          { name: 'SchemaName', type: 'string' }
+          { name: 'QueryType', type: 'string' }
+          { name: 'SessionId', type: 'string' }
+          { name: 'AuthnEventId', type: 'string' }
+          { name: 'UserName', type: 'string' }
+          { name: 'RoleName', type: 'string' }
+          { name: 'WarehouseId', type: 'string' }
+          { name: 'WarehouseName', type: 'string' }
+          { name: 'WarehouseSize', type: 'string' }
+          { name: 'WarehouseType', type: 'string' }
+          { name: 'ClusterNumber', type: 'string' }
+          { name: 'QueryTag', type: 'string' }
+          { name: 'ExecutionStatus', type: 'string' }
+          { name: 'ErrorCode', type: 'string' }
+          { name: 'ErrorMessage', type: 'string' }
+          { name: 'StartTime', type: 'string' }
+          { name: 'EndTime', type: 'string' }
+          { name: 'TotalElapsedTime', type: 'string' }
+          { name: 'BytesScanned', type: 'string' }
+          { name: 'PercentageScannedFromCache', type: 'string' }
+          { name: 'BytesWritten', type: 'string' }
+          { name: 'BytesWrittenToResult', type: 'string' }
+          { name: 'BytesReadFromResult', type: 'string' }
+          { name: 'RowsProduced', type: 'string' }
+          { name: 'RowsInserted', type: 'string' }
+          { name: 'RowsUpdated', type: 'string' }
+          { name: 'RowsDeleted', type: 'string' }
+          { name: 'RowsUnloaded', type: 'string' }
+          { name: 'BytesDeleted', type: 'string' }
+          { name: 'PartitionsScanned', type: 'string' }
+          { name: 'PartitionsTotal', type: 'string' }
+          { name: 'BytesSpilledToLocalStorage', type: 'string' }
+          { name: 'BytesSpilledToRemoteStorage', type: 'string' }
+          { name: 'BytesSentOverTheNetwork', type: 'string' }
+          { name: 'CompilationTime', type: 'string' }
+          { name: 'ExecutionTime', type: 'string' }
+          { name: 'QueuedProvisioningTime', type: 'string' }
+          { name: 'QueuedRepairTime', type: 'string' }
+          { name: 'QueuedOverloadTime', type: 'string' }
+          { name: 'TransactionBlockedTime', type: 'string' }
+          { name: 'OutboundDataTransferCloud', type: 'string' }
+          { name: 'OutboundDataTransferRegion', type: 'string' }
+          { name: 'OutboundDataTransferBytes', type: 'string' }
+          { name: 'InboundDataTransferCloud', type: 'string' }
+          { name: 'InboundDataTransferRegion', type: 'string' }
+          { name: 'InboundDataTransferBytes', type: 'string' }
+          { name: 'ListExternalFilesTime', type: 'string' }
+          { name: 'CreditsUsedCloudServices', type: 'string' }
+          { name: 'ReleaseVersion', type: 'string' }
+          { name: 'ExternalFunctionTotalInvocations', type: 'string' }
+          { name: 'ExternalFunctionTotalSentRows', type: 'string' }
+          { name: 'ExternalFunctionTotalReceivedRows', type: 'string' }
+          { name: 'ExternalFunctionTotalSentBytes', type: 'string' }
+          { name: 'ExternalFunctionTotalReceivedBytes', type: 'string' }
+          { name: 'QueryLoadPercent', type: 'string' }
+          { name: 'IsClientGeneratedStatement', type: 'string' }
+          { name: 'QueryAccelerationBytesScanned', type: 'string' }
+          { name: 'QueryAccelerationPartitionsScanned', type: 'string' }
+          { name: 'QueryAccelerationUpperLimitScaleFactor', type: 'string' }
+          { name: 'TransactionId', type: 'string' }
+          { name: 'ChildQueriesWaitTime', type: 'string' }
+          { name: 'RoleType', type: 'string' }
+          { name: 'QueryHash', type: 'string' }
+          { name: 'QueryHashVersion', type: 'string' }
+          { name: 'QueryParameterizedHash', type: 'string' }
+          { name: 'QueryParameterizedHashVersion', type: 'string' }
+          { name: 'SecondaryRoleStats', type: 'string' }
+          { name: 'RowsWrittenToResult', type: 'string' }
+          { name: 'QueryRetryTime', type: 'string' }
+          { name: 'QueryRetryCause', type: 'string' }
+          { name: 'FaultHandlingTime', type: 'string' }
+          { name: 'UserType', type: 'string' }
+          { name: 'UserDatabaseName', type: 'string' }
+          { name: 'UserDatabaseId', type: 'string' }
+          { name: 'UserSchemaName', type: 'string' }
+          { name: 'UserSchemaId', type: 'string' }
+          { name: 'ResourceConstraint', type: 'string' }
+          { name: 'Generation', type: 'string' }
+          { name: 'BindValues', type: 'string' }
+          { name: 'AgentType', type: 'string' }
           { name: 'SnowflakeAccountIdentifier', type: 'string' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
@@ -70,10 +172,26 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'AdditionalFields', type: 'dynamic' }
         ]
       }
-      'Custom-SnowflakeLoadV2_CL': {
+      'Custom-SnowflakeLoadV3_CL': {
         columns: [
           { name: 'TimeGenerated', type: 'datetime' }
-          { name: 'Data', type: 'string' }
+          { name: 'TableId', type: 'string' }
+          { name: 'TableName', type: 'string' }
+          { name: 'SchemaId', type: 'string' }
+          { name: 'SchemaName', type: 'string' }
+          { name: 'CatalogId', type: 'string' }
+          { name: 'CatalogName', type: 'string' }
+          { name: 'FileName', type: 'string' }
+          { name: 'LastLoadTime', type: 'string' }
+          { name: 'Status', type: 'string' }
+          { name: 'RowCount', type: 'string' }
+          { name: 'RowParsed', type: 'string' }
+          { name: 'FirstErrorMessage', type: 'string' }
+          { name: 'FirstErrorLineNumber', type: 'string' }
+          { name: 'FirstErrorCharacterPosition', type: 'string' }
+          { name: 'FirstErrorColName', type: 'string' }
+          { name: 'ErrorCount', type: 'string' }
+          { name: 'ErrorLimit', type: 'string' }
           { name: 'SnowflakeAccountIdentifier', type: 'string' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
@@ -82,10 +200,18 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'AdditionalFields', type: 'dynamic' }
         ]
       }
-      'Custom-SnowflakeMaterializedViewV2_CL': {
+      'Custom-SnowflakeMaterializedViewV3_CL': {
         columns: [
           { name: 'TimeGenerated', type: 'datetime' }
-          { name: 'Data', type: 'string' }
+          { name: 'StartTime', type: 'string' }
+          { name: 'EndTime', type: 'string' }
+          { name: 'CreditsUsed', type: 'string' }
+          { name: 'TableId', type: 'string' }
+          { name: 'TableName', type: 'string' }
+          { name: 'SchemaId', type: 'string' }
+          { name: 'SchemaName', type: 'string' }
+          { name: 'DatabaseId', type: 'string' }
+          { name: 'DatabaseName', type: 'string' }
           { name: 'SnowflakeAccountIdentifier', type: 'string' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
@@ -94,10 +220,23 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'AdditionalFields', type: 'dynamic' }
         ]
       }
-      'Custom-SnowflakeRoleGrantV2_CL': {
+      'Custom-SnowflakeRoleGrantV3_CL': {
         columns: [
           { name: 'TimeGenerated', type: 'datetime' }
-          { name: 'Data', type: 'string' }
+          { name: 'CreatedOn', type: 'string' }
+          { name: 'ModifiedOn', type: 'string' }
+          { name: 'Privilege', type: 'string' }
+          { name: 'GrantedOn', type: 'string' }
+          { name: 'Name', type: 'string' }
+          { name: 'TableCatalog', type: 'string' }
+          { name: 'TableSchema', type: 'string' }
+          { name: 'GrantedTo', type: 'string' }
+          { name: 'GranteeName', type: 'string' }
+          { name: 'GrantOption', type: 'string' }
+          { name: 'GrantedBy', type: 'string' }
+          { name: 'DeletedOn', type: 'string' }
+          { name: 'GrantedByRoleType', type: 'string' }
+          { name: 'ObjectInstance', type: 'string' }
           { name: 'SnowflakeAccountIdentifier', type: 'string' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
@@ -106,10 +245,15 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'AdditionalFields', type: 'dynamic' }
         ]
       }
-      'Custom-SnowflakeUserGrantV2_CL': {
+      'Custom-SnowflakeUserGrantV3_CL': {
         columns: [
           { name: 'TimeGenerated', type: 'datetime' }
-          { name: 'Data', type: 'string' }
+          { name: 'CreatedOn', type: 'string' }
+          { name: 'DeletedOn', type: 'string' }
+          { name: 'Role', type: 'string' }
+          { name: 'GrantedTo', type: 'string' }
+          { name: 'GranteeName', type: 'string' }
+          { name: 'GrantedBy', type: 'string' }
           { name: 'SnowflakeAccountIdentifier', type: 'string' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
@@ -118,10 +262,20 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'AdditionalFields', type: 'dynamic' }
         ]
       }
-      'Custom-SnowflakeRolesV2_CL': {
+      'Custom-SnowflakeRolesV3_CL': {
         columns: [
           { name: 'TimeGenerated', type: 'datetime' }
-          { name: 'Data', type: 'string' }
+          { name: 'RoleId', type: 'string' }
+          { name: 'CreatedOn', type: 'string' }
+          { name: 'DeletedOn', type: 'string' }
+          { name: 'Name', type: 'string' }
+          { name: 'Comment', type: 'string' }
+          { name: 'Owner', type: 'string' }
+          { name: 'RoleType', type: 'string' }
+          { name: 'RoleDatabaseName', type: 'string' }
+          { name: 'RoleInstanceId', type: 'string' }
+          { name: 'OwnerRoleType', type: 'string' }
+          { name: 'IsFromOrganizationUserGroup', type: 'string' }
           { name: 'SnowflakeAccountIdentifier', type: 'string' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
@@ -130,10 +284,47 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'AdditionalFields', type: 'dynamic' }
         ]
       }
-      'Custom-SnowflakeUsersV2_CL': {
+      'Custom-SnowflakeUsersV3_CL': {
         columns: [
           { name: 'TimeGenerated', type: 'datetime' }
-          { name: 'Data', type: 'string' }
+          { name: 'UserId', type: 'string' }
+          { name: 'Name', type: 'string' }
+          { name: 'CreatedOn', type: 'string' }
+          { name: 'DeletedOn', type: 'string' }
+          { name: 'LoginName', type: 'string' }
+          { name: 'DisplayName', type: 'string' }
+          { name: 'FirstName', type: 'string' }
+          { name: 'LastName', type: 'string' }
+          { name: 'Email', type: 'string' }
+          { name: 'MustChangePassword', type: 'string' }
+          { name: 'HasPassword', type: 'string' }
+          { name: 'Comment', type: 'string' }
+          { name: 'Disabled', type: 'string' }
+          { name: 'SnowflakeLock', type: 'string' }
+          { name: 'DefaultWarehouse', type: 'string' }
+          { name: 'DefaultNamespace', type: 'string' }
+          { name: 'DefaultRole', type: 'string' }
+          { name: 'ExtAuthnDuo', type: 'string' }
+          { name: 'ExtAuthnUid', type: 'string' }
+          { name: 'HasMfa', type: 'string' }
+          { name: 'BypassMfaUntil', type: 'string' }
+          { name: 'LastSuccessLogin', type: 'string' }
+          { name: 'ExpiresAt', type: 'string' }
+          { name: 'LockedUntilTime', type: 'string' }
+          { name: 'HasRsaPublicKey', type: 'string' }
+          { name: 'PasswordLastSetTime', type: 'string' }
+          { name: 'Owner', type: 'string' }
+          { name: 'DefaultSecondaryRole', type: 'string' }
+          { name: 'HasPat', type: 'string' }
+          { name: 'HasWorkloadIdentity', type: 'string' }
+          { name: 'UserType', type: 'string' }
+          { name: 'DatabaseName', type: 'string' }
+          { name: 'DatabaseId', type: 'string' }
+          { name: 'SchemaName', type: 'string' }
+          { name: 'SchemaId', type: 'string' }
+          { name: 'IsFromOrganizationUser', type: 'string' }
+          { name: 'ProvisionedBy', type: 'string' }
+          { name: 'IsEmailVerified', type: 'string' }
           { name: 'SnowflakeAccountIdentifier', type: 'string' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
@@ -142,10 +333,47 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'AdditionalFields', type: 'dynamic' }
         ]
       }
-      'Custom-SnowflakeTablesV2_CL': {
+      'Custom-SnowflakeTablesV3_CL': {
         columns: [
           { name: 'TimeGenerated', type: 'datetime' }
-          { name: 'Data', type: 'string' }
+          { name: 'TableId', type: 'string' }
+          { name: 'TableName', type: 'string' }
+          { name: 'TableSchemaId', type: 'string' }
+          { name: 'TableSchema', type: 'string' }
+          { name: 'TableCatalogId', type: 'string' }
+          { name: 'TableCatalog', type: 'string' }
+          { name: 'TableOwner', type: 'string' }
+          { name: 'TableType', type: 'string' }
+          { name: 'IsTransient', type: 'string' }
+          { name: 'IsIceberg', type: 'string' }
+          { name: 'IsDynamic', type: 'string' }
+          { name: 'IsHybrid', type: 'string' }
+          { name: 'ClusteringKey', type: 'string' }
+          { name: 'RowCount', type: 'string' }
+          { name: 'Bytes', type: 'string' }
+          { name: 'RetentionTime', type: 'string' }
+          { name: 'SelfReferencingColumnName', type: 'string' }
+          { name: 'ReferenceGeneration', type: 'string' }
+          { name: 'UserDefinedTypeCatalog', type: 'string' }
+          { name: 'UserDefinedTypeSchema', type: 'string' }
+          { name: 'UserDefinedTypeName', type: 'string' }
+          { name: 'IsInsertableInto', type: 'string' }
+          { name: 'IsTyped', type: 'string' }
+          { name: 'CommitAction', type: 'string' }
+          { name: 'Created', type: 'string' }
+          { name: 'LastAltered', type: 'string' }
+          { name: 'LastDdl', type: 'string' }
+          { name: 'LastDdlBy', type: 'string' }
+          { name: 'Deleted', type: 'string' }
+          { name: 'AutoClusteringOn', type: 'string' }
+          { name: 'Comment', type: 'string' }
+          { name: 'OwnerRoleType', type: 'string' }
+          { name: 'InstanceId', type: 'string' }
+          { name: 'ArchiveStorageCoolRowCount', type: 'string' }
+          { name: 'ArchiveStorageCoolBytes', type: 'string' }
+          { name: 'ArchiveStorageColdRowCount', type: 'string' }
+          { name: 'ArchiveStorageColdBytes', type: 'string' }
+          { name: 'ErrorLogging', type: 'string' }
           { name: 'SnowflakeAccountIdentifier', type: 'string' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
@@ -154,10 +382,39 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'AdditionalFields', type: 'dynamic' }
         ]
       }
-      'Custom-SnowflakeTableStorageMetricsV2_CL': {
+      'Custom-SnowflakeTableStorageMetricsV3_CL': {
         columns: [
           { name: 'TimeGenerated', type: 'datetime' }
-          { name: 'Data', type: 'string' }
+          { name: 'Id', type: 'string' }
+          { name: 'TableName', type: 'string' }
+          { name: 'TableSchemaId', type: 'string' }
+          { name: 'TableSchema', type: 'string' }
+          { name: 'TableCatalogId', type: 'string' }
+          { name: 'TableCatalog', type: 'string' }
+          { name: 'CloneGroupId', type: 'string' }
+          { name: 'IsTransient', type: 'string' }
+          { name: 'ActiveBytes', type: 'string' }
+          { name: 'TimeTravelBytes', type: 'string' }
+          { name: 'FailsafeBytes', type: 'string' }
+          { name: 'RetainedForCloneBytes', type: 'string' }
+          { name: 'Deleted', type: 'string' }
+          { name: 'TableCreated', type: 'string' }
+          { name: 'TableDropped', type: 'string' }
+          { name: 'TableEnteredFailsafe', type: 'string' }
+          { name: 'SchemaCreated', type: 'string' }
+          { name: 'SchemaDropped', type: 'string' }
+          { name: 'CatalogCreated', type: 'string' }
+          { name: 'CatalogDropped', type: 'string' }
+          { name: 'Comment', type: 'string' }
+          { name: 'InstanceId', type: 'string' }
+          { name: 'ArchiveStorageCoolActiveBytes', type: 'string' }
+          { name: 'ArchiveStorageColdActiveBytes', type: 'string' }
+          { name: 'ArchiveStorageCoolTimeTravelBytes', type: 'string' }
+          { name: 'ArchiveStorageColdTimeTravelBytes', type: 'string' }
+          { name: 'ArchiveStorageCoolFailsafeBytes', type: 'string' }
+          { name: 'ArchiveStorageColdFailsafeBytes', type: 'string' }
+          { name: 'ArchiveStorageCoolEarlyDeletionPenaltyBytes', type: 'string' }
+          { name: 'ArchiveStorageColdEarlyDeletionPenaltyBytes', type: 'string' }
           { name: 'SnowflakeAccountIdentifier', type: 'string' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
@@ -170,64 +427,64 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
     destinations: { logAnalytics: [ { name: 'workspace', workspaceResourceId: workspaceId } ] }
     dataFlows: [
       {
-        streams: [ 'Custom-SnowflakeLoginV2_CL' ]
+        streams: [ 'Custom-SnowflakeLoginV3_CL' ]
         destinations: [ 'workspace' ]
-        transformKql: tables.?SnowflakeLoginV2_CL.?plan == 'Auxiliary' ? timed : 'source'
-        outputStream: 'Custom-SnowflakeLoginV2_CL'
+        transformKql: tables.?SnowflakeLoginV3_CL.?plan == 'Auxiliary' ? timed : 'source'
+        outputStream: 'Custom-SnowflakeLoginV3_CL'
       }
       {
-        streams: [ 'Custom-SnowflakeQueryV2_CL' ]
+        streams: [ 'Custom-SnowflakeQueryV3_CL' ]
         destinations: [ 'workspace' ]
-        transformKql: tables.?SnowflakeQueryV2_CL.?plan == 'Auxiliary' ? timed : 'source'
-        outputStream: 'Custom-SnowflakeQueryV2_CL'
+        transformKql: tables.?SnowflakeQueryV3_CL.?plan == 'Auxiliary' ? timed : 'source'
+        outputStream: 'Custom-SnowflakeQueryV3_CL'
       }
       {
-        streams: [ 'Custom-SnowflakeLoadV2_CL' ]
+        streams: [ 'Custom-SnowflakeLoadV3_CL' ]
         destinations: [ 'workspace' ]
-        transformKql: tables.?SnowflakeLoadV2_CL.?plan == 'Auxiliary' ? timed : 'source'
-        outputStream: 'Custom-SnowflakeLoadV2_CL'
+        transformKql: tables.?SnowflakeLoadV3_CL.?plan == 'Auxiliary' ? timed : 'source'
+        outputStream: 'Custom-SnowflakeLoadV3_CL'
       }
       {
-        streams: [ 'Custom-SnowflakeMaterializedViewV2_CL' ]
+        streams: [ 'Custom-SnowflakeMaterializedViewV3_CL' ]
         destinations: [ 'workspace' ]
-        transformKql: tables.?SnowflakeMaterializedViewV2_CL.?plan == 'Auxiliary' ? timed : 'source'
-        outputStream: 'Custom-SnowflakeMaterializedViewV2_CL'
+        transformKql: tables.?SnowflakeMaterializedViewV3_CL.?plan == 'Auxiliary' ? timed : 'source'
+        outputStream: 'Custom-SnowflakeMaterializedViewV3_CL'
       }
       {
-        streams: [ 'Custom-SnowflakeRoleGrantV2_CL' ]
+        streams: [ 'Custom-SnowflakeRoleGrantV3_CL' ]
         destinations: [ 'workspace' ]
-        transformKql: tables.?SnowflakeRoleGrantV2_CL.?plan == 'Auxiliary' ? timed : 'source'
-        outputStream: 'Custom-SnowflakeRoleGrantV2_CL'
+        transformKql: tables.?SnowflakeRoleGrantV3_CL.?plan == 'Auxiliary' ? timed : 'source'
+        outputStream: 'Custom-SnowflakeRoleGrantV3_CL'
       }
       {
-        streams: [ 'Custom-SnowflakeUserGrantV2_CL' ]
+        streams: [ 'Custom-SnowflakeUserGrantV3_CL' ]
         destinations: [ 'workspace' ]
-        transformKql: tables.?SnowflakeUserGrantV2_CL.?plan == 'Auxiliary' ? timed : 'source'
-        outputStream: 'Custom-SnowflakeUserGrantV2_CL'
+        transformKql: tables.?SnowflakeUserGrantV3_CL.?plan == 'Auxiliary' ? timed : 'source'
+        outputStream: 'Custom-SnowflakeUserGrantV3_CL'
       }
       {
-        streams: [ 'Custom-SnowflakeRolesV2_CL' ]
+        streams: [ 'Custom-SnowflakeRolesV3_CL' ]
         destinations: [ 'workspace' ]
-        transformKql: tables.?SnowflakeRolesV2_CL.?plan == 'Auxiliary' ? timed : 'source'
-        outputStream: 'Custom-SnowflakeRolesV2_CL'
+        transformKql: tables.?SnowflakeRolesV3_CL.?plan == 'Auxiliary' ? timed : 'source'
+        outputStream: 'Custom-SnowflakeRolesV3_CL'
       }
       {
-        streams: [ 'Custom-SnowflakeUsersV2_CL' ]
+        streams: [ 'Custom-SnowflakeUsersV3_CL' ]
         destinations: [ 'workspace' ]
-        transformKql: tables.?SnowflakeUsersV2_CL.?plan == 'Auxiliary' ? timed : 'source'
-        outputStream: 'Custom-SnowflakeUsersV2_CL'
+        transformKql: tables.?SnowflakeUsersV3_CL.?plan == 'Auxiliary' ? timed : 'source'
+        outputStream: 'Custom-SnowflakeUsersV3_CL'
       }
       {
-        streams: [ 'Custom-SnowflakeTablesV2_CL' ]
+        streams: [ 'Custom-SnowflakeTablesV3_CL' ]
         destinations: [ 'workspace' ]
-        transformKql: tables.?SnowflakeTablesV2_CL.?plan == 'Auxiliary' ? timed : 'source'
-        outputStream: 'Custom-SnowflakeTablesV2_CL'
+        transformKql: tables.?SnowflakeTablesV3_CL.?plan == 'Auxiliary' ? timed : 'source'
+        outputStream: 'Custom-SnowflakeTablesV3_CL'
       }
       {
-        streams: [ 'Custom-SnowflakeTableStorageMetricsV2_CL' ]
+        streams: [ 'Custom-SnowflakeTableStorageMetricsV3_CL' ]
         destinations: [ 'workspace' ]
-        transformKql: tables.?SnowflakeTableStorageMetricsV2_CL.?plan == 'Auxiliary' ? timed : 'source'
-        outputStream: 'Custom-SnowflakeTableStorageMetricsV2_CL'
+        transformKql: tables.?SnowflakeTableStorageMetricsV3_CL.?plan == 'Auxiliary' ? timed : 'source'
+        outputStream: 'Custom-SnowflakeTableStorageMetricsV3_CL'
       }
     ]
   }
@@ -256,34 +513,34 @@ resource rule1Errors 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' 
 
 @description('What the app has to know of each table.')
 output rules { *: tableRule } = {
-  SnowflakeLoginV2_CL: { id: rule1.properties.immutableId, stream: 'Custom-SnowflakeLoginV2_CL', endpoint: empty(endpoint) ? rule1.properties.endpoints.logsIngestion : endpoint, plan: tables.?SnowflakeLoginV2_CL.?plan }
-  SnowflakeQueryV2_CL: { id: rule1.properties.immutableId, stream: 'Custom-SnowflakeQueryV2_CL', endpoint: empty(endpoint) ? rule1.properties.endpoints.logsIngestion : endpoint, plan: tables.?SnowflakeQueryV2_CL.?plan }
-  SnowflakeLoadV2_CL: { id: rule1.properties.immutableId, stream: 'Custom-SnowflakeLoadV2_CL', endpoint: empty(endpoint) ? rule1.properties.endpoints.logsIngestion : endpoint, plan: tables.?SnowflakeLoadV2_CL.?plan }
-  SnowflakeMaterializedViewV2_CL: {
+  SnowflakeLoginV3_CL: { id: rule1.properties.immutableId, stream: 'Custom-SnowflakeLoginV3_CL', endpoint: empty(endpoint) ? rule1.properties.endpoints.logsIngestion : endpoint, plan: tables.?SnowflakeLoginV3_CL.?plan }
+  SnowflakeQueryV3_CL: { id: rule1.properties.immutableId, stream: 'Custom-SnowflakeQueryV3_CL', endpoint: empty(endpoint) ? rule1.properties.endpoints.logsIngestion : endpoint, plan: tables.?SnowflakeQueryV3_CL.?plan }
+  SnowflakeLoadV3_CL: { id: rule1.properties.immutableId, stream: 'Custom-SnowflakeLoadV3_CL', endpoint: empty(endpoint) ? rule1.properties.endpoints.logsIngestion : endpoint, plan: tables.?SnowflakeLoadV3_CL.?plan }
+  SnowflakeMaterializedViewV3_CL: {
     id: rule1.properties.immutableId
-    stream: 'Custom-SnowflakeMaterializedViewV2_CL'
+    stream: 'Custom-SnowflakeMaterializedViewV3_CL'
     endpoint: empty(endpoint) ? rule1.properties.endpoints.logsIngestion : endpoint
-    plan: tables.?SnowflakeMaterializedViewV2_CL.?plan
+    plan: tables.?SnowflakeMaterializedViewV3_CL.?plan
   }
-  SnowflakeRoleGrantV2_CL: {
+  SnowflakeRoleGrantV3_CL: {
     id: rule1.properties.immutableId
-    stream: 'Custom-SnowflakeRoleGrantV2_CL'
+    stream: 'Custom-SnowflakeRoleGrantV3_CL'
     endpoint: empty(endpoint) ? rule1.properties.endpoints.logsIngestion : endpoint
-    plan: tables.?SnowflakeRoleGrantV2_CL.?plan
+    plan: tables.?SnowflakeRoleGrantV3_CL.?plan
   }
-  SnowflakeUserGrantV2_CL: {
+  SnowflakeUserGrantV3_CL: {
     id: rule1.properties.immutableId
-    stream: 'Custom-SnowflakeUserGrantV2_CL'
+    stream: 'Custom-SnowflakeUserGrantV3_CL'
     endpoint: empty(endpoint) ? rule1.properties.endpoints.logsIngestion : endpoint
-    plan: tables.?SnowflakeUserGrantV2_CL.?plan
+    plan: tables.?SnowflakeUserGrantV3_CL.?plan
   }
-  SnowflakeRolesV2_CL: { id: rule1.properties.immutableId, stream: 'Custom-SnowflakeRolesV2_CL', endpoint: empty(endpoint) ? rule1.properties.endpoints.logsIngestion : endpoint, plan: tables.?SnowflakeRolesV2_CL.?plan }
-  SnowflakeUsersV2_CL: { id: rule1.properties.immutableId, stream: 'Custom-SnowflakeUsersV2_CL', endpoint: empty(endpoint) ? rule1.properties.endpoints.logsIngestion : endpoint, plan: tables.?SnowflakeUsersV2_CL.?plan }
-  SnowflakeTablesV2_CL: { id: rule1.properties.immutableId, stream: 'Custom-SnowflakeTablesV2_CL', endpoint: empty(endpoint) ? rule1.properties.endpoints.logsIngestion : endpoint, plan: tables.?SnowflakeTablesV2_CL.?plan }
-  SnowflakeTableStorageMetricsV2_CL: {
+  SnowflakeRolesV3_CL: { id: rule1.properties.immutableId, stream: 'Custom-SnowflakeRolesV3_CL', endpoint: empty(endpoint) ? rule1.properties.endpoints.logsIngestion : endpoint, plan: tables.?SnowflakeRolesV3_CL.?plan }
+  SnowflakeUsersV3_CL: { id: rule1.properties.immutableId, stream: 'Custom-SnowflakeUsersV3_CL', endpoint: empty(endpoint) ? rule1.properties.endpoints.logsIngestion : endpoint, plan: tables.?SnowflakeUsersV3_CL.?plan }
+  SnowflakeTablesV3_CL: { id: rule1.properties.immutableId, stream: 'Custom-SnowflakeTablesV3_CL', endpoint: empty(endpoint) ? rule1.properties.endpoints.logsIngestion : endpoint, plan: tables.?SnowflakeTablesV3_CL.?plan }
+  SnowflakeTableStorageMetricsV3_CL: {
     id: rule1.properties.immutableId
-    stream: 'Custom-SnowflakeTableStorageMetricsV2_CL'
+    stream: 'Custom-SnowflakeTableStorageMetricsV3_CL'
     endpoint: empty(endpoint) ? rule1.properties.endpoints.logsIngestion : endpoint
-    plan: tables.?SnowflakeTableStorageMetricsV2_CL.?plan
+    plan: tables.?SnowflakeTableStorageMetricsV3_CL.?plan
   }
 }

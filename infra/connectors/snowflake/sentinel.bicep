@@ -8,9 +8,6 @@ param workspace string
 @description('How the rows of single tables are kept, by table, such as {"OktaV2_CL": {"plan": "Auxiliary", "totalRetention": 730}}.')
 param tables snowflakeTables
 
-@description('Functions under the names of older tables, so that queries of these find the new rows too.')
-param legacyNames bool
-
 resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
 }
@@ -27,110 +24,110 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       id: 'Sluice-snowflake'
       title: 'Snowflake (Sluice)'
       publisher: 'Snowflake'
-      descriptionMarkdown: 'Collects sign-ins, queries, loads, grants, roles, users and tables of a Snowflake account from its ACCOUNT_USAGE views. Rows have the columns of Microsoft\'s own connector (tables Snowflake…V2_CL).\n\nSupport: community, https://github.com/sluice-connectors/sluice/issues${empty(apart) ? '' : '\n\n**${join(apart, ', ')}** has the plan Basic or Auxiliary: analytics rules, functions and queries with a second table do not read it. Query it by itself, with the time range of the query window.'}'
+      descriptionMarkdown: 'Collects sign-ins, queries, loads, grants, roles, users and tables of a Snowflake account from its ACCOUNT_USAGE views. Rows have the columns of Microsoft\'s own connector (tables Snowflake…V3_CL).\n\nSupport: community, https://github.com/sluice-connectors/sluice/issues${empty(apart) ? '' : '\n\n**${join(apart, ', ')}** has the plan Basic or Auxiliary: analytics rules, functions and queries with a second table do not read it. Query it by itself, with the time range of the query window.'}'
       graphQueries: [
         {
-          metricName: contains(apart, 'SnowflakeLoginV2_CL') ? 'Runs that sent rows' : 'Rows received'
-          legend: 'SnowflakeLoginV2_CL'
-          baseQuery: contains(apart, 'SnowflakeLoginV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("login_history") and Acknowledged > 0' : 'SnowflakeLoginV2_CL'
+          metricName: contains(apart, 'SnowflakeLoginV3_CL') ? 'Runs that sent rows' : 'Rows received'
+          legend: 'SnowflakeLoginV3_CL'
+          baseQuery: contains(apart, 'SnowflakeLoginV3_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("login_history") and Acknowledged > 0' : 'SnowflakeLoginV3_CL'
         }
         {
-          metricName: contains(apart, 'SnowflakeQueryV2_CL') ? 'Runs that sent rows' : 'Rows received'
-          legend: 'SnowflakeQueryV2_CL'
-          baseQuery: contains(apart, 'SnowflakeQueryV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("query_history") and Acknowledged > 0' : 'SnowflakeQueryV2_CL'
+          metricName: contains(apart, 'SnowflakeQueryV3_CL') ? 'Runs that sent rows' : 'Rows received'
+          legend: 'SnowflakeQueryV3_CL'
+          baseQuery: contains(apart, 'SnowflakeQueryV3_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("query_history") and Acknowledged > 0' : 'SnowflakeQueryV3_CL'
         }
         {
-          metricName: contains(apart, 'SnowflakeLoadV2_CL') ? 'Runs that sent rows' : 'Rows received'
-          legend: 'SnowflakeLoadV2_CL'
-          baseQuery: contains(apart, 'SnowflakeLoadV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("load_history") and Acknowledged > 0' : 'SnowflakeLoadV2_CL'
+          metricName: contains(apart, 'SnowflakeLoadV3_CL') ? 'Runs that sent rows' : 'Rows received'
+          legend: 'SnowflakeLoadV3_CL'
+          baseQuery: contains(apart, 'SnowflakeLoadV3_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("load_history") and Acknowledged > 0' : 'SnowflakeLoadV3_CL'
         }
         {
-          metricName: contains(apart, 'SnowflakeMaterializedViewV2_CL') ? 'Runs that sent rows' : 'Rows received'
-          legend: 'SnowflakeMaterializedViewV2_CL'
-          baseQuery: contains(apart, 'SnowflakeMaterializedViewV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("materialized_view_refresh_history") and Acknowledged > 0' : 'SnowflakeMaterializedViewV2_CL'
+          metricName: contains(apart, 'SnowflakeMaterializedViewV3_CL') ? 'Runs that sent rows' : 'Rows received'
+          legend: 'SnowflakeMaterializedViewV3_CL'
+          baseQuery: contains(apart, 'SnowflakeMaterializedViewV3_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("materialized_view_refresh_history") and Acknowledged > 0' : 'SnowflakeMaterializedViewV3_CL'
         }
         {
-          metricName: contains(apart, 'SnowflakeRoleGrantV2_CL') ? 'Runs that sent rows' : 'Rows received'
-          legend: 'SnowflakeRoleGrantV2_CL'
-          baseQuery: contains(apart, 'SnowflakeRoleGrantV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("grants_to_roles") and Acknowledged > 0' : 'SnowflakeRoleGrantV2_CL'
+          metricName: contains(apart, 'SnowflakeRoleGrantV3_CL') ? 'Runs that sent rows' : 'Rows received'
+          legend: 'SnowflakeRoleGrantV3_CL'
+          baseQuery: contains(apart, 'SnowflakeRoleGrantV3_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("grants_to_roles") and Acknowledged > 0' : 'SnowflakeRoleGrantV3_CL'
         }
         {
-          metricName: contains(apart, 'SnowflakeUserGrantV2_CL') ? 'Runs that sent rows' : 'Rows received'
-          legend: 'SnowflakeUserGrantV2_CL'
-          baseQuery: contains(apart, 'SnowflakeUserGrantV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("grants_to_users") and Acknowledged > 0' : 'SnowflakeUserGrantV2_CL'
+          metricName: contains(apart, 'SnowflakeUserGrantV3_CL') ? 'Runs that sent rows' : 'Rows received'
+          legend: 'SnowflakeUserGrantV3_CL'
+          baseQuery: contains(apart, 'SnowflakeUserGrantV3_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("grants_to_users") and Acknowledged > 0' : 'SnowflakeUserGrantV3_CL'
         }
         {
-          metricName: contains(apart, 'SnowflakeRolesV2_CL') ? 'Runs that sent rows' : 'Rows received'
-          legend: 'SnowflakeRolesV2_CL'
-          baseQuery: contains(apart, 'SnowflakeRolesV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("roles") and Acknowledged > 0' : 'SnowflakeRolesV2_CL'
+          metricName: contains(apart, 'SnowflakeRolesV3_CL') ? 'Runs that sent rows' : 'Rows received'
+          legend: 'SnowflakeRolesV3_CL'
+          baseQuery: contains(apart, 'SnowflakeRolesV3_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("roles") and Acknowledged > 0' : 'SnowflakeRolesV3_CL'
         }
         {
-          metricName: contains(apart, 'SnowflakeUsersV2_CL') ? 'Runs that sent rows' : 'Rows received'
-          legend: 'SnowflakeUsersV2_CL'
-          baseQuery: contains(apart, 'SnowflakeUsersV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("users") and Acknowledged > 0' : 'SnowflakeUsersV2_CL'
+          metricName: contains(apart, 'SnowflakeUsersV3_CL') ? 'Runs that sent rows' : 'Rows received'
+          legend: 'SnowflakeUsersV3_CL'
+          baseQuery: contains(apart, 'SnowflakeUsersV3_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("users") and Acknowledged > 0' : 'SnowflakeUsersV3_CL'
         }
         {
-          metricName: contains(apart, 'SnowflakeTablesV2_CL') ? 'Runs that sent rows' : 'Rows received'
-          legend: 'SnowflakeTablesV2_CL'
-          baseQuery: contains(apart, 'SnowflakeTablesV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("tables") and Acknowledged > 0' : 'SnowflakeTablesV2_CL'
+          metricName: contains(apart, 'SnowflakeTablesV3_CL') ? 'Runs that sent rows' : 'Rows received'
+          legend: 'SnowflakeTablesV3_CL'
+          baseQuery: contains(apart, 'SnowflakeTablesV3_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("tables") and Acknowledged > 0' : 'SnowflakeTablesV3_CL'
         }
         {
-          metricName: contains(apart, 'SnowflakeTableStorageMetricsV2_CL') ? 'Runs that sent rows' : 'Rows received'
-          legend: 'SnowflakeTableStorageMetricsV2_CL'
-          baseQuery: contains(apart, 'SnowflakeTableStorageMetricsV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("table_storage_metrics") and Acknowledged > 0' : 'SnowflakeTableStorageMetricsV2_CL'
+          metricName: contains(apart, 'SnowflakeTableStorageMetricsV3_CL') ? 'Runs that sent rows' : 'Rows received'
+          legend: 'SnowflakeTableStorageMetricsV3_CL'
+          baseQuery: contains(apart, 'SnowflakeTableStorageMetricsV3_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("table_storage_metrics") and Acknowledged > 0' : 'SnowflakeTableStorageMetricsV3_CL'
         }
       ]
       #disable-next-line BCP037 // the type does not have it, and Microsoft's own cards do
       sampleQueries: [
         {
           description: 'Failed sign-ins by user, today'
-          query: 'SnowflakeLoginV2_CL\n| where TimeGenerated > startofday(now())\n| extend Row = parse_json(Data)\n| where tostring(Row.IS_SUCCESS) == "NO"\n| summarize Failures = count() by tostring(Row.USER_NAME), tostring(Row.CLIENT_IP)'
+          query: 'SnowflakeLoginV3_CL\n| where TimeGenerated > startofday(now()) and IsSuccess == "NO"\n| summarize Failures = count() by UserName, ClientIp'
         }
         {
           description: 'Long queries in the last day'
-          query: 'SnowflakeQueryV2_CL\n| where TimeGenerated > ago(1d)\n| extend Row = parse_json(Data)\n| top 20 by tolong(Row.TOTAL_ELAPSED_TIME)\n| project TimeGenerated, tostring(Row.USER_NAME), tostring(Row.QUERY_TEXT)'
+          query: 'SnowflakeQueryV3_CL\n| where TimeGenerated > ago(1d)\n| top 20 by tolong(TotalElapsedTime)\n| project TimeGenerated, UserName, QueryText'
         }
       ]
       dataTypes: [
         {
-          name: 'SnowflakeLoginV2_CL'
-          lastDataReceivedQuery: contains(apart, 'SnowflakeLoginV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("login_history") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeLoginV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          name: 'SnowflakeLoginV3_CL'
+          lastDataReceivedQuery: contains(apart, 'SnowflakeLoginV3_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("login_history") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeLoginV3_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
-          name: 'SnowflakeQueryV2_CL'
-          lastDataReceivedQuery: contains(apart, 'SnowflakeQueryV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("query_history") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeQueryV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          name: 'SnowflakeQueryV3_CL'
+          lastDataReceivedQuery: contains(apart, 'SnowflakeQueryV3_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("query_history") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeQueryV3_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
-          name: 'SnowflakeLoadV2_CL'
-          lastDataReceivedQuery: contains(apart, 'SnowflakeLoadV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("load_history") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeLoadV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          name: 'SnowflakeLoadV3_CL'
+          lastDataReceivedQuery: contains(apart, 'SnowflakeLoadV3_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("load_history") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeLoadV3_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
-          name: 'SnowflakeMaterializedViewV2_CL'
-          lastDataReceivedQuery: contains(apart, 'SnowflakeMaterializedViewV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("materialized_view_refresh_history") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeMaterializedViewV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          name: 'SnowflakeMaterializedViewV3_CL'
+          lastDataReceivedQuery: contains(apart, 'SnowflakeMaterializedViewV3_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("materialized_view_refresh_history") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeMaterializedViewV3_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
-          name: 'SnowflakeRoleGrantV2_CL'
-          lastDataReceivedQuery: contains(apart, 'SnowflakeRoleGrantV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("grants_to_roles") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeRoleGrantV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          name: 'SnowflakeRoleGrantV3_CL'
+          lastDataReceivedQuery: contains(apart, 'SnowflakeRoleGrantV3_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("grants_to_roles") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeRoleGrantV3_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
-          name: 'SnowflakeUserGrantV2_CL'
-          lastDataReceivedQuery: contains(apart, 'SnowflakeUserGrantV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("grants_to_users") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeUserGrantV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          name: 'SnowflakeUserGrantV3_CL'
+          lastDataReceivedQuery: contains(apart, 'SnowflakeUserGrantV3_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("grants_to_users") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeUserGrantV3_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
-          name: 'SnowflakeRolesV2_CL'
-          lastDataReceivedQuery: contains(apart, 'SnowflakeRolesV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("roles") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeRolesV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          name: 'SnowflakeRolesV3_CL'
+          lastDataReceivedQuery: contains(apart, 'SnowflakeRolesV3_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("roles") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeRolesV3_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
-          name: 'SnowflakeUsersV2_CL'
-          lastDataReceivedQuery: contains(apart, 'SnowflakeUsersV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("users") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeUsersV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          name: 'SnowflakeUsersV3_CL'
+          lastDataReceivedQuery: contains(apart, 'SnowflakeUsersV3_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("users") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeUsersV3_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
-          name: 'SnowflakeTablesV2_CL'
-          lastDataReceivedQuery: contains(apart, 'SnowflakeTablesV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("tables") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeTablesV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          name: 'SnowflakeTablesV3_CL'
+          lastDataReceivedQuery: contains(apart, 'SnowflakeTablesV3_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("tables") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeTablesV3_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
         {
-          name: 'SnowflakeTableStorageMetricsV2_CL'
-          lastDataReceivedQuery: contains(apart, 'SnowflakeTableStorageMetricsV2_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("table_storage_metrics") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeTableStorageMetricsV2_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
+          name: 'SnowflakeTableStorageMetricsV3_CL'
+          lastDataReceivedQuery: contains(apart, 'SnowflakeTableStorageMetricsV3_CL') ? 'SluiceHealth_CL\n| where Connector == "snowflake" and Stream in ("table_storage_metrics") and Acknowledged > 0\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)' : 'SnowflakeTableStorageMetricsV3_CL\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)'
         }
       ]
       connectivityCriteria: [
@@ -171,145 +168,132 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
   }
 }
 
-resource f_SnowflakeLoginV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeLoginV2_CL')) {
+resource f_SnowflakeLoginV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeLoginV3_CL')) {
   parent: sentinel
-  name: 'sluice-snowflakeloginv2_events'
+  name: 'sluice-snowflakeloginv3_events'
   etag: '*'
   properties: {
     category: 'Sluice'
-    displayName: 'SnowflakeLoginV2_Events'
-    functionAlias: 'SnowflakeLoginV2_Events'
-    query: 'SnowflakeLoginV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
+    displayName: 'SnowflakeLoginV3_Events'
+    functionAlias: 'SnowflakeLoginV3_Events'
+    query: 'SnowflakeLoginV3_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
 
-resource f_SnowflakeQueryV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeQueryV2_CL')) {
+resource f_SnowflakeQueryV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeQueryV3_CL')) {
   parent: sentinel
-  name: 'sluice-snowflakequeryv2_events'
+  name: 'sluice-snowflakequeryv3_events'
   etag: '*'
   properties: {
     category: 'Sluice'
-    displayName: 'SnowflakeQueryV2_Events'
-    functionAlias: 'SnowflakeQueryV2_Events'
-    query: 'SnowflakeQueryV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
+    displayName: 'SnowflakeQueryV3_Events'
+    functionAlias: 'SnowflakeQueryV3_Events'
+    query: 'SnowflakeQueryV3_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
 
-resource f_SnowflakeLoadV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeLoadV2_CL')) {
+resource f_SnowflakeLoadV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeLoadV3_CL')) {
   parent: sentinel
-  name: 'sluice-snowflakeloadv2_events'
+  name: 'sluice-snowflakeloadv3_events'
   etag: '*'
   properties: {
     category: 'Sluice'
-    displayName: 'SnowflakeLoadV2_Events'
-    functionAlias: 'SnowflakeLoadV2_Events'
-    query: 'SnowflakeLoadV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
+    displayName: 'SnowflakeLoadV3_Events'
+    functionAlias: 'SnowflakeLoadV3_Events'
+    query: 'SnowflakeLoadV3_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
 
-resource f_SnowflakeMaterializedViewV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeMaterializedViewV2_CL')) {
+resource f_SnowflakeMaterializedViewV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeMaterializedViewV3_CL')) {
   parent: sentinel
-  name: 'sluice-snowflakematerializedviewv2_events'
+  name: 'sluice-snowflakematerializedviewv3_events'
   etag: '*'
   properties: {
     category: 'Sluice'
-    displayName: 'SnowflakeMaterializedViewV2_Events'
-    functionAlias: 'SnowflakeMaterializedViewV2_Events'
-    query: 'SnowflakeMaterializedViewV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
+    displayName: 'SnowflakeMaterializedViewV3_Events'
+    functionAlias: 'SnowflakeMaterializedViewV3_Events'
+    query: 'SnowflakeMaterializedViewV3_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
 
-resource f_SnowflakeRoleGrantV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeRoleGrantV2_CL')) {
+resource f_SnowflakeRoleGrantV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeRoleGrantV3_CL')) {
   parent: sentinel
-  name: 'sluice-snowflakerolegrantv2_events'
+  name: 'sluice-snowflakerolegrantv3_events'
   etag: '*'
   properties: {
     category: 'Sluice'
-    displayName: 'SnowflakeRoleGrantV2_Events'
-    functionAlias: 'SnowflakeRoleGrantV2_Events'
-    query: 'SnowflakeRoleGrantV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
+    displayName: 'SnowflakeRoleGrantV3_Events'
+    functionAlias: 'SnowflakeRoleGrantV3_Events'
+    query: 'SnowflakeRoleGrantV3_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
 
-resource f_SnowflakeUserGrantV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeUserGrantV2_CL')) {
+resource f_SnowflakeUserGrantV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeUserGrantV3_CL')) {
   parent: sentinel
-  name: 'sluice-snowflakeusergrantv2_events'
+  name: 'sluice-snowflakeusergrantv3_events'
   etag: '*'
   properties: {
     category: 'Sluice'
-    displayName: 'SnowflakeUserGrantV2_Events'
-    functionAlias: 'SnowflakeUserGrantV2_Events'
-    query: 'SnowflakeUserGrantV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
+    displayName: 'SnowflakeUserGrantV3_Events'
+    functionAlias: 'SnowflakeUserGrantV3_Events'
+    query: 'SnowflakeUserGrantV3_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
 
-resource f_SnowflakeRolesV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeRolesV2_CL')) {
+resource f_SnowflakeRolesV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeRolesV3_CL')) {
   parent: sentinel
-  name: 'sluice-snowflakerolesv2_events'
+  name: 'sluice-snowflakerolesv3_events'
   etag: '*'
   properties: {
     category: 'Sluice'
-    displayName: 'SnowflakeRolesV2_Events'
-    functionAlias: 'SnowflakeRolesV2_Events'
-    query: 'SnowflakeRolesV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
+    displayName: 'SnowflakeRolesV3_Events'
+    functionAlias: 'SnowflakeRolesV3_Events'
+    query: 'SnowflakeRolesV3_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
 
-resource f_SnowflakeUsersV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeUsersV2_CL')) {
+resource f_SnowflakeUsersV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeUsersV3_CL')) {
   parent: sentinel
-  name: 'sluice-snowflakeusersv2_events'
+  name: 'sluice-snowflakeusersv3_events'
   etag: '*'
   properties: {
     category: 'Sluice'
-    displayName: 'SnowflakeUsersV2_Events'
-    functionAlias: 'SnowflakeUsersV2_Events'
-    query: 'SnowflakeUsersV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
+    displayName: 'SnowflakeUsersV3_Events'
+    functionAlias: 'SnowflakeUsersV3_Events'
+    query: 'SnowflakeUsersV3_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
 
-resource f_SnowflakeTablesV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeTablesV2_CL')) {
+resource f_SnowflakeTablesV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeTablesV3_CL')) {
   parent: sentinel
-  name: 'sluice-snowflaketablesv2_events'
+  name: 'sluice-snowflaketablesv3_events'
   etag: '*'
   properties: {
     category: 'Sluice'
-    displayName: 'SnowflakeTablesV2_Events'
-    functionAlias: 'SnowflakeTablesV2_Events'
-    query: 'SnowflakeTablesV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
+    displayName: 'SnowflakeTablesV3_Events'
+    functionAlias: 'SnowflakeTablesV3_Events'
+    query: 'SnowflakeTablesV3_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }
 
-resource f_SnowflakeTableStorageMetricsV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeTableStorageMetricsV2_CL')) {
+resource f_SnowflakeTableStorageMetricsV3_Events 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (!contains(apart, 'SnowflakeTableStorageMetricsV3_CL')) {
   parent: sentinel
-  name: 'sluice-snowflaketablestoragemetricsv2_events'
+  name: 'sluice-snowflaketablestoragemetricsv3_events'
   etag: '*'
   properties: {
     category: 'Sluice'
-    displayName: 'SnowflakeTableStorageMetricsV2_Events'
-    functionAlias: 'SnowflakeTableStorageMetricsV2_Events'
-    query: 'SnowflakeTableStorageMetricsV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
-    version: 2
-  }
-}
-
-resource f_Snowflake_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && !contains(apart, 'SnowflakeLoginV2_CL') && !contains(apart, 'SnowflakeQueryV2_CL') && !contains(apart, 'SnowflakeLoadV2_CL') && !contains(apart, 'SnowflakeMaterializedViewV2_CL') && !contains(apart, 'SnowflakeRoleGrantV2_CL') && !contains(apart, 'SnowflakeUserGrantV2_CL') && !contains(apart, 'SnowflakeRolesV2_CL') && !contains(apart, 'SnowflakeUsersV2_CL') && !contains(apart, 'SnowflakeTablesV2_CL') && !contains(apart, 'SnowflakeTableStorageMetricsV2_CL')) {
-  parent: sentinel
-  name: 'sluice-snowflake_cl'
-  etag: '*'
-  properties: {
-    category: 'Sluice'
-    displayName: 'Snowflake_CL'
-    functionAlias: 'Snowflake_CL'
-    query: 'union isfuzzy=true\n  table("Snowflake_CL"),\n  (SnowflakeLoginV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid),\n  (SnowflakeQueryV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid),\n  (SnowflakeLoadV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid),\n  (SnowflakeMaterializedViewV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid),\n  (SnowflakeRoleGrantV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid),\n  (SnowflakeUserGrantV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid),\n  (SnowflakeRolesV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid),\n  (SnowflakeUsersV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid),\n  (SnowflakeTablesV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid),\n  (SnowflakeTableStorageMetricsV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid)'
+    displayName: 'SnowflakeTableStorageMetricsV3_Events'
+    functionAlias: 'SnowflakeTableStorageMetricsV3_Events'
+    query: 'SnowflakeTableStorageMetricsV3_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
     version: 2
   }
 }

@@ -18,20 +18,38 @@ resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing
   name: workspace
 }
 
-resource SnowflakeLoginV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
+resource SnowflakeLoginV3_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
-  name: 'SnowflakeLoginV2_CL'
+  name: 'SnowflakeLoginV3_CL'
   properties: {
-    plan: tables.?SnowflakeLoginV2_CL.?plan
-    retentionInDays: (tables.?SnowflakeLoginV2_CL.?plan ?? 'Analytics') == 'Analytics' ? tables.?SnowflakeLoginV2_CL.?retention ?? (retention == 0 ? null : retention) : null
-    totalRetentionInDays: tables.?SnowflakeLoginV2_CL.?totalRetention ?? (totalRetention == 0 ? null : totalRetention)
+    plan: tables.?SnowflakeLoginV3_CL.?plan
+    retentionInDays: (tables.?SnowflakeLoginV3_CL.?plan ?? 'Analytics') == 'Analytics' ? tables.?SnowflakeLoginV3_CL.?retention ?? (retention == 0 ? null : retention) : null
+    totalRetentionInDays: tables.?SnowflakeLoginV3_CL.?totalRetention ?? (totalRetention == 0 ? null : totalRetention)
     schema: {
-      name: 'SnowflakeLoginV2_CL'
+      name: 'SnowflakeLoginV3_CL'
       description: 'Sign-ins, successful and not.'
       columns: [
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
-        { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
-        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column SluiceConnection says which account.' }
+        { name: 'EventId', type: 'string' }
+        { name: 'EventTimestamp', type: 'string' }
+        { name: 'EventType', type: 'string' }
+        { name: 'UserName', type: 'string' }
+        { name: 'ClientIp', type: 'string' }
+        { name: 'ReportedClientType', type: 'string' }
+        { name: 'ReportedClientVersion', type: 'string' }
+        { name: 'FirstAuthenticationFactor', type: 'string' }
+        { name: 'SecondAuthenticationFactor', type: 'string' }
+        { name: 'IsSuccess', type: 'string' }
+        { name: 'ErrorCode', type: 'string' }
+        { name: 'ErrorMessage', type: 'string' }
+        { name: 'RelatedEventId', type: 'string' }
+        { name: 'Connection', type: 'string' }
+        { name: 'ClientPrivateLinkId', type: 'string' }
+        { name: 'FirstAuthenticationFactorId', type: 'string' }
+        { name: 'SecondAuthenticationFactorId', type: 'string' }
+        { name: 'LoginDetails', type: 'string' }
+        { name: 'AuthorizingIntegrationName', type: 'string' }
+        { name: 'SnowflakeAccountIdentifier', type: 'string' }
         {
           name: 'EventUid'
           type: 'string'
@@ -46,20 +64,104 @@ resource SnowflakeLoginV2_CL 'Microsoft.OperationalInsights/workspaces/tables@20
   }
 }
 
-resource SnowflakeQueryV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
+resource SnowflakeQueryV3_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
-  name: 'SnowflakeQueryV2_CL'
+  name: 'SnowflakeQueryV3_CL'
   properties: {
-    plan: tables.?SnowflakeQueryV2_CL.?plan
-    retentionInDays: (tables.?SnowflakeQueryV2_CL.?plan ?? 'Analytics') == 'Analytics' ? tables.?SnowflakeQueryV2_CL.?retention ?? (retention == 0 ? null : retention) : null
-    totalRetentionInDays: tables.?SnowflakeQueryV2_CL.?totalRetention ?? (totalRetention == 0 ? null : totalRetention)
+    plan: tables.?SnowflakeQueryV3_CL.?plan
+    retentionInDays: (tables.?SnowflakeQueryV3_CL.?plan ?? 'Analytics') == 'Analytics' ? tables.?SnowflakeQueryV3_CL.?retention ?? (retention == 0 ? null : retention) : null
+    totalRetentionInDays: tables.?SnowflakeQueryV3_CL.?totalRetention ?? (totalRetention == 0 ? null : totalRetention)
     schema: {
-      name: 'SnowflakeQueryV2_CL'
+      name: 'SnowflakeQueryV3_CL'
       description: 'Queries that were run.'
       columns: [
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
-        { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
-        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column SluiceConnection says which account.' }
+        { name: 'QueryId', type: 'string' }
+        { name: 'QueryText', type: 'string' }
+        { name: 'DatabaseId', type: 'string' }
+        { name: 'DatabaseName', type: 'string' }
+        { name: 'SchemaId', type: 'string' }
+        { name: 'SchemaName', type: 'string' }
+        { name: 'QueryType', type: 'string' }
+        { name: 'SessionId', type: 'string' }
+        { name: 'AuthnEventId', type: 'string' }
+        { name: 'UserName', type: 'string' }
+        { name: 'RoleName', type: 'string' }
+        { name: 'WarehouseId', type: 'string' }
+        { name: 'WarehouseName', type: 'string' }
+        { name: 'WarehouseSize', type: 'string' }
+        { name: 'WarehouseType', type: 'string' }
+        { name: 'ClusterNumber', type: 'string' }
+        { name: 'QueryTag', type: 'string' }
+        { name: 'ExecutionStatus', type: 'string' }
+        { name: 'ErrorCode', type: 'string' }
+        { name: 'ErrorMessage', type: 'string' }
+        { name: 'StartTime', type: 'string' }
+        { name: 'EndTime', type: 'string' }
+        { name: 'TotalElapsedTime', type: 'string' }
+        { name: 'BytesScanned', type: 'string' }
+        { name: 'PercentageScannedFromCache', type: 'string' }
+        { name: 'BytesWritten', type: 'string' }
+        { name: 'BytesWrittenToResult', type: 'string' }
+        { name: 'BytesReadFromResult', type: 'string' }
+        { name: 'RowsProduced', type: 'string' }
+        { name: 'RowsInserted', type: 'string' }
+        { name: 'RowsUpdated', type: 'string' }
+        { name: 'RowsDeleted', type: 'string' }
+        { name: 'RowsUnloaded', type: 'string' }
+        { name: 'BytesDeleted', type: 'string' }
+        { name: 'PartitionsScanned', type: 'string' }
+        { name: 'PartitionsTotal', type: 'string' }
+        { name: 'BytesSpilledToLocalStorage', type: 'string' }
+        { name: 'BytesSpilledToRemoteStorage', type: 'string' }
+        { name: 'BytesSentOverTheNetwork', type: 'string' }
+        { name: 'CompilationTime', type: 'string' }
+        { name: 'ExecutionTime', type: 'string' }
+        { name: 'QueuedProvisioningTime', type: 'string' }
+        { name: 'QueuedRepairTime', type: 'string' }
+        { name: 'QueuedOverloadTime', type: 'string' }
+        { name: 'TransactionBlockedTime', type: 'string' }
+        { name: 'OutboundDataTransferCloud', type: 'string' }
+        { name: 'OutboundDataTransferRegion', type: 'string' }
+        { name: 'OutboundDataTransferBytes', type: 'string' }
+        { name: 'InboundDataTransferCloud', type: 'string' }
+        { name: 'InboundDataTransferRegion', type: 'string' }
+        { name: 'InboundDataTransferBytes', type: 'string' }
+        { name: 'ListExternalFilesTime', type: 'string' }
+        { name: 'CreditsUsedCloudServices', type: 'string' }
+        { name: 'ReleaseVersion', type: 'string' }
+        { name: 'ExternalFunctionTotalInvocations', type: 'string' }
+        { name: 'ExternalFunctionTotalSentRows', type: 'string' }
+        { name: 'ExternalFunctionTotalReceivedRows', type: 'string' }
+        { name: 'ExternalFunctionTotalSentBytes', type: 'string' }
+        { name: 'ExternalFunctionTotalReceivedBytes', type: 'string' }
+        { name: 'QueryLoadPercent', type: 'string' }
+        { name: 'IsClientGeneratedStatement', type: 'string' }
+        { name: 'QueryAccelerationBytesScanned', type: 'string' }
+        { name: 'QueryAccelerationPartitionsScanned', type: 'string' }
+        { name: 'QueryAccelerationUpperLimitScaleFactor', type: 'string' }
+        { name: 'TransactionId', type: 'string' }
+        { name: 'ChildQueriesWaitTime', type: 'string' }
+        { name: 'RoleType', type: 'string' }
+        { name: 'QueryHash', type: 'string' }
+        { name: 'QueryHashVersion', type: 'string' }
+        { name: 'QueryParameterizedHash', type: 'string' }
+        { name: 'QueryParameterizedHashVersion', type: 'string' }
+        { name: 'SecondaryRoleStats', type: 'string' }
+        { name: 'RowsWrittenToResult', type: 'string' }
+        { name: 'QueryRetryTime', type: 'string' }
+        { name: 'QueryRetryCause', type: 'string' }
+        { name: 'FaultHandlingTime', type: 'string' }
+        { name: 'UserType', type: 'string' }
+        { name: 'UserDatabaseName', type: 'string' }
+        { name: 'UserDatabaseId', type: 'string' }
+        { name: 'UserSchemaName', type: 'string' }
+        { name: 'UserSchemaId', type: 'string' }
+        { name: 'ResourceConstraint', type: 'string' }
+        { name: 'Generation', type: 'string' }
+        { name: 'BindValues', type: 'string' }
+        { name: 'AgentType', type: 'string' }
+        { name: 'SnowflakeAccountIdentifier', type: 'string' }
         {
           name: 'EventUid'
           type: 'string'
@@ -74,20 +176,36 @@ resource SnowflakeQueryV2_CL 'Microsoft.OperationalInsights/workspaces/tables@20
   }
 }
 
-resource SnowflakeLoadV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
+resource SnowflakeLoadV3_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
-  name: 'SnowflakeLoadV2_CL'
+  name: 'SnowflakeLoadV3_CL'
   properties: {
-    plan: tables.?SnowflakeLoadV2_CL.?plan
-    retentionInDays: (tables.?SnowflakeLoadV2_CL.?plan ?? 'Analytics') == 'Analytics' ? tables.?SnowflakeLoadV2_CL.?retention ?? (retention == 0 ? null : retention) : null
-    totalRetentionInDays: tables.?SnowflakeLoadV2_CL.?totalRetention ?? (totalRetention == 0 ? null : totalRetention)
+    plan: tables.?SnowflakeLoadV3_CL.?plan
+    retentionInDays: (tables.?SnowflakeLoadV3_CL.?plan ?? 'Analytics') == 'Analytics' ? tables.?SnowflakeLoadV3_CL.?retention ?? (retention == 0 ? null : retention) : null
+    totalRetentionInDays: tables.?SnowflakeLoadV3_CL.?totalRetention ?? (totalRetention == 0 ? null : totalRetention)
     schema: {
-      name: 'SnowflakeLoadV2_CL'
+      name: 'SnowflakeLoadV3_CL'
       description: 'Files that were loaded into tables.'
       columns: [
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
-        { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
-        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column SluiceConnection says which account.' }
+        { name: 'TableId', type: 'string' }
+        { name: 'TableName', type: 'string' }
+        { name: 'SchemaId', type: 'string' }
+        { name: 'SchemaName', type: 'string' }
+        { name: 'CatalogId', type: 'string' }
+        { name: 'CatalogName', type: 'string' }
+        { name: 'FileName', type: 'string' }
+        { name: 'LastLoadTime', type: 'string' }
+        { name: 'Status', type: 'string' }
+        { name: 'RowCount', type: 'string' }
+        { name: 'RowParsed', type: 'string' }
+        { name: 'FirstErrorMessage', type: 'string' }
+        { name: 'FirstErrorLineNumber', type: 'string' }
+        { name: 'FirstErrorCharacterPosition', type: 'string' }
+        { name: 'FirstErrorColName', type: 'string' }
+        { name: 'ErrorCount', type: 'string' }
+        { name: 'ErrorLimit', type: 'string' }
+        { name: 'SnowflakeAccountIdentifier', type: 'string' }
         {
           name: 'EventUid'
           type: 'string'
@@ -102,20 +220,28 @@ resource SnowflakeLoadV2_CL 'Microsoft.OperationalInsights/workspaces/tables@202
   }
 }
 
-resource SnowflakeMaterializedViewV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
+resource SnowflakeMaterializedViewV3_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
-  name: 'SnowflakeMaterializedViewV2_CL'
+  name: 'SnowflakeMaterializedViewV3_CL'
   properties: {
-    plan: tables.?SnowflakeMaterializedViewV2_CL.?plan
-    retentionInDays: (tables.?SnowflakeMaterializedViewV2_CL.?plan ?? 'Analytics') == 'Analytics' ? tables.?SnowflakeMaterializedViewV2_CL.?retention ?? (retention == 0 ? null : retention) : null
-    totalRetentionInDays: tables.?SnowflakeMaterializedViewV2_CL.?totalRetention ?? (totalRetention == 0 ? null : totalRetention)
+    plan: tables.?SnowflakeMaterializedViewV3_CL.?plan
+    retentionInDays: (tables.?SnowflakeMaterializedViewV3_CL.?plan ?? 'Analytics') == 'Analytics' ? tables.?SnowflakeMaterializedViewV3_CL.?retention ?? (retention == 0 ? null : retention) : null
+    totalRetentionInDays: tables.?SnowflakeMaterializedViewV3_CL.?totalRetention ?? (totalRetention == 0 ? null : totalRetention)
     schema: {
-      name: 'SnowflakeMaterializedViewV2_CL'
+      name: 'SnowflakeMaterializedViewV3_CL'
       description: 'Refreshes of materialized views.'
       columns: [
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
-        { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
-        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column SluiceConnection says which account.' }
+        { name: 'StartTime', type: 'string' }
+        { name: 'EndTime', type: 'string' }
+        { name: 'CreditsUsed', type: 'string' }
+        { name: 'TableId', type: 'string' }
+        { name: 'TableName', type: 'string' }
+        { name: 'SchemaId', type: 'string' }
+        { name: 'SchemaName', type: 'string' }
+        { name: 'DatabaseId', type: 'string' }
+        { name: 'DatabaseName', type: 'string' }
+        { name: 'SnowflakeAccountIdentifier', type: 'string' }
         {
           name: 'EventUid'
           type: 'string'
@@ -130,20 +256,33 @@ resource SnowflakeMaterializedViewV2_CL 'Microsoft.OperationalInsights/workspace
   }
 }
 
-resource SnowflakeRoleGrantV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
+resource SnowflakeRoleGrantV3_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
-  name: 'SnowflakeRoleGrantV2_CL'
+  name: 'SnowflakeRoleGrantV3_CL'
   properties: {
-    plan: tables.?SnowflakeRoleGrantV2_CL.?plan
-    retentionInDays: (tables.?SnowflakeRoleGrantV2_CL.?plan ?? 'Analytics') == 'Analytics' ? tables.?SnowflakeRoleGrantV2_CL.?retention ?? (retention == 0 ? null : retention) : null
-    totalRetentionInDays: tables.?SnowflakeRoleGrantV2_CL.?totalRetention ?? (totalRetention == 0 ? null : totalRetention)
+    plan: tables.?SnowflakeRoleGrantV3_CL.?plan
+    retentionInDays: (tables.?SnowflakeRoleGrantV3_CL.?plan ?? 'Analytics') == 'Analytics' ? tables.?SnowflakeRoleGrantV3_CL.?retention ?? (retention == 0 ? null : retention) : null
+    totalRetentionInDays: tables.?SnowflakeRoleGrantV3_CL.?totalRetention ?? (totalRetention == 0 ? null : totalRetention)
     schema: {
-      name: 'SnowflakeRoleGrantV2_CL'
+      name: 'SnowflakeRoleGrantV3_CL'
       description: 'Privileges that roles have.'
       columns: [
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
-        { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
-        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column SluiceConnection says which account.' }
+        { name: 'CreatedOn', type: 'string' }
+        { name: 'ModifiedOn', type: 'string' }
+        { name: 'Privilege', type: 'string' }
+        { name: 'GrantedOn', type: 'string' }
+        { name: 'Name', type: 'string' }
+        { name: 'TableCatalog', type: 'string' }
+        { name: 'TableSchema', type: 'string' }
+        { name: 'GrantedTo', type: 'string' }
+        { name: 'GranteeName', type: 'string' }
+        { name: 'GrantOption', type: 'string' }
+        { name: 'GrantedBy', type: 'string' }
+        { name: 'DeletedOn', type: 'string' }
+        { name: 'GrantedByRoleType', type: 'string' }
+        { name: 'ObjectInstance', type: 'string' }
+        { name: 'SnowflakeAccountIdentifier', type: 'string' }
         {
           name: 'EventUid'
           type: 'string'
@@ -158,20 +297,25 @@ resource SnowflakeRoleGrantV2_CL 'Microsoft.OperationalInsights/workspaces/table
   }
 }
 
-resource SnowflakeUserGrantV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
+resource SnowflakeUserGrantV3_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
-  name: 'SnowflakeUserGrantV2_CL'
+  name: 'SnowflakeUserGrantV3_CL'
   properties: {
-    plan: tables.?SnowflakeUserGrantV2_CL.?plan
-    retentionInDays: (tables.?SnowflakeUserGrantV2_CL.?plan ?? 'Analytics') == 'Analytics' ? tables.?SnowflakeUserGrantV2_CL.?retention ?? (retention == 0 ? null : retention) : null
-    totalRetentionInDays: tables.?SnowflakeUserGrantV2_CL.?totalRetention ?? (totalRetention == 0 ? null : totalRetention)
+    plan: tables.?SnowflakeUserGrantV3_CL.?plan
+    retentionInDays: (tables.?SnowflakeUserGrantV3_CL.?plan ?? 'Analytics') == 'Analytics' ? tables.?SnowflakeUserGrantV3_CL.?retention ?? (retention == 0 ? null : retention) : null
+    totalRetentionInDays: tables.?SnowflakeUserGrantV3_CL.?totalRetention ?? (totalRetention == 0 ? null : totalRetention)
     schema: {
-      name: 'SnowflakeUserGrantV2_CL'
+      name: 'SnowflakeUserGrantV3_CL'
       description: 'Roles that users have.'
       columns: [
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
-        { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
-        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column SluiceConnection says which account.' }
+        { name: 'CreatedOn', type: 'string' }
+        { name: 'DeletedOn', type: 'string' }
+        { name: 'Role', type: 'string' }
+        { name: 'GrantedTo', type: 'string' }
+        { name: 'GranteeName', type: 'string' }
+        { name: 'GrantedBy', type: 'string' }
+        { name: 'SnowflakeAccountIdentifier', type: 'string' }
         {
           name: 'EventUid'
           type: 'string'
@@ -186,20 +330,30 @@ resource SnowflakeUserGrantV2_CL 'Microsoft.OperationalInsights/workspaces/table
   }
 }
 
-resource SnowflakeRolesV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
+resource SnowflakeRolesV3_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
-  name: 'SnowflakeRolesV2_CL'
+  name: 'SnowflakeRolesV3_CL'
   properties: {
-    plan: tables.?SnowflakeRolesV2_CL.?plan
-    retentionInDays: (tables.?SnowflakeRolesV2_CL.?plan ?? 'Analytics') == 'Analytics' ? tables.?SnowflakeRolesV2_CL.?retention ?? (retention == 0 ? null : retention) : null
-    totalRetentionInDays: tables.?SnowflakeRolesV2_CL.?totalRetention ?? (totalRetention == 0 ? null : totalRetention)
+    plan: tables.?SnowflakeRolesV3_CL.?plan
+    retentionInDays: (tables.?SnowflakeRolesV3_CL.?plan ?? 'Analytics') == 'Analytics' ? tables.?SnowflakeRolesV3_CL.?retention ?? (retention == 0 ? null : retention) : null
+    totalRetentionInDays: tables.?SnowflakeRolesV3_CL.?totalRetention ?? (totalRetention == 0 ? null : totalRetention)
     schema: {
-      name: 'SnowflakeRolesV2_CL'
+      name: 'SnowflakeRolesV3_CL'
       description: 'Roles.'
       columns: [
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
-        { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
-        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column SluiceConnection says which account.' }
+        { name: 'RoleId', type: 'string' }
+        { name: 'CreatedOn', type: 'string' }
+        { name: 'DeletedOn', type: 'string' }
+        { name: 'Name', type: 'string' }
+        { name: 'Comment', type: 'string' }
+        { name: 'Owner', type: 'string' }
+        { name: 'RoleType', type: 'string' }
+        { name: 'RoleDatabaseName', type: 'string' }
+        { name: 'RoleInstanceId', type: 'string' }
+        { name: 'OwnerRoleType', type: 'string' }
+        { name: 'IsFromOrganizationUserGroup', type: 'string' }
+        { name: 'SnowflakeAccountIdentifier', type: 'string' }
         {
           name: 'EventUid'
           type: 'string'
@@ -214,20 +368,57 @@ resource SnowflakeRolesV2_CL 'Microsoft.OperationalInsights/workspaces/tables@20
   }
 }
 
-resource SnowflakeUsersV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
+resource SnowflakeUsersV3_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
-  name: 'SnowflakeUsersV2_CL'
+  name: 'SnowflakeUsersV3_CL'
   properties: {
-    plan: tables.?SnowflakeUsersV2_CL.?plan
-    retentionInDays: (tables.?SnowflakeUsersV2_CL.?plan ?? 'Analytics') == 'Analytics' ? tables.?SnowflakeUsersV2_CL.?retention ?? (retention == 0 ? null : retention) : null
-    totalRetentionInDays: tables.?SnowflakeUsersV2_CL.?totalRetention ?? (totalRetention == 0 ? null : totalRetention)
+    plan: tables.?SnowflakeUsersV3_CL.?plan
+    retentionInDays: (tables.?SnowflakeUsersV3_CL.?plan ?? 'Analytics') == 'Analytics' ? tables.?SnowflakeUsersV3_CL.?retention ?? (retention == 0 ? null : retention) : null
+    totalRetentionInDays: tables.?SnowflakeUsersV3_CL.?totalRetention ?? (totalRetention == 0 ? null : totalRetention)
     schema: {
-      name: 'SnowflakeUsersV2_CL'
+      name: 'SnowflakeUsersV3_CL'
       description: 'Users.'
       columns: [
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
-        { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
-        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column SluiceConnection says which account.' }
+        { name: 'UserId', type: 'string' }
+        { name: 'Name', type: 'string' }
+        { name: 'CreatedOn', type: 'string' }
+        { name: 'DeletedOn', type: 'string' }
+        { name: 'LoginName', type: 'string' }
+        { name: 'DisplayName', type: 'string' }
+        { name: 'FirstName', type: 'string' }
+        { name: 'LastName', type: 'string' }
+        { name: 'Email', type: 'string' }
+        { name: 'MustChangePassword', type: 'string' }
+        { name: 'HasPassword', type: 'string' }
+        { name: 'Comment', type: 'string' }
+        { name: 'Disabled', type: 'string' }
+        { name: 'SnowflakeLock', type: 'string' }
+        { name: 'DefaultWarehouse', type: 'string' }
+        { name: 'DefaultNamespace', type: 'string' }
+        { name: 'DefaultRole', type: 'string' }
+        { name: 'ExtAuthnDuo', type: 'string' }
+        { name: 'ExtAuthnUid', type: 'string' }
+        { name: 'HasMfa', type: 'string' }
+        { name: 'BypassMfaUntil', type: 'string' }
+        { name: 'LastSuccessLogin', type: 'string' }
+        { name: 'ExpiresAt', type: 'string' }
+        { name: 'LockedUntilTime', type: 'string' }
+        { name: 'HasRsaPublicKey', type: 'string' }
+        { name: 'PasswordLastSetTime', type: 'string' }
+        { name: 'Owner', type: 'string' }
+        { name: 'DefaultSecondaryRole', type: 'string' }
+        { name: 'HasPat', type: 'string' }
+        { name: 'HasWorkloadIdentity', type: 'string' }
+        { name: 'UserType', type: 'string' }
+        { name: 'DatabaseName', type: 'string' }
+        { name: 'DatabaseId', type: 'string' }
+        { name: 'SchemaName', type: 'string' }
+        { name: 'SchemaId', type: 'string' }
+        { name: 'IsFromOrganizationUser', type: 'string' }
+        { name: 'ProvisionedBy', type: 'string' }
+        { name: 'IsEmailVerified', type: 'string' }
+        { name: 'SnowflakeAccountIdentifier', type: 'string' }
         {
           name: 'EventUid'
           type: 'string'
@@ -242,20 +433,57 @@ resource SnowflakeUsersV2_CL 'Microsoft.OperationalInsights/workspaces/tables@20
   }
 }
 
-resource SnowflakeTablesV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
+resource SnowflakeTablesV3_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
-  name: 'SnowflakeTablesV2_CL'
+  name: 'SnowflakeTablesV3_CL'
   properties: {
-    plan: tables.?SnowflakeTablesV2_CL.?plan
-    retentionInDays: (tables.?SnowflakeTablesV2_CL.?plan ?? 'Analytics') == 'Analytics' ? tables.?SnowflakeTablesV2_CL.?retention ?? (retention == 0 ? null : retention) : null
-    totalRetentionInDays: tables.?SnowflakeTablesV2_CL.?totalRetention ?? (totalRetention == 0 ? null : totalRetention)
+    plan: tables.?SnowflakeTablesV3_CL.?plan
+    retentionInDays: (tables.?SnowflakeTablesV3_CL.?plan ?? 'Analytics') == 'Analytics' ? tables.?SnowflakeTablesV3_CL.?retention ?? (retention == 0 ? null : retention) : null
+    totalRetentionInDays: tables.?SnowflakeTablesV3_CL.?totalRetention ?? (totalRetention == 0 ? null : totalRetention)
     schema: {
-      name: 'SnowflakeTablesV2_CL'
+      name: 'SnowflakeTablesV3_CL'
       description: 'Tables.'
       columns: [
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
-        { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
-        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column SluiceConnection says which account.' }
+        { name: 'TableId', type: 'string' }
+        { name: 'TableName', type: 'string' }
+        { name: 'TableSchemaId', type: 'string' }
+        { name: 'TableSchema', type: 'string' }
+        { name: 'TableCatalogId', type: 'string' }
+        { name: 'TableCatalog', type: 'string' }
+        { name: 'TableOwner', type: 'string' }
+        { name: 'TableType', type: 'string' }
+        { name: 'IsTransient', type: 'string' }
+        { name: 'IsIceberg', type: 'string' }
+        { name: 'IsDynamic', type: 'string' }
+        { name: 'IsHybrid', type: 'string' }
+        { name: 'ClusteringKey', type: 'string' }
+        { name: 'RowCount', type: 'string' }
+        { name: 'Bytes', type: 'string' }
+        { name: 'RetentionTime', type: 'string' }
+        { name: 'SelfReferencingColumnName', type: 'string' }
+        { name: 'ReferenceGeneration', type: 'string' }
+        { name: 'UserDefinedTypeCatalog', type: 'string' }
+        { name: 'UserDefinedTypeSchema', type: 'string' }
+        { name: 'UserDefinedTypeName', type: 'string' }
+        { name: 'IsInsertableInto', type: 'string' }
+        { name: 'IsTyped', type: 'string' }
+        { name: 'CommitAction', type: 'string' }
+        { name: 'Created', type: 'string' }
+        { name: 'LastAltered', type: 'string' }
+        { name: 'LastDdl', type: 'string' }
+        { name: 'LastDdlBy', type: 'string' }
+        { name: 'Deleted', type: 'string' }
+        { name: 'AutoClusteringOn', type: 'string' }
+        { name: 'Comment', type: 'string' }
+        { name: 'OwnerRoleType', type: 'string' }
+        { name: 'InstanceId', type: 'string' }
+        { name: 'ArchiveStorageCoolRowCount', type: 'string' }
+        { name: 'ArchiveStorageCoolBytes', type: 'string' }
+        { name: 'ArchiveStorageColdRowCount', type: 'string' }
+        { name: 'ArchiveStorageColdBytes', type: 'string' }
+        { name: 'ErrorLogging', type: 'string' }
+        { name: 'SnowflakeAccountIdentifier', type: 'string' }
         {
           name: 'EventUid'
           type: 'string'
@@ -270,20 +498,49 @@ resource SnowflakeTablesV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2
   }
 }
 
-resource SnowflakeTableStorageMetricsV2_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
+resource SnowflakeTableStorageMetricsV3_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
   parent: sentinel
-  name: 'SnowflakeTableStorageMetricsV2_CL'
+  name: 'SnowflakeTableStorageMetricsV3_CL'
   properties: {
-    plan: tables.?SnowflakeTableStorageMetricsV2_CL.?plan
-    retentionInDays: (tables.?SnowflakeTableStorageMetricsV2_CL.?plan ?? 'Analytics') == 'Analytics' ? tables.?SnowflakeTableStorageMetricsV2_CL.?retention ?? (retention == 0 ? null : retention) : null
-    totalRetentionInDays: tables.?SnowflakeTableStorageMetricsV2_CL.?totalRetention ?? (totalRetention == 0 ? null : totalRetention)
+    plan: tables.?SnowflakeTableStorageMetricsV3_CL.?plan
+    retentionInDays: (tables.?SnowflakeTableStorageMetricsV3_CL.?plan ?? 'Analytics') == 'Analytics' ? tables.?SnowflakeTableStorageMetricsV3_CL.?retention ?? (retention == 0 ? null : retention) : null
+    totalRetentionInDays: tables.?SnowflakeTableStorageMetricsV3_CL.?totalRetention ?? (totalRetention == 0 ? null : totalRetention)
     schema: {
-      name: 'SnowflakeTableStorageMetricsV2_CL'
+      name: 'SnowflakeTableStorageMetricsV3_CL'
       description: 'How much storage tables take.'
       columns: [
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
-        { name: 'Data', type: 'string', description: 'The row of the view, as JSON: parse_json(Data).USER_NAME.' }
-        { name: 'SnowflakeAccountIdentifier', type: 'string', description: 'Filled by Microsoft\'s connector; here the column SluiceConnection says which account.' }
+        { name: 'Id', type: 'string' }
+        { name: 'TableName', type: 'string' }
+        { name: 'TableSchemaId', type: 'string' }
+        { name: 'TableSchema', type: 'string' }
+        { name: 'TableCatalogId', type: 'string' }
+        { name: 'TableCatalog', type: 'string' }
+        { name: 'CloneGroupId', type: 'string' }
+        { name: 'IsTransient', type: 'string' }
+        { name: 'ActiveBytes', type: 'string' }
+        { name: 'TimeTravelBytes', type: 'string' }
+        { name: 'FailsafeBytes', type: 'string' }
+        { name: 'RetainedForCloneBytes', type: 'string' }
+        { name: 'Deleted', type: 'string' }
+        { name: 'TableCreated', type: 'string' }
+        { name: 'TableDropped', type: 'string' }
+        { name: 'TableEnteredFailsafe', type: 'string' }
+        { name: 'SchemaCreated', type: 'string' }
+        { name: 'SchemaDropped', type: 'string' }
+        { name: 'CatalogCreated', type: 'string' }
+        { name: 'CatalogDropped', type: 'string' }
+        { name: 'Comment', type: 'string' }
+        { name: 'InstanceId', type: 'string' }
+        { name: 'ArchiveStorageCoolActiveBytes', type: 'string' }
+        { name: 'ArchiveStorageColdActiveBytes', type: 'string' }
+        { name: 'ArchiveStorageCoolTimeTravelBytes', type: 'string' }
+        { name: 'ArchiveStorageColdTimeTravelBytes', type: 'string' }
+        { name: 'ArchiveStorageCoolFailsafeBytes', type: 'string' }
+        { name: 'ArchiveStorageColdFailsafeBytes', type: 'string' }
+        { name: 'ArchiveStorageCoolEarlyDeletionPenaltyBytes', type: 'string' }
+        { name: 'ArchiveStorageColdEarlyDeletionPenaltyBytes', type: 'string' }
+        { name: 'SnowflakeAccountIdentifier', type: 'string' }
         {
           name: 'EventUid'
           type: 'string'

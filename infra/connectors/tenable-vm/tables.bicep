@@ -30,7 +30,7 @@ resource Tenable_VM_Vuln_CL 'Microsoft.OperationalInsights/workspaces/tables@202
       description: 'Vulnerabilities on assets, a row each time that one is found, comes back or is fixed.'
       columns: [
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
-        { name: 'asset', type: 'dynamic' }
+        { name: 'asset', type: 'dynamic', description: 'The columns that begin with asset_ have it; what has none is in AdditionalFields.' }
         { name: 'asset_agent_uuid', type: 'string' }
         { name: 'asset_bios_uuid', type: 'string' }
         { name: 'asset_device_type', type: 'string' }
@@ -39,7 +39,7 @@ resource Tenable_VM_Vuln_CL 'Microsoft.OperationalInsights/workspaces/tables@202
         { name: 'asset_ipv4', type: 'string' }
         { name: 'asset_ipv6', type: 'string' }
         { name: 'asset_last_authenticated_results', type: 'dateTime' }
-        { name: 'asset_last_scan_target', type: 'string' }
+        { name: 'asset_last_scan_target', type: 'string', description: 'Tenable says it of the scan only: scan_last_scan_target.' }
         { name: 'asset_mac_address', type: 'string' }
         { name: 'asset_netbios_name', type: 'string' }
         { name: 'asset_network_id', type: 'string' }
@@ -53,7 +53,7 @@ resource Tenable_VM_Vuln_CL 'Microsoft.OperationalInsights/workspaces/tables@202
         { name: 'last_fixed', type: 'dateTime' }
         { name: 'last_found', type: 'dateTime' }
         { name: 'output', type: 'string' }
-        { name: 'plugin', type: 'dynamic' }
+        { name: 'plugin', type: 'dynamic', description: 'The columns that begin with plugin_ have it; what has none is in AdditionalFields.' }
         { name: 'plugin_bid', type: 'dynamic' }
         { name: 'plugin_checks_for_default_account', type: 'boolean' }
         { name: 'plugin_checks_for_malware', type: 'boolean' }
@@ -136,18 +136,18 @@ resource Tenable_VM_Vuln_CL 'Microsoft.OperationalInsights/workspaces/tables@202
         { name: 'plugin_workaround_published', type: 'dateTime' }
         { name: 'plugin_workaround_type', type: 'string' }
         { name: 'plugin_xrefs', type: 'dynamic' }
-        { name: 'port', type: 'dynamic' }
+        { name: 'port', type: 'dynamic', description: 'The columns that begin with port_ have it; what has none is in AdditionalFields.' }
         { name: 'port_port', type: 'real' }
         { name: 'port_protocol', type: 'string' }
         { name: 'port_service', type: 'string' }
         { name: 'recast_reason', type: 'string' }
         { name: 'recast_rule_uuid', type: 'string' }
         { name: 'resurfaced_date', type: 'dateTime' }
-        { name: 'scan', type: 'dynamic' }
+        { name: 'scan', type: 'dynamic', description: 'The columns that begin with scan_ have it; what has none is in AdditionalFields.' }
         { name: 'scan_last_scan_target', type: 'string' }
         { name: 'scan_schedule_uuid', type: 'string' }
         { name: 'scan_started_at', type: 'dateTime' }
-        { name: 'scan_target', type: 'string' }
+        { name: 'scan_target', type: 'string', description: 'scan_last_scan_target has it.' }
         { name: 'scan_uuid', type: 'string' }
         { name: 'severity', type: 'string', description: 'How bad it is.' }
         { name: 'severity_default_id', type: 'real' }
@@ -284,7 +284,7 @@ resource Tenable_VM_Compliance_CL 'Microsoft.OperationalInsights/workspaces/tabl
       columns: [
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
         { name: 'actual_value', type: 'string' }
-        { name: 'asset', type: 'dynamic' }
+        { name: 'asset', type: 'dynamic', description: 'The columns that begin with asset_ have it; what has none is in AdditionalFields.' }
         { name: 'asset_agent_name', type: 'string' }
         { name: 'asset_agent_uuid', type: 'string' }
         { name: 'asset_fqdns', type: 'dynamic' }
@@ -355,7 +355,7 @@ resource Tenable_WAS_Vuln_CL 'Microsoft.OperationalInsights/workspaces/tables@20
       description: 'Findings in web applications.'
       columns: [
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
-        { name: 'asset', type: 'dynamic' }
+        { name: 'asset', type: 'dynamic', description: 'The columns that begin with asset_ have it; what has none is in AdditionalFields.' }
         { name: 'asset_fqdn', type: 'string' }
         { name: 'asset_ipv4', type: 'string' }
         { name: 'asset_ipv4s', type: 'dynamic' }
@@ -371,7 +371,7 @@ resource Tenable_WAS_Vuln_CL 'Microsoft.OperationalInsights/workspaces/tables@20
         { name: 'last_observed', type: 'dateTime' }
         { name: 'output', type: 'string' }
         { name: 'payload', type: 'string' }
-        { name: 'plugin', type: 'dynamic' }
+        { name: 'plugin', type: 'dynamic', description: 'The columns that begin with plugin_ have it; what has none is in AdditionalFields.' }
         { name: 'plugin_bid', type: 'dynamic' }
         { name: 'plugin_cpe', type: 'dynamic' }
         { name: 'plugin_cve', type: 'dynamic' }
@@ -437,7 +437,7 @@ resource Tenable_WAS_Vuln_CL 'Microsoft.OperationalInsights/workspaces/tables@20
         { name: 'proof', type: 'string' }
         { name: 'recast_reason', type: 'string' }
         { name: 'recast_rule_uuid', type: 'string' }
-        { name: 'scan', type: 'dynamic' }
+        { name: 'scan', type: 'dynamic', description: 'The columns that begin with scan_ have it; what has none is in AdditionalFields.' }
         { name: 'scan_completed_at', type: 'dateTime' }
         { name: 'scan_uuid', type: 'string' }
         { name: 'severity', type: 'string' }

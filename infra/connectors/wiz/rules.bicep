@@ -53,6 +53,14 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'issueId', type: 'string' }
           { name: 'severity', type: 'string' }
           { name: 'status', type: 'string' }
+          { name: 'issueType', type: 'string' }
+          { name: 'ruleId', type: 'string' }
+          { name: 'ruleName', type: 'string' }
+          { name: 'sourceRule', type: 'dynamic' }
+          { name: 'projects', type: 'dynamic' }
+          { name: 'createdAt', type: 'datetime' }
+          { name: 'resolvedAt', type: 'datetime' }
+          { name: 'resolutionReason', type: 'string' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
@@ -81,6 +89,24 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'id_g', type: 'string' }
           { name: 'name_s', type: 'string' }
           { name: 'portalUrl_s', type: 'string' }
+          { name: 'vulnerableAsset', type: 'dynamic' }
+          { name: 'assetName', type: 'string' }
+          { name: 'assetType', type: 'string' }
+          { name: 'assetId', type: 'string' }
+          { name: 'status', type: 'string' }
+          { name: 'resolutionReason', type: 'string' }
+          { name: 'vendorSeverity', type: 'string' }
+          { name: 'score', type: 'real' }
+          { name: 'epssProbability', type: 'real' }
+          { name: 'hasExploit', type: 'boolean' }
+          { name: 'hasCisaKevExploit', type: 'boolean' }
+          { name: 'detailedName', type: 'string' }
+          { name: 'version', type: 'string' }
+          { name: 'fixedVersion', type: 'string' }
+          { name: 'remediation', type: 'string' }
+          { name: 'firstDetectedAt', type: 'datetime' }
+          { name: 'lastDetectedAt', type: 'datetime' }
+          { name: 'resolvedAt', type: 'datetime' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
@@ -94,6 +120,18 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'detectionId', type: 'string' }
           { name: 'severity', type: 'string' }
           { name: 'tdrSource', type: 'string' }
+          { name: 'detectionType', type: 'string' }
+          { name: 'description', type: 'string' }
+          { name: 'ruleId', type: 'string' }
+          { name: 'ruleName', type: 'string' }
+          { name: 'origins', type: 'dynamic' }
+          { name: 'actors', type: 'dynamic' }
+          { name: 'resources', type: 'dynamic' }
+          { name: 'cloudAccounts', type: 'dynamic' }
+          { name: 'issueId', type: 'string' }
+          { name: 'triggeringEvents', type: 'dynamic' }
+          { name: 'startedAt', type: 'datetime' }
+          { name: 'endedAt', type: 'datetime' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }

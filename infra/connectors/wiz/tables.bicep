@@ -34,6 +34,14 @@ resource WizIssuesV3_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07
         { name: 'issueId', type: 'string' }
         { name: 'severity', type: 'string', description: 'How bad it is.' }
         { name: 'status', type: 'string', description: 'OPEN, IN_PROGRESS, RESOLVED or REJECTED.' }
+        { name: 'issueType', type: 'string' }
+        { name: 'ruleId', type: 'string' }
+        { name: 'ruleName', type: 'string', description: 'The rule that found it.' }
+        { name: 'sourceRule', type: 'dynamic', description: 'With what to do about it, and frameworks.' }
+        { name: 'projects', type: 'dynamic' }
+        { name: 'createdAt', type: 'dateTime' }
+        { name: 'resolvedAt', type: 'dateTime' }
+        { name: 'resolutionReason', type: 'string' }
         {
           name: 'EventUid'
           type: 'string'
@@ -86,7 +94,7 @@ resource WizVulnerabilitiesV2_CL 'Microsoft.OperationalInsights/workspaces/table
     totalRetentionInDays: tables.?WizVulnerabilitiesV2_CL.?totalRetention ?? (totalRetention == 0 ? null : totalRetention)
     schema: {
       name: 'WizVulnerabilitiesV2_CL'
-      description: 'Vulnerabilities on resources, when they are seen first.'
+      description: 'Vulnerabilities on resources, a row each time that one is found, changes or is resolved.'
       columns: [
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
         { name: 'CVEDescription_s', type: 'string' }
@@ -94,6 +102,24 @@ resource WizVulnerabilitiesV2_CL 'Microsoft.OperationalInsights/workspaces/table
         { name: 'id_g', type: 'guid' }
         { name: 'name_s', type: 'string', description: 'The CVE.' }
         { name: 'portalUrl_s', type: 'string' }
+        { name: 'vulnerableAsset', type: 'dynamic', description: 'The resource that has it.' }
+        { name: 'assetName', type: 'string' }
+        { name: 'assetType', type: 'string' }
+        { name: 'assetId', type: 'string' }
+        { name: 'status', type: 'string' }
+        { name: 'resolutionReason', type: 'string' }
+        { name: 'vendorSeverity', type: 'string' }
+        { name: 'score', type: 'real' }
+        { name: 'epssProbability', type: 'real' }
+        { name: 'hasExploit', type: 'boolean' }
+        { name: 'hasCisaKevExploit', type: 'boolean' }
+        { name: 'detailedName', type: 'string' }
+        { name: 'version', type: 'string' }
+        { name: 'fixedVersion', type: 'string' }
+        { name: 'remediation', type: 'string' }
+        { name: 'firstDetectedAt', type: 'dateTime' }
+        { name: 'lastDetectedAt', type: 'dateTime' }
+        { name: 'resolvedAt', type: 'dateTime' }
         {
           name: 'EventUid'
           type: 'string'
@@ -123,6 +149,18 @@ resource WizDetectionsV3_CL 'Microsoft.OperationalInsights/workspaces/tables@202
         { name: 'detectionId', type: 'string' }
         { name: 'severity', type: 'string' }
         { name: 'tdrSource', type: 'string' }
+        { name: 'detectionType', type: 'string', description: 'GENERATED_THREAT or MATCH_ONLY.' }
+        { name: 'description', type: 'string', description: 'What was found, in words.' }
+        { name: 'ruleId', type: 'string' }
+        { name: 'ruleName', type: 'string', description: 'The rule that found it.' }
+        { name: 'origins', type: 'dynamic' }
+        { name: 'actors', type: 'dynamic', description: 'Who did it.' }
+        { name: 'resources', type: 'dynamic', description: 'To what.' }
+        { name: 'cloudAccounts', type: 'dynamic' }
+        { name: 'issueId', type: 'string' }
+        { name: 'triggeringEvents', type: 'dynamic', description: 'The first ten events.' }
+        { name: 'startedAt', type: 'dateTime' }
+        { name: 'endedAt', type: 'dateTime' }
         {
           name: 'EventUid'
           type: 'string'
