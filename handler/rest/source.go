@@ -147,8 +147,8 @@ func (r *Source) prepare(ctx context.Context, sc *scope) error {
 	return err
 }
 
-// made asks whether what prepare makes is there already. That the provider refuses to
-// answer says nothing.
+// made asks whether what prepare makes is there already. That the provider does not answer
+// says nothing.
 func (r *Source) made(ctx context.Context, sc *scope) (bool, error) {
 	u := r.s.Prepare.Unless
 	if u == nil {
@@ -158,7 +158,7 @@ func (r *Source) made(ctx context.Context, sc *scope) (bool, error) {
 	resp, body, err := l.exchange(ctx, sc, "")
 	if err == nil && resp.StatusCode != http.StatusOK {
 		_, err = l.answered(resp, body, r.errs.Status(resp, body, false))
-		if e := new(engine.Error); errors.As(err, &e) && e.Kind == engine.Permanent {
+		if e := new(engine.Error); errors.As(err, &e) && e.Kind != engine.Throttled && e.Kind != engine.Auth {
 			return false, nil
 		}
 	}
