@@ -181,7 +181,7 @@ func (l *lab) lists(x *Exchange) bool {
 }
 
 func (l *lab) firstList() int {
-	if l.s.Prepare != nil && len(l.script) > 1 {
+	if l.s.Prepare != nil && !l.s.PreparesLate() && len(l.script) > 1 {
 		return 1
 	}
 	return 0

@@ -32,6 +32,8 @@ func (l *listing) answered(resp *http.Response, body []byte, usual error) (*engi
 	switch rule.Do {
 	case "ignore":
 		return &engine.Page{}, nil
+	case "prepare":
+		return nil, fmt.Errorf("%w: %w", errUnprepared, r.fail(engine.Permanent, "bad_request", "", cause, 0))
 	case "retry":
 		return nil, r.fail(engine.Transient, "provider_error", "", cause, 0)
 	case "throttled":

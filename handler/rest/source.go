@@ -116,9 +116,26 @@ func (r *Source) named(err error) error {
 }
 
 func (r *Source) fetch(ctx context.Context, sc *scope, token string) (*engine.Page, error) {
-	if err := r.prepare(ctx, sc); err != nil {
-		return nil, err
+	late := r.s.PreparesLate()
+	if !late {
+		if err := r.prepare(ctx, sc); err != nil {
+			return nil, err
+		}
 	}
+	page, err := r.list(ctx, sc, token)
+	if late && errors.Is(err, errUnprepared) && !r.prepared {
+		if err := r.prepare(ctx, sc); err != nil {
+			return nil, err
+		}
+		return r.list(ctx, sc, token)
+	}
+	return page, err
+}
+
+// errUnprepared is an answer that says that what prepare makes is not there.
+var errUnprepared = errors.New("what the stream needs has not been made")
+
+func (r *Source) list(ctx context.Context, sc *scope, token string) (*engine.Page, error) {
 	if len(r.levels) > 1 {
 		return r.descend(ctx, sc, token)
 	}
@@ -134,10 +151,6 @@ func (r *Source) prepare(ctx context.Context, sc *scope) error {
 	if r.s.Prepare == nil || r.prepared {
 		return nil
 	}
-	if made, err := r.made(ctx, sc); made || err != nil {
-		r.prepared = made
-		return err
-	}
 	l := r.single(&r.s.Prepare.Request, r.s.Prepare.Errors)
 	resp, body, err := l.exchange(ctx, sc, "")
 	if err == nil && (resp.StatusCode < 200 || resp.StatusCode > 299) {
@@ -145,33 +158,6 @@ func (r *Source) prepare(ctx context.Context, sc *scope) error {
 	}
 	r.prepared = err == nil
 	return err
-}
-
-// made asks whether what prepare makes is there already. That the provider does not answer
-// says nothing.
-func (r *Source) made(ctx context.Context, sc *scope) (bool, error) {
-	u := r.s.Prepare.Unless
-	if u == nil {
-		return false, nil
-	}
-	l := r.single(&u.Request, nil)
-	resp, body, err := l.exchange(ctx, sc, "")
-	if err == nil && resp.StatusCode != http.StatusOK {
-		_, err = l.answered(resp, body, r.errs.Status(resp, body, false))
-		if e := new(engine.Error); errors.As(err, &e) && e.Kind != engine.Throttled && e.Kind != engine.Auth {
-			return false, nil
-		}
-	}
-	if err != nil || !scan.Valid(body) {
-		return false, err
-	}
-	path, err := scan.ParsePath(sc.expand(u.At))
-	if err != nil {
-		return false, r.fail(engine.Permanent, "bad_request", "", fmt.Errorf("prepare.unless.at: %w", err), 0)
-	}
-	made := false
-	path.Select(body, func(int, int) { made = true })
-	return made, nil
 }
 
 // moves reports whether the provider itself moves on with each request.

@@ -70,6 +70,12 @@ func (s *Stream) Compile(t *Table, own *kql.Constants) (*kql.Program, error) {
 	return kql.CompileTable(t.query(), opt)
 }
 
+// PreparesLate reports whether what the stream has to have made is asked for only when an
+// answer says that it is not there.
+func (s *Stream) PreparesLate() bool {
+	return slices.ContainsFunc(s.Errors, func(r ErrorRule) bool { return r.Do == "prepare" })
+}
+
 // Secrets returns the names of the connector's secret settings.
 func (c *Connector) Secrets() []string {
 	var names []string

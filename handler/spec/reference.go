@@ -34,7 +34,6 @@ var sections = []section{
 	{"streams", reflect.TypeFor[Stream](), []string{"needs", "records"}},
 	{"for_each", reflect.TypeFor[ForEach](), []string{"for_each"}},
 	{"prepare", reflect.TypeFor[Prepare](), []string{"prepare"}},
-	{"unless", reflect.TypeFor[Unless](), []string{"prepare"}},
 	{"request", reflect.TypeFor[Request](), []string{"request"}},
 	{"paging", reflect.TypeFor[Paging](), []string{"paging"}},
 	{"response", reflect.TypeFor[Response](), []string{"response"}},

@@ -65,7 +65,7 @@ type Stream struct {
 	Title    string      `yaml:"title" doc:"What people call it."`
 	Needs    string      `yaml:"needs" doc:"Name of a setting: the stream runs only in connections that give it."`
 	ForEach  *ForEach    `yaml:"for_each" doc:"Parts that are collected one by one, such as organizations: each has a position of its own."`
-	Prepare  *Prepare    `yaml:"prepare" doc:"A request before the first one of each process, such as one that subscribes."`
+	Prepare  *Prepare    `yaml:"prepare" doc:"A request before the first one of each process, such as one that subscribes; only if it is needed where a rule in errors says prepare."`
 	Request  Request     `yaml:"request" required:"true" doc:"The request for a window's first page; with job, the one that starts it."`
 	Job      *Job        `yaml:"job" doc:"The request starts a job; its results are downloaded when it is done."`
 	Paging   Paging      `yaml:"paging" doc:"How to get the next page. Default: there is only one."`
@@ -116,7 +116,7 @@ type Success struct {
 type ErrorRule struct {
 	Status int    `yaml:"status" doc:"Status code. Default: any that is no success, and what success says is none. 200: also lines that end with a text instead of a record; those before it are asked for again."`
 	Body   string `yaml:"body" doc:"A text that the body contains. Default: any."`
-	Do     string `yaml:"do" required:"true" enum:"retry|throttled|new_token|ignore|fail" doc:"retry: ask again soon; throttled: wait as long as the response says; new_token: ask for a new token, once, then fail as wrong credentials; ignore: there are no records; fail: a person has to look."`
+	Do     string `yaml:"do" required:"true" enum:"retry|throttled|new_token|prepare|ignore|fail" doc:"retry: ask again soon; prepare: what prepare makes is not there, so that it is asked for only then; throttled: wait as long as the response says; new_token: ask for a new token, once, then fail as wrong credentials; ignore: there are no records; fail: a person has to look."`
 }
 
 // Paging says how to get from one page to the next.
@@ -176,15 +176,8 @@ type Step struct {
 
 // Prepare is a request that has to have been made.
 type Prepare struct {
-	Unless  *Unless     `yaml:"unless" doc:"A question whose answer may say that it is not needed."`
 	Request Request     `yaml:"request" required:"true" doc:"The request."`
 	Errors  []ErrorRule `yaml:"errors" doc:"What responses mean; ignore: it was made before, and all is well."`
-}
-
-// Unless asks whether something has been made already.
-type Unless struct {
-	Request Request `yaml:"request" required:"true" doc:"The question. An answer that is an error says nothing."`
-	At      string  `yaml:"at" required:"true" doc:"Where the answer has something if it has been made: $[?(@.contentType == '{part}')]."`
 }
 
 // Job is work at the provider that is started, waited for, and whose results are

@@ -16,9 +16,6 @@ func (s *Stream) setDefaults() {
 	s.Paging.setDefaults()
 	if s.Prepare != nil {
 		s.Prepare.Request.setDefaults()
-		if u := s.Prepare.Unless; u != nil {
-			u.Request.setDefaults()
-		}
 	}
 	for i := range s.Steps {
 		s.Steps[i].Request.setDefaults()
@@ -80,13 +77,12 @@ func (v *validator) stream(s *Stream, path string) {
 	v.position(&s.Position, path+".position")
 	v.cursor(s, path)
 	v.list(&listing{&s.Request, &s.Paging, &s.Response, &s.Success, s.Errors, &s.Explode, s.Records, &s.Position}, path, known)
+	if s.PreparesLate() && s.Prepare == nil {
+		v.errorf(path+".errors", "a rule says prepare, and the stream has nothing below prepare")
+	}
 	if p := s.Prepare; p != nil {
 		v.request(&p.Request, path+".prepare.request", known)
 		v.rules(p.Errors, path+".prepare")
-		if u := p.Unless; u != nil {
-			v.request(&u.Request, path+".prepare.unless.request", known)
-			v.path(path+".prepare.unless.at", u.At, false)
-		}
 	}
 	if s.Job != nil {
 		v.job(s, path, known)
