@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/sluice-connectors/sluice/connectors"
@@ -318,7 +319,10 @@ func tables(c *spec.Connector) string {
 		fmt.Fprintf(&b, "\n### %s\n\n%s %d columns:\n\n| Column | Type | Value |\n|---|---|---|\n", t.Name, t.Description, len(t.AllColumns()))
 		for _, col := range t.AllColumns() {
 			value := col.Description
-			if col.KQL != "" {
+			switch {
+			case col.KQL == "" && slices.Contains(t.Columns, col):
+				value = strings.TrimSpace(col.Description + " Not filled: no record has it.")
+			case col.KQL != "":
 				value = "`" + strings.ReplaceAll(col.KQL, "|", `\|`) + "` " + col.Description
 			}
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", col.Name, col.Type, strings.TrimSpace(value))
