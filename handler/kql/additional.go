@@ -1,10 +1,8 @@
 package kql
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"math"
 	"strconv"
 	"unicode/utf8"
 
@@ -59,25 +57,6 @@ func (m *Runner) noteUnfit(o *output) {
 	default:
 		m.unfit = append(append(m.unfit, o.prefix...), raw...)
 	}
-}
-
-// hasFraction reports whether a number of the record has digits that an integer
-// cannot have: of 4.89 the column has 4, as in Azure.
-func (m *Runner) hasFraction(slot int) bool {
-	sp := &m.r.Spans[slot]
-	if sp.Kind != scan.Number {
-		return false
-	}
-	raw := m.src[sp.Start:sp.End]
-	if _, ok := parseDigits(raw); ok { // nearly always
-		return false
-	}
-	if !bytes.ContainsAny(raw, "eE") {
-		_, fraction, _ := bytes.Cut(raw, []byte{'.'})
-		return len(bytes.TrimRight(fraction, "0")) > 0
-	}
-	v := parseReal(raw)
-	return v.OK && v.F != math.Trunc(v.F)
 }
 
 // cut writes the first max bytes of a text, ended at a rune.

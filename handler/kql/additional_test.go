@@ -122,19 +122,3 @@ func TestRepeatedMembersStayVisible(t *testing.T) {
 		}
 	}
 }
-
-func TestDigitsThatAnIntegerLosesAreNoted(t *testing.T) {
-	q := TableQuery{Columns: []Named{{"TimeGenerated", "todatetime(t)"}, {"Score", "tolong(score)"}, {"Port", "toint(port)"}, {"Twice", "2*tolong(score)"}}}
-	for rec, want := range map[string][2]string{
-		`{"score":4.89,"port":-0.5}`:   {`{"Score":4,"Port":0,"Twice":8`, `"_unfit":{"Score":4.89,"Port":-0.5}`},
-		`{"score":4.0,"port":443}`:     {`{"Score":4,"Port":443,"Twice":8`, ``},
-		`{"score":1.25e1,"port":1e2}`:  {`{"Score":12,"Port":100,"Twice":24`, `"_unfit":{"Score":1.25e1}`},
-		`{"score":9007199254740993.5}`: {`{"Score":9007199254740993,"Twice":18014398509481986`, `"_unfit":{"Score":9007199254740993.5}`},
-	} {
-		m := tableRunner(t, q, Options{})
-		_, row, err := m.Map([]byte(rec), nil)
-		if err != nil || string(row) != want[0] || string(m.Additional()) != want[1] {
-			t.Errorf("%s\n gives %s and %s (%v), want %s", rec, row, m.Additional(), err, want)
-		}
-	}
-}

@@ -18,10 +18,9 @@ type output struct {
 	slot  int
 	value func(*Runner) Value
 	// from is the slot of the record's value that value converts, or -1.
-	from  int
-	whole bool   // and makes an integer of it
-	code  code   // for explanations
-	text  string // the expression
+	from int
+	code code   // for explanations
+	text string // the expression
 }
 
 func (c *compiler) output(b bound, max int) output {
@@ -32,7 +31,6 @@ func (c *compiler) output(b bound, max int) output {
 	}
 	if b.code.from != nil {
 		o.from = *b.code.from
-		o.whole = isWhole(b.code.typ)
 	}
 	if b.code.text != nil {
 		o.slot = *b.code.text
@@ -235,10 +233,6 @@ func (m *Runner) write(i int, dst []byte, start int) []byte {
 	dst = o.name(dst, start)
 	if o.max > 0 && len(v.S) > o.max {
 		return m.cut(o, dst, v.S)
-	}
-	if o.whole && m.hasFraction(o.from) {
-		m.odds[i]++
-		m.noteUnfit(o)
 	}
 	return appendJSON(dst, t, v)
 }

@@ -13,7 +13,7 @@ func (t *Table) query() kql.TableQuery {
 	for _, l := range t.Let {
 		q.Let = append(q.Let, kql.Named(l))
 	}
-	for _, c := range t.Filled() {
+	for _, c := range t.Columns {
 		q.Columns = append(q.Columns, kql.Named{Name: c.Name, KQL: c.KQL})
 	}
 	return q

@@ -225,7 +225,7 @@ type Table struct {
 type Column struct {
 	Name        string `yaml:"name" required:"true" doc:"Name of the column."`
 	Type        string `yaml:"type" required:"true" enum:"string|int|long|real|bool|datetime|dynamic|guid" doc:"Type of the column."`
-	KQL         string `yaml:"kql" doc:"The value: a KQL expression over the record. Without it the table has the column, and no row fills it: for a column of Microsoft's that no record has."`
+	KQL         string `yaml:"kql" required:"true" doc:"The value: a KQL expression over the record."`
 	Description string `yaml:"description" doc:"What it tells."`
 }
 
@@ -333,17 +333,6 @@ func camel(name string) string {
 		b.WriteString(w)
 	}
 	return b.String()
-}
-
-// Filled returns the columns that rows may have: those with kql.
-func (t *Table) Filled() []Column {
-	var cols []Column
-	for _, c := range t.Columns {
-		if c.KQL != "" {
-			cols = append(cols, c)
-		}
-	}
-	return cols
 }
 
 // AllColumns returns the table's columns and those that every table has.

@@ -249,9 +249,6 @@ func (v *validator) table(t *Table, path string) {
 		if !columnPattern.MatchString(col.Name) {
 			v.errorf(at+".name", "column %q has to begin with a letter and have at most 60 letters, digits and underscores", col.Name)
 		}
-		if col.Name == "TimeGenerated" && col.KQL == "" {
-			v.errorf(at, "TimeGenerated needs kql: every row has a time")
-		}
 		if slices.Contains(reserved, strings.ToLower(col.Name)) {
 			v.errorf(at+".name", "column name %s is reserved by Log Analytics", col.Name)
 		}

@@ -12,7 +12,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/sluice-connectors/sluice/connectors"
@@ -319,10 +318,7 @@ func tables(c *spec.Connector) string {
 		fmt.Fprintf(&b, "\n### %s\n\n%s %d columns:\n\n| Column | Type | Value |\n|---|---|---|\n", t.Name, t.Description, len(t.AllColumns()))
 		for _, col := range t.AllColumns() {
 			value := col.Description
-			switch {
-			case col.KQL == "" && slices.Contains(t.Columns, col):
-				value = strings.TrimSpace(col.Description + " Not filled: no record has it.")
-			case col.KQL != "":
+			if col.KQL != "" {
 				value = "`" + strings.ReplaceAll(col.KQL, "|", `\|`) + "` " + col.Description
 			}
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", col.Name, col.Type, strings.TrimSpace(value))
