@@ -24,6 +24,7 @@ var imports = map[string][]string{
 	"handler/spec":         {"handler/kql", "handler/nearest", "handler/scan", "handler/schedule", "handler/sentinel"},
 	"handler/schedule":     {},
 	"handler/netguard":     {},
+	"handler/openapi":      {"handler/nearest", "handler/spec"},
 	"handler/config":       {"handler/nearest", "handler/netguard", "handler/schedule", "handler/spec"},
 	"handler/decode":       {"handler/engine", "handler/scan"},
 	"handler/answer":       {"handler/engine", "handler/spec"},

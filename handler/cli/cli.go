@@ -100,7 +100,7 @@ Try it without any account:
 	root.AddCommand(
 		upCommand(std), runCommand(std), pollCommand(std), serveCommand(std), validateCommand(std), schemaCommand(std),
 		connectorsCommand(std), statusCommand(std), workspaceCommand(std), transformCommand(std), quarantineCommand(std), stateCommand(std), backfillCommand(std), reconcileCommand(std),
-		newCommand(std), testCommand(std), recordCommand(std), loginCommand(std),
+		newCommand(std), modelCommand(std), testCommand(std), recordCommand(std), loginCommand(std),
 		deployCommand(std), doctorCommand(std), verifyCommand(std), versionCommand(std),
 	)
 	completeNames(root)
