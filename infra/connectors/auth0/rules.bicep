@@ -71,6 +71,9 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'StrategyType', type: 'string' }
           { name: 'TenantName', type: 'string' }
           { name: 'Connection', type: 'string' }
+          { name: 'OrganizationId', type: 'string' }
+          { name: 'Ja3', type: 'string' }
+          { name: 'Ja4', type: 'string' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }

@@ -76,7 +76,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       instructionSteps: [
         {
           title: 'Prepare Auth0'
-          description: '1. Open Applications > Applications in the Auth0 dashboard and create an application of type Machine to Machine.\n2. Authorize it for the Auth0 Management API with the permission read:logs (and read:logs_users), nothing else.\n3. Give its domain, client ID and client secret to the connection.\n'
+          description: '1. Open Applications > Applications in the Auth0 dashboard and create an application of type Machine to Machine.\n2. Authorize it for the Auth0 Management API with the permission read:logs, nothing else.\n3. Give its domain, client ID and client secret to the connection.\n'
         }
         {
           title: 'Deploy Sluice with this connector'

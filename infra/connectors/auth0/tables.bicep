@@ -52,6 +52,9 @@ resource Auth0Logs_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07-0
         { name: 'StrategyType', type: 'string' }
         { name: 'TenantName', type: 'string' }
         { name: 'Connection', type: 'string', description: 'The connection at Auth0 that was used.' }
+        { name: 'OrganizationId', type: 'string', description: 'The organization at Auth0; not in Microsoft\'s table.' }
+        { name: 'Ja3', type: 'string', description: 'Fingerprint of the client\'s TLS; not in Microsoft\'s table.' }
+        { name: 'Ja4', type: 'string', description: 'The same, newer; not in Microsoft\'s table.' }
         {
           name: 'EventUid'
           type: 'string'

@@ -116,6 +116,9 @@ param cloudflareApiToken string
 @description('Cloudflare: Account id. 32 hexadecimal digits; on the overview page of the account.')
 param cloudflareAccountId string
 
+@description('Cloudflare: Audit log version 2. yes: also collects version 2 of the audit log, into a table of its own. It has about the same changes as version 1, with the requests.')
+param cloudflareAuditV2 string = ''
+
 @description('Cloudflare: More fields of HTTP requests. With Bot Management: ",BotScore,JA3Hash,JA4"; each field must be one that the zone has.')
 param cloudflareMoreFields string = ''
 
@@ -384,6 +387,7 @@ var settings appSetting[] = [
   { name: 'CLOUDFLARE_LOGPULL_START', value: lookbacks.?cloudflare.?logpull ?? '' }
   { name: 'CLOUDFLARE_API_TOKEN', value: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/${secretPrefix}cloudflare-api-token)' }
   { name: 'CLOUDFLARE_ACCOUNT_ID', value: cloudflareAccountId }
+  { name: 'CLOUDFLARE_AUDIT_V2', value: cloudflareAuditV2 }
   { name: 'CLOUDFLARE_MORE_FIELDS', value: cloudflareMoreFields }
   { name: 'CLOUDFLARE_ZONE_ID', value: cloudflareZoneId }
 ]

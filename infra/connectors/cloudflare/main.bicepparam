@@ -17,6 +17,7 @@ param packageSha256 = readEnvironmentVariable('SLUICE_PACKAGE_SHA256', '')
 param cloudflareApiToken = readEnvironmentVariable('CLOUDFLARE_API_TOKEN')
 // from a vault: param cloudflareApiToken = az.getSecret('SUBSCRIPTION', 'GROUP', 'VAULT', 'cloudflare-api-token')
 param cloudflareAccountId = readEnvironmentVariable('CLOUDFLARE_ACCOUNT_ID')
+param cloudflareAuditV2 = readEnvironmentVariable('CLOUDFLARE_AUDIT_V2', '')
 param cloudflareMoreFields = readEnvironmentVariable('CLOUDFLARE_MORE_FIELDS', '')
 param cloudflareZoneId = readEnvironmentVariable('CLOUDFLARE_ZONE_ID', '')
 
