@@ -209,6 +209,9 @@ param cloudflareApiToken string = ''
 @description('Cloudflare: Account id. 32 hexadecimal digits; on the overview page of the account.')
 param cloudflareAccountId string = ''
 
+@description('Cloudflare: Audit log version 2. yes: also collects version 2 of the audit log, into a table of its own. It has about the same changes as version 1, with the requests.')
+param cloudflareAuditV2 string = ''
+
 @description('Cloudflare: More fields of HTTP requests. With Bot Management: ",BotScore,JA3Hash,JA4"; each field must be one that the zone has.')
 param cloudflareMoreFields string = ''
 
@@ -317,8 +320,8 @@ param salesforceClientSecret string = ''
 @description('Salesforce: Event objects. Real-time event objects to collect, with commas between them, such as LoginEvent, ApiEvent, ReportEvent; empty: none.')
 param salesforceEventObjects string = ''
 
-@description('Salesforce: Event log files. Hourly, or Daily where the organization has no hourly files. Both have the same events.')
-param salesforceInterval 'Hourly' | 'Daily' = 'Hourly'
+@description('Salesforce: Event log files. Daily, which every organization has; Hourly where it has hourly files, which come hours instead of a day later. Both have the same events.')
+param salesforceInterval 'Hourly' | 'Daily' = 'Daily'
 
 @description('Slack audit logs: User token. User OAuth token with the scope auditlogs:read; it begins with xoxp-.')
 @secure()
@@ -1080,6 +1083,7 @@ var settings appSetting[] = [
   { name: 'CLOUDFLARE_LOGPULL_START', value: lookbacks.?cloudflare.?logpull ?? '' }
   { name: 'CLOUDFLARE_API_TOKEN', value: cloudflareOn ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/${secretPrefix}cloudflare-api-token)' : '' }
   { name: 'CLOUDFLARE_ACCOUNT_ID', value: cloudflareOn ? cloudflareAccountId : '' }
+  { name: 'CLOUDFLARE_AUDIT_V2', value: cloudflareOn ? cloudflareAuditV2 : '' }
   { name: 'CLOUDFLARE_MORE_FIELDS', value: cloudflareOn ? cloudflareMoreFields : '' }
   { name: 'CLOUDFLARE_ZONE_ID', value: cloudflareOn ? cloudflareZoneId : '' }
   { name: 'CROWDSTRIKE_SCHEDULE', value: schedules.?crowdstrike ?? (empty(schedule) ? '0 */5 * * * *' : schedule) }

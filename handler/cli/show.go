@@ -28,7 +28,8 @@ func validateCommand(std *stdio) *cobra.Command {
 		Short: "Check connector.yaml and sluice.yaml files",
 		Long: `Validate checks files and says what is wrong, with line and column, and what was
 probably meant. A file with connections is checked as a sluice.yaml, any other
-as a connector.yaml. Environment variables that a sluice.yaml refers to need not
+as a connector.yaml, and held against the model.yaml beside it if there is one: what the
+provider publishes of its records (sluice model). Environment variables that a sluice.yaml refers to need not
 be set. With no file, all connectors are checked, those of your own too, and ./sluice.yaml.`,
 		Example: "  sluice validate\n  sluice validate connectors/okta/connector.yaml sluice.yaml",
 		RunE: func(_ *cobra.Command, files []string) error {
@@ -41,11 +42,15 @@ be set. With no file, all connectors are checked, those of your own too, and ./s
 				}
 			}
 			for _, f := range files {
-				if err := validateFile(f); err != nil {
+				notes, err := validateFile(f)
+				if err != nil {
 					errs = append(errs, err)
 					continue
 				}
 				fmt.Fprintf(std.out, "%s: ok\n", f)
+				for _, note := range notes {
+					fmt.Fprintf(std.out, "  %s\n", note)
+				}
 			}
 			return errors.Join(errs...)
 		},
@@ -74,20 +79,20 @@ func columns(c *spec.Connector) (n int) {
 	return n
 }
 
-func validateFile(path string) error {
+// validateFile checks a file; notes are what somebody should know of one that is right.
+func validateFile(path string) (notes []string, err error) {
 	if at, err := os.Stat(path); err == nil && at.IsDir() {
-		return fmt.Errorf("%s is a folder: name a file in it, such as %s", path, filepath.Join(path, "connector.yaml"))
+		return nil, fmt.Errorf("%s is a folder: name a file in it, such as %s", path, filepath.Join(path, "connector.yaml"))
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	switch places, err := spec.Decode(path, data, new(config.File)); {
 	case places == nil:
-		return err
+		return nil, err
 	case !places.Has("connections") && !places.Has("workspace"):
-		_, err := spec.Parse(path, data)
-		return err
+		return validateConnector(path, data)
 	}
 	set := func(name string) (string, bool) {
 		if v, ok := os.LookupEnv(name); ok {
@@ -97,9 +102,37 @@ func validateFile(path string) error {
 	}
 	c, err := config.Parse(path, data, app.In, set, time.Now(), nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return c.Err()
+	return nil, c.Err()
+}
+
+// validateConnector checks a connector.yaml, and holds it against the model beside it.
+func validateConnector(path string, data []byte) (notes []string, err error) {
+	c, err := spec.Parse(path, data)
+	if err != nil {
+		return nil, err
+	}
+	m, err := connectors.ModelOf(c.Name, path)
+	switch {
+	case err != nil:
+		return nil, err
+	case m == nil:
+		return []string{"there is no model.yaml beside it, so nobody has looked whether the provider has what the columns read: sluice model"}, nil
+	}
+	places, err := spec.Decode(path, data, new(spec.Connector))
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for _, f := range m.Check(c) {
+		if problem := places.Problem(f.At, "%s", f.Msg); f.Narrow {
+			notes = append(notes, problem.Error()+"; what does not fit is in AdditionalFields")
+		} else {
+			errs = append(errs, problem)
+		}
+	}
+	return notes, errors.Join(errs...)
 }
 
 func schemaCommand(std *stdio) *cobra.Command {

@@ -45,6 +45,8 @@ func TestAdditionalHasWhatNoColumnReads(t *testing.T) {
 		`{"time":"2026-01-01","actor":"root","targets":[{"id":1},{"id":2}],"net":[22]}`:                                     `"actor":"root","targets":[null,{"id":2}],"net":[22]`,
 		`{"time":"2026-01-01","actor":{"muted":"","email":null},"targets":[]}`:                                              `"actor":{"muted":""}`,
 		`{"time":"2026-01-01","net":{"port":22.50}}`:                                                                        `"_unfit":{"Port":22.50}`,
+		`{"time":"2026-01-01","net":{"port":2.25e1}}`:                                                                       `"_unfit":{"Port":2.25e1}`,
+		`{"time":"2026-01-01","net":{"port":2.2e1}}`:                                                                        ``,
 		`{"time":"2026-01-01","net":{"port":22.00}}`:                                                                        ``,
 		`{"time":"2026-01-01","net":{"port":"ssh","x":1}}`:                                                                  `"net":{"x":1},"_unfit":{"Port":"ssh"}`,
 	} {

@@ -3,6 +3,8 @@ package kql
 import (
 	"bytes"
 	"errors"
+	"math"
+	"strconv"
 	"time"
 
 	"github.com/sluice-connectors/sluice/handler/scan"
@@ -284,7 +286,12 @@ func (m *Runner) hasFraction(slot int) bool {
 	if sp.Kind != scan.Number {
 		return false
 	}
-	_, fraction, _ := bytes.Cut(m.src[sp.Start:sp.End], []byte{'.'})
+	raw := m.src[sp.Start:sp.End]
+	if bytes.ContainsAny(raw, "eE") {
+		v, err := strconv.ParseFloat(string(raw), 64)
+		return err == nil && v != math.Trunc(v)
+	}
+	_, fraction, _ := bytes.Cut(raw, []byte{'.'})
 	return len(bytes.TrimLeft(fraction, "0")) > 0
 }
 

@@ -141,7 +141,7 @@ var wider = map[string][]string{
 	"long":     {"real", "string", "dynamic", "real-text", "datetime", "guid", "list"},
 	"real":     {"string", "dynamic", "datetime", "guid", "list"},
 	"bool":     {"string", "dynamic", "datetime", "guid", "list"},
-	"datetime": {"list", "guid"},
+	"datetime": {"list", "guid", "long", "int", "real"}, // a number is no time as it stands
 	"guid":     {"list"},
 }
 

@@ -315,11 +315,17 @@ func tables(c *spec.Connector) string {
 		fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", s.Name, c.EnvName(s.Name), what)
 	}
 	for i := range c.Tables {
-		t := &c.Tables[i]
+		t, note := &c.Tables[i], ""
 		fmt.Fprintf(&b, "\n### %s\n\n%s %d columns:\n\n| Column | Type | Value |\n|---|---|---|\n", t.Name, t.Description, len(t.AllColumns()))
+		if m, err := connectors.ModelOf(c.Name, ""); err == nil && m != nil {
+			if n := len(m.Unread(c, t)); n > 0 {
+				note = fmt.Sprintf("\n%d members that the provider publishes have no column: they are in `AdditionalFields`.\n", n)
+			}
+		}
 		for _, col := range t.AllColumns() {
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", col.Name, col.Type, strings.TrimSpace(valueText(t, col)+" "+col.Description))
 		}
+		b.WriteString(note)
 	}
 	return b.String()
 }
