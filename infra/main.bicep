@@ -162,8 +162,8 @@ param totalRetention int = 0
 @description('Cards in Sentinel\'s gallery, functions, alert rules and a workbook.')
 param sentinelContent bool = true
 
-@description('Functions under the names of older tables, such as Auth0AM_CL, so that queries of these find the new rows too.')
-param legacyNames bool = false
+@description('Functions under the names of older tables, such as CiscoDuo_CL, with their columns, for the parsers of Microsoft. A function hides a table of its name: only where there is none.')
+param parserFunctions bool = false
 
 @description('Secrets that are not required, that an earlier deployment put into the vault, and that are to go on without being given again: ["entra-id-client-secret"]. Required ones go on by themselves.')
 param keptSecrets string[] = []
@@ -208,6 +208,9 @@ param cloudflareApiToken string = ''
 
 @description('Cloudflare: Account id. 32 hexadecimal digits; on the overview page of the account.')
 param cloudflareAccountId string = ''
+
+@description('Cloudflare: Audit log version 2. yes: also collects version 2 of the audit log, into a table of its own. It has about the same changes as version 1, with the requests.')
+param cloudflareAuditV2 string = ''
 
 @description('Cloudflare: More fields of HTTP requests. With Bot Management: ",BotScore,JA3Hash,JA4"; each field must be one that the zone has.')
 param cloudflareMoreFields string = ''
@@ -317,8 +320,8 @@ param salesforceClientSecret string = ''
 @description('Salesforce: Event objects. Real-time event objects to collect, with commas between them, such as LoginEvent, ApiEvent, ReportEvent; empty: none.')
 param salesforceEventObjects string = ''
 
-@description('Salesforce: Event log files. Hourly, or Daily where the organization has no hourly files. Both have the same events.')
-param salesforceInterval 'Hourly' | 'Daily' = 'Hourly'
+@description('Salesforce: Event log files. Daily, which every organization has; Hourly where it has hourly files, which come hours instead of a day later. Both have the same events.')
+param salesforceInterval 'Hourly' | 'Daily' = 'Daily'
 
 @description('Slack audit logs: User token. User OAuth token with the scope auditlogs:read; it begins with xoxp-.')
 @secure()
@@ -576,7 +579,6 @@ module auth0 'connectors/auth0/workspace.bicep' = if (auth0On) {
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
-    legacyNames: legacyNames
   }
 }
 
@@ -599,7 +601,7 @@ module ciscoDuo 'connectors/cisco-duo/workspace.bicep' = if (ciscoDuoOn) {
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
-    legacyNames: legacyNames
+    parserFunctions: parserFunctions
   }
 }
 
@@ -622,7 +624,6 @@ module cloudflare 'connectors/cloudflare/workspace.bicep' = if (cloudflareOn) {
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
-    legacyNames: legacyNames
   }
 }
 
@@ -689,7 +690,6 @@ module github 'connectors/github/workspace.bicep' = if (githubOn) {
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
-    legacyNames: legacyNames
   }
 }
 
@@ -778,7 +778,6 @@ module okta 'connectors/okta/workspace.bicep' = if (oktaOn) {
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
-    legacyNames: legacyNames
   }
 }
 
@@ -801,7 +800,6 @@ module qualys 'connectors/qualys/workspace.bicep' = if (qualysOn) {
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
-    legacyNames: legacyNames
   }
 }
 
@@ -824,7 +822,7 @@ module salesforce 'connectors/salesforce/workspace.bicep' = if (salesforceOn) {
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
-    legacyNames: legacyNames
+    parserFunctions: parserFunctions
   }
 }
 
@@ -847,7 +845,6 @@ module slack 'connectors/slack/workspace.bicep' = if (slackOn) {
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
-    legacyNames: legacyNames
   }
 }
 
@@ -914,7 +911,6 @@ module wiz 'connectors/wiz/workspace.bicep' = if (wizOn) {
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
-    legacyNames: legacyNames
   }
 }
 
@@ -1080,6 +1076,7 @@ var settings appSetting[] = [
   { name: 'CLOUDFLARE_LOGPULL_START', value: lookbacks.?cloudflare.?logpull ?? '' }
   { name: 'CLOUDFLARE_API_TOKEN', value: cloudflareOn ? '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/${secretPrefix}cloudflare-api-token)' : '' }
   { name: 'CLOUDFLARE_ACCOUNT_ID', value: cloudflareOn ? cloudflareAccountId : '' }
+  { name: 'CLOUDFLARE_AUDIT_V2', value: cloudflareOn ? cloudflareAuditV2 : '' }
   { name: 'CLOUDFLARE_MORE_FIELDS', value: cloudflareOn ? cloudflareMoreFields : '' }
   { name: 'CLOUDFLARE_ZONE_ID', value: cloudflareOn ? cloudflareZoneId : '' }
   { name: 'CROWDSTRIKE_SCHEDULE', value: schedules.?crowdstrike ?? (empty(schedule) ? '0 */5 * * * *' : schedule) }

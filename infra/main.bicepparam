@@ -51,6 +51,7 @@ param ciscoDuoSecretKey = readEnvironmentVariable('CISCO_DUO_SECRET_KEY', '')
 // Cloudflare
 param cloudflareApiToken = readEnvironmentVariable('CLOUDFLARE_API_TOKEN', '')
 param cloudflareAccountId = readEnvironmentVariable('CLOUDFLARE_ACCOUNT_ID', '')
+param cloudflareAuditV2 = readEnvironmentVariable('CLOUDFLARE_AUDIT_V2', '')
 param cloudflareMoreFields = readEnvironmentVariable('CLOUDFLARE_MORE_FIELDS', '')
 param cloudflareZoneId = readEnvironmentVariable('CLOUDFLARE_ZONE_ID', '')
 
@@ -102,7 +103,7 @@ param salesforceMyDomain = readEnvironmentVariable('SALESFORCE_MY_DOMAIN', '')
 param salesforceClientId = readEnvironmentVariable('SALESFORCE_CLIENT_ID', '')
 param salesforceClientSecret = readEnvironmentVariable('SALESFORCE_CLIENT_SECRET', '')
 param salesforceEventObjects = readEnvironmentVariable('SALESFORCE_EVENT_OBJECTS', '')
-param salesforceInterval = 'Hourly'
+param salesforceInterval = 'Daily'
 
 // Slack audit logs
 param slackToken = readEnvironmentVariable('SLACK_TOKEN', '')

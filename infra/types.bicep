@@ -439,6 +439,8 @@ type cloudflareSettings = {
   apiToken: string
   @description('Cloudflare: Account id. 32 hexadecimal digits; on the overview page of the account.')
   accountId: string
+  @description('Cloudflare: Audit log version 2. yes: also collects version 2 of the audit log, into a table of its own. It has about the same changes as version 1, with the requests.')
+  auditV2: (string)?
   @description('Cloudflare: More fields of HTTP requests. With Bot Management: ",BotScore,JA3Hash,JA4"; each field must be one that the zone has.')
   moreFields: (string)?
   @description('Cloudflare: Zone id. 32 hexadecimal digits; only for HTTP requests.')
@@ -680,7 +682,7 @@ type salesforceSettings = {
   clientSecret: string
   @description('Salesforce: Event objects. Real-time event objects to collect, with commas between them, such as LoginEvent, ApiEvent, ReportEvent; empty: none.')
   eventObjects: (string)?
-  @description('Salesforce: Event log files. Hourly, or Daily where the organization has no hourly files. Both have the same events.')
+  @description('Salesforce: Event log files. Daily, which every organization has; Hourly where it has hourly files, which come hours instead of a day later. Both have the same events.')
   interval: ('Hourly' | 'Daily')?
 }
 

@@ -56,6 +56,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'EventOriginalType', type: 'string' }
           { name: 'EventName', type: 'string' }
           { name: 'EventResult', type: 'string' }
+          { name: 'EventResultDetails', type: 'string' }
           { name: 'EventParameters', type: 'dynamic' }
           { name: 'ActorUsername', type: 'string' }
           { name: 'ActorUserId', type: 'string' }

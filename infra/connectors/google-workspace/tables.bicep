@@ -36,7 +36,8 @@ resource GoogleWorkspaceActivities_CL 'Microsoft.OperationalInsights/workspaces/
         { name: 'CustomerId', type: 'string' }
         { name: 'EventOriginalType', type: 'string' }
         { name: 'EventName', type: 'string', description: 'What happened, such as login_failure.' }
-        { name: 'EventResult', type: 'string' }
+        { name: 'EventResult', type: 'string', description: 'As Google says it; where it does not, by the event\'s name.' }
+        { name: 'EventResultDetails', type: 'string' }
         { name: 'EventParameters', type: 'dynamic', description: 'Details: a list of name and value.' }
         { name: 'ActorUsername', type: 'string', description: 'Who.' }
         { name: 'ActorUserId', type: 'string' }

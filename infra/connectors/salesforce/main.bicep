@@ -101,8 +101,8 @@ param totalRetention int = 0
 @description('Cards in Sentinel\'s gallery, functions, alert rules and a workbook.')
 param sentinelContent bool = true
 
-@description('Functions under the names of older tables, such as SalesforceServiceCloudV2_CL, so that queries of these find the new rows too.')
-param legacyNames bool = false
+@description('Functions under the names of older tables, such as SalesforceServiceCloud_CL, with their columns, for the parsers of Microsoft. A function hides a table of its name: only where there is none.')
+param parserFunctions bool = false
 
 @description('Address of the package: a release, never one that moves. Empty: it is deployed afterwards.')
 param packageUri string = ''
@@ -123,8 +123,8 @@ param salesforceClientSecret string
 @description('Salesforce: Event objects. Real-time event objects to collect, with commas between them, such as LoginEvent, ApiEvent, ReportEvent; empty: none.')
 param salesforceEventObjects string = ''
 
-@description('Salesforce: Event log files. Hourly, or Daily where the organization has no hourly files. Both have the same events.')
-param salesforceInterval 'Hourly' | 'Daily' = 'Hourly'
+@description('Salesforce: Event log files. Daily, which every organization has; Hourly where it has hourly files, which come hours instead of a day later. Both have the same events.')
+param salesforceInterval 'Hourly' | 'Daily' = 'Daily'
 
 // The parts of the id; what is none is refused in words.
 var place = length(split(workspaceId, '/')) == 9 && contains(toLower(workspaceId), '/providers/microsoft.operationalinsights/workspaces/') ? split(workspaceId, '/') : fail('workspaceId is no resource id of a Log Analytics workspace: want /subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.OperationalInsights/workspaces/NAME, as az monitor log-analytics workspace show --query id prints it')
@@ -320,7 +320,7 @@ module salesforce '../../connectors/salesforce/workspace.bicep' = {
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
-    legacyNames: legacyNames
+    parserFunctions: parserFunctions
   }
 }
 

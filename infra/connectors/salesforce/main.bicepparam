@@ -19,7 +19,7 @@ param salesforceClientId = readEnvironmentVariable('SALESFORCE_CLIENT_ID')
 param salesforceClientSecret = readEnvironmentVariable('SALESFORCE_CLIENT_SECRET')
 // from a vault: param salesforceClientSecret = az.getSecret('SUBSCRIPTION', 'GROUP', 'VAULT', 'salesforce-client-secret')
 param salesforceEventObjects = readEnvironmentVariable('SALESFORCE_EVENT_OBJECTS', '')
-param salesforceInterval = 'Hourly'
+param salesforceInterval = 'Daily'
 
 // What else there is, such as:
 // param network = 'private'

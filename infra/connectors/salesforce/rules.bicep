@@ -504,6 +504,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'WebstoreId', type: 'string' }
           { name: 'WebstoreType', type: 'string' }
           { name: 'WorkerStart', type: 'string' }
+          { name: 'ColumnNumber', type: 'string' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }

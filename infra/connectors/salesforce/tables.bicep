@@ -485,6 +485,7 @@ resource SalesforceServiceCloudV3_CL 'Microsoft.OperationalInsights/workspaces/t
         { name: 'WebstoreId', type: 'string' }
         { name: 'WebstoreType', type: 'string' }
         { name: 'WorkerStart', type: 'string' }
+        { name: 'ColumnNumber', type: 'string' }
         {
           name: 'EventUid'
           type: 'string'
