@@ -162,8 +162,8 @@ param totalRetention int = 0
 @description('Cards in Sentinel\'s gallery, functions, alert rules and a workbook.')
 param sentinelContent bool = true
 
-@description('Functions under the names of older tables, such as Auth0AM_CL, so that queries of these find the new rows too.')
-param legacyNames bool = false
+@description('Functions under the names of older tables, such as CiscoDuo_CL, with their columns, for the parsers of Microsoft. A function hides a table of its name: only where there is none.')
+param parserFunctions bool = false
 
 @description('Secrets that are not required, that an earlier deployment put into the vault, and that are to go on without being given again: ["entra-id-client-secret"]. Required ones go on by themselves.')
 param keptSecrets string[] = []
@@ -579,7 +579,6 @@ module auth0 'connectors/auth0/workspace.bicep' = if (auth0On) {
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
-    legacyNames: legacyNames
   }
 }
 
@@ -602,7 +601,7 @@ module ciscoDuo 'connectors/cisco-duo/workspace.bicep' = if (ciscoDuoOn) {
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
-    legacyNames: legacyNames
+    parserFunctions: parserFunctions
   }
 }
 
@@ -625,7 +624,6 @@ module cloudflare 'connectors/cloudflare/workspace.bicep' = if (cloudflareOn) {
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
-    legacyNames: legacyNames
   }
 }
 
@@ -692,7 +690,6 @@ module github 'connectors/github/workspace.bicep' = if (githubOn) {
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
-    legacyNames: legacyNames
   }
 }
 
@@ -781,7 +778,6 @@ module okta 'connectors/okta/workspace.bicep' = if (oktaOn) {
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
-    legacyNames: legacyNames
   }
 }
 
@@ -804,7 +800,6 @@ module qualys 'connectors/qualys/workspace.bicep' = if (qualysOn) {
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
-    legacyNames: legacyNames
   }
 }
 
@@ -827,7 +822,7 @@ module salesforce 'connectors/salesforce/workspace.bicep' = if (salesforceOn) {
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
-    legacyNames: legacyNames
+    parserFunctions: parserFunctions
   }
 }
 
@@ -850,7 +845,6 @@ module slack 'connectors/slack/workspace.bicep' = if (slackOn) {
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
-    legacyNames: legacyNames
   }
 }
 
@@ -917,7 +911,6 @@ module wiz 'connectors/wiz/workspace.bicep' = if (wizOn) {
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
-    legacyNames: legacyNames
   }
 }
 

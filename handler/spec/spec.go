@@ -16,22 +16,23 @@ import (
 
 // Connector is a provider's integration.
 type Connector struct {
-	Name          string    `yaml:"name" required:"true" doc:"Name of the connector and of its folder: lower-case letters, digits and hyphens."`
-	Alias         string    `yaml:"alias" doc:"Name for places that have to begin with a letter, such as function folders and settings; needed when the name begins with a digit."`
-	Title         string    `yaml:"title" required:"true" doc:"What people call it."`
-	Publisher     string    `yaml:"publisher" required:"true" doc:"Who makes the product."`
-	Support       Support   `yaml:"support" required:"true" doc:"Who helps."`
-	Description   string    `yaml:"description" required:"true" doc:"A paragraph of Markdown for the gallery card."`
-	Prerequisites []string  `yaml:"prerequisites" doc:"What to have before connecting."`
-	Instructions  []string  `yaml:"instructions" doc:"What to do, step by step."`
-	Settings      []Setting `yaml:"settings" doc:"What a connection has to be told."`
-	BaseURL       string    `yaml:"base_url" required:"true" doc:"Scheme and host of all requests; may contain {setting}. Requests never leave it."`
-	Auth          Auth      `yaml:"auth" required:"true" doc:"How requests prove who asks."`
-	Limits        Limits    `yaml:"limits" doc:"How much of the provider's rate limit to use."`
-	Schedule      string    `yaml:"schedule" doc:"When to collect: NCRONTAB with six fields, in UTC. Default: every five minutes."`
-	Streams       []Stream  `yaml:"streams" required:"true" doc:"The series of records that the provider offers."`
-	Tables        []Table   `yaml:"tables" required:"true" doc:"The tables that rows go to."`
-	Queries       []Query   `yaml:"queries" doc:"Sample queries for what to look at first."`
+	Name          string     `yaml:"name" required:"true" doc:"Name of the connector and of its folder: lower-case letters, digits and hyphens."`
+	Alias         string     `yaml:"alias" doc:"Name for places that have to begin with a letter, such as function folders and settings; needed when the name begins with a digit."`
+	Title         string     `yaml:"title" required:"true" doc:"What people call it."`
+	Publisher     string     `yaml:"publisher" required:"true" doc:"Who makes the product."`
+	Support       Support    `yaml:"support" required:"true" doc:"Who helps."`
+	Description   string     `yaml:"description" required:"true" doc:"A paragraph of Markdown for the gallery card."`
+	Prerequisites []string   `yaml:"prerequisites" doc:"What to have before connecting."`
+	Instructions  []string   `yaml:"instructions" doc:"What to do, step by step."`
+	Settings      []Setting  `yaml:"settings" doc:"What a connection has to be told."`
+	BaseURL       string     `yaml:"base_url" required:"true" doc:"Scheme and host of all requests; may contain {setting}. Requests never leave it."`
+	Auth          Auth       `yaml:"auth" required:"true" doc:"How requests prove who asks."`
+	Limits        Limits     `yaml:"limits" doc:"How much of the provider's rate limit to use."`
+	Schedule      string     `yaml:"schedule" doc:"When to collect: NCRONTAB with six fields, in UTC. Default: every five minutes."`
+	Streams       []Stream   `yaml:"streams" required:"true" doc:"The series of records that the provider offers."`
+	Tables        []Table    `yaml:"tables" required:"true" doc:"The tables that rows go to."`
+	Functions     []Function `yaml:"functions" doc:"Functions under the names of older tables, with the older columns, for parsers that read these and not the new tables."`
+	Queries       []Query    `yaml:"queries" doc:"Sample queries for what to look at first."`
 }
 
 // Support says who helps with a connector.
@@ -215,7 +216,6 @@ type Position struct {
 type Table struct {
 	Name        string   `yaml:"name" required:"true" doc:"Name of the table; a custom one ends in _CL."`
 	Description string   `yaml:"description" doc:"What is in it."`
-	Succeeds    []string `yaml:"succeeds" doc:"Names of older tables that others filled with the same events: a function of that name finds the rows of both."`
 	ASIM        string   `yaml:"asim" doc:"The ASIM schema that it serves."`
 	Where       string   `yaml:"where" doc:"KQL condition; records that do not meet it are dropped, and counted."`
 	Let         Lets     `yaml:"let" doc:"Named KQL expressions for use in the columns."`
@@ -228,6 +228,14 @@ type Column struct {
 	Type        string `yaml:"type" required:"true" enum:"string|int|long|real|bool|datetime|dynamic|guid" doc:"Type of the column."`
 	KQL         string `yaml:"kql" doc:"The value: a KQL expression over the record. None: the table has the column, because others fill it or rules name it, and no record of ours has anything for it."`
 	Description string `yaml:"description" doc:"What it tells."`
+}
+
+// Function is a saved function under the name of an older table. Where there is a table
+// of that name the function would hide it.
+type Function struct {
+	Name        string `yaml:"name" required:"true" doc:"Name of the older table; it ends in _CL."`
+	Description string `yaml:"description" doc:"Who reads it."`
+	KQL         string `yaml:"kql" required:"true" doc:"The query that gives the older columns."`
 }
 
 // Query is a sample query.

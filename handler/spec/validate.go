@@ -120,6 +120,7 @@ func (v *validator) connector() {
 		v.once(tables, c.Tables[i].Name, path+".name", "table")
 		v.table(&c.Tables[i], path)
 	}
+	v.functions()
 }
 
 // once checks that a name is not there before; Azure does not tell cases apart.
@@ -232,14 +233,17 @@ func (v *validator) tableNames() []string {
 	return names
 }
 
+func (v *validator) functions() {
+	for i, f := range v.c.Functions {
+		if !strings.HasSuffix(f.Name, "_CL") || slices.ContainsFunc(v.c.Tables, func(t Table) bool { return strings.EqualFold(t.Name, f.Name) }) {
+			v.errorf(fmt.Sprintf("functions[%d].name", i), "%q is no older table: it has to end in _CL, and be none of this connector", f.Name)
+		}
+	}
+}
+
 func (v *validator) table(t *Table, path string) {
 	if !tablePattern.MatchString(t.Name) {
 		v.errorf(path+".name", "table %q has to end in _CL, or be one of Azure's own that accept rows", t.Name)
-	}
-	for i, old := range t.Succeeds {
-		if !strings.HasSuffix(old, "_CL") || slices.ContainsFunc(v.c.Tables, func(t Table) bool { return strings.EqualFold(t.Name, old) }) {
-			v.errorf(fmt.Sprintf("%s.succeeds[%d]", path, i), "%q is no older table: it has to end in _CL, and be none of this connector", old)
-		}
 	}
 	seen := map[string]bool{}
 	hasTime := false

@@ -8,9 +8,6 @@ param workspace string
 @description('How the rows of single tables are kept, by table, such as {"OktaV2_CL": {"plan": "Auxiliary", "totalRetention": 730}}.')
 param tables auth0Tables
 
-@description('Functions under the names of older tables, so that queries of these find the new rows too.')
-param legacyNames bool
-
 resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
 }
@@ -96,19 +93,6 @@ resource f_Auth0Logs_Events 'Microsoft.OperationalInsights/workspaces/savedSearc
     displayName: 'Auth0Logs_Events'
     functionAlias: 'Auth0Logs_Events'
     query: 'Auth0Logs_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
-    version: 2
-  }
-}
-
-resource f_Auth0AM_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && !contains(apart, 'Auth0Logs_CL')) {
-  parent: sentinel
-  name: 'sluice-auth0am_cl'
-  etag: '*'
-  properties: {
-    category: 'Sluice'
-    displayName: 'Auth0AM_CL'
-    functionAlias: 'Auth0AM_CL'
-    query: 'union isfuzzy=true\n  table("Auth0AM_CL"),\n  (Auth0Logs_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid)'
     version: 2
   }
 }

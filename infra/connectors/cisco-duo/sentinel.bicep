@@ -8,8 +8,8 @@ param workspace string
 @description('How the rows of single tables are kept, by table, such as {"OktaV2_CL": {"plan": "Auxiliary", "totalRetention": 730}}.')
 param tables ciscoDuoTables
 
-@description('Functions under the names of older tables, so that queries of these find the new rows too.')
-param legacyNames bool
+@description('Functions under the names of older tables, with their columns, for the parsers of Microsoft. A function hides a table of its name: only where there is none.')
+param parserFunctions bool
 
 resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
@@ -210,28 +210,15 @@ resource f_DuoSecurityOfflineEnrollment_Events 'Microsoft.OperationalInsights/wo
   }
 }
 
-resource f_DuoSecurityAuthentication_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && !contains(apart, 'DuoAuthentication_CL')) {
+resource f_CiscoDuo_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (parserFunctions && !contains(apart, 'DuoAuthentication_CL') && !contains(apart, 'DuoSecurityAdministration_CL') && !contains(apart, 'DuoTelephony_CL') && !contains(apart, 'DuoSecurityTrustMonitor_CL') && !contains(apart, 'DuoSecurityOfflineEnrollment_CL')) {
   parent: sentinel
-  name: 'sluice-duosecurityauthentication_cl'
+  name: 'sluice-ciscoduo_cl'
   etag: '*'
   properties: {
     category: 'Sluice'
-    displayName: 'DuoSecurityAuthentication_CL'
-    functionAlias: 'DuoSecurityAuthentication_CL'
-    query: 'union isfuzzy=true\n  table("DuoSecurityAuthentication_CL"),\n  (DuoAuthentication_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid)'
-    version: 2
-  }
-}
-
-resource f_DuoSecurityTelephony_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && !contains(apart, 'DuoTelephony_CL')) {
-  parent: sentinel
-  name: 'sluice-duosecuritytelephony_cl'
-  etag: '*'
-  properties: {
-    category: 'Sluice'
-    displayName: 'DuoSecurityTelephony_CL'
-    functionAlias: 'DuoSecurityTelephony_CL'
-    query: 'union isfuzzy=true\n  table("DuoSecurityTelephony_CL"),\n  (DuoTelephony_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid)'
+    displayName: 'CiscoDuo_CL'
+    functionAlias: 'CiscoDuo_CL'
+    query: 'let older = datatable(host_s: string, state_s: string, eventtype_s: string, event_type_s: string)[];\nunion older,\n  (DuoAuthentication_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid\n    | project TimeGenerated, txid_g = TxId, timestamp_d = EventTimestamp, isotimestamp_t = IsoTimestamp, result_s = Result, reason_s =\n      Reason, factor_s = Factor, alias_s = Alias, email_s = Email, event_type_s = EventType,\n      trusted_endpoint_status_s = TrustedEndpointStatus, user_key_s = UserKey, user_name_s = UserName, user_groups_s\n      = tostring(UserGroups), application_key_s = ApplicationKey, application_name_s = ApplicationName,\n      auth_device_name_s = AuthDeviceName, auth_device_ip_s = AuthDeviceIp, auth_device_location_city_s =\n      AuthDeviceCity, auth_device_location_state_s = AuthDeviceState, auth_device_location_country_s =\n      AuthDeviceCountry, access_device_ip_s = AccessDeviceIp, access_device_os_s = AccessDeviceOs,\n      access_device_os_version_s = AccessDeviceOsVersion, access_device_browser_s = AccessDeviceBrowser,\n      access_device_browser_version_s = AccessDeviceBrowserVersion, access_device_flash_version_s =\n      AccessDeviceFlashVersion, access_device_java_version_s = AccessDeviceJavaVersion,\n      access_device_is_encryption_enabled_b = tobool(AccessDeviceIsEncryptionEnabled),\n      access_device_is_firewall_enabled_b = tobool(AccessDeviceIsFirewallEnabled), access_device_is_password_set_b =\n      tobool(AccessDeviceIsPasswordSet), access_device_location_city_s = AccessDeviceCity,\n      access_device_location_state_s = AccessDeviceState, access_device_location_country_s = AccessDeviceCountry,\n      access_device_security_agents_s = tostring(AccessDeviceSecurityAgents)),\n  (DuoSecurityAdministration_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid\n    | project TimeGenerated, action_s, description_s, isotimestamp_t, object_s, timestamp_d, username_s, eventtype_s = "administrator"),\n  (DuoTelephony_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid\n    | project TimeGenerated, context_s = Context, type_s = TelephonyType, phone_s = Phone, credits_d = toreal(Credits), txid_g = TxId,\n      isotimestamp_t = TimeGenerated, timestamp_d = toreal(datetime_diff("second", TimeGenerated,\n      datetime(1970-01-01))), eventtype_s = "telephony"),\n  (DuoSecurityOfflineEnrollment_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid\n    | project TimeGenerated, action_s, description_s, isotimestamp_t, object_s, timestamp_d, username_s, eventtype_s = "offline_enrollment"),\n  (DuoSecurityTrustMonitor_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid\n    | project-away SluiceConnection, EventUid | extend eventtype_s = "trust_monitor")'
     version: 2
   }
 }

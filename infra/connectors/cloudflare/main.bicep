@@ -100,9 +100,6 @@ param totalRetention int = 0
 @description('Cards in Sentinel\'s gallery, functions, alert rules and a workbook.')
 param sentinelContent bool = true
 
-@description('Functions under the names of older tables, such as Cloudflare_CL, so that queries of these find the new rows too.')
-param legacyNames bool = false
-
 @description('Address of the package: a release, never one that moves. Empty: it is deployed afterwards.')
 param packageUri string = ''
 
@@ -319,7 +316,6 @@ module cloudflare '../../connectors/cloudflare/workspace.bicep' = {
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
-    legacyNames: legacyNames
   }
 }
 

@@ -8,9 +8,6 @@ param workspace string
 @description('How the rows of single tables are kept, by table, such as {"OktaV2_CL": {"plan": "Auxiliary", "totalRetention": 730}}.')
 param tables cloudflareTables
 
-@description('Functions under the names of older tables, so that queries of these find the new rows too.')
-param legacyNames bool
-
 resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
 }
@@ -143,19 +140,6 @@ resource f_CloudflareV2_Events 'Microsoft.OperationalInsights/workspaces/savedSe
     displayName: 'CloudflareV2_Events'
     functionAlias: 'CloudflareV2_Events'
     query: 'CloudflareV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
-    version: 2
-  }
-}
-
-resource f_Cloudflare_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && !contains(apart, 'CloudflareV2_CL')) {
-  parent: sentinel
-  name: 'sluice-cloudflare_cl'
-  etag: '*'
-  properties: {
-    category: 'Sluice'
-    displayName: 'Cloudflare_CL'
-    functionAlias: 'Cloudflare_CL'
-    query: 'union isfuzzy=true\n  table("Cloudflare_CL"),\n  (CloudflareV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid)'
     version: 2
   }
 }

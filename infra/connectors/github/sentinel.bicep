@@ -8,9 +8,6 @@ param workspace string
 @description('How the rows of single tables are kept, by table, such as {"OktaV2_CL": {"plan": "Auxiliary", "totalRetention": 730}}.')
 param tables githubTables
 
-@description('Functions under the names of older tables, so that queries of these find the new rows too.')
-param legacyNames bool
-
 resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
 }
@@ -99,19 +96,6 @@ resource f_GitHubAuditLogsV2_Events 'Microsoft.OperationalInsights/workspaces/sa
     displayName: 'GitHubAuditLogsV2_Events'
     functionAlias: 'GitHubAuditLogsV2_Events'
     query: 'GitHubAuditLogsV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
-    version: 2
-  }
-}
-
-resource f_GitHubAuditLogPolling_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && !contains(apart, 'GitHubAuditLogsV2_CL')) {
-  parent: sentinel
-  name: 'sluice-githubauditlogpolling_cl'
-  etag: '*'
-  properties: {
-    category: 'Sluice'
-    displayName: 'GitHubAuditLogPolling_CL'
-    functionAlias: 'GitHubAuditLogPolling_CL'
-    query: 'union isfuzzy=true\n  table("GitHubAuditLogPolling_CL"),\n  (GitHubAuditLogsV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid)'
     version: 2
   }
 }

@@ -8,9 +8,6 @@ param workspace string
 @description('How the rows of single tables are kept, by table, such as {"OktaV2_CL": {"plan": "Auxiliary", "totalRetention": 730}}.')
 param tables oktaTables
 
-@description('Functions under the names of older tables, so that queries of these find the new rows too.')
-param legacyNames bool
-
 resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
 }
@@ -99,19 +96,6 @@ resource f_OktaV2_Events 'Microsoft.OperationalInsights/workspaces/savedSearches
     displayName: 'OktaV2_Events'
     functionAlias: 'OktaV2_Events'
     query: 'OktaV2_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
-    version: 2
-  }
-}
-
-resource f_Okta_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && !contains(apart, 'OktaV2_CL')) {
-  parent: sentinel
-  name: 'sluice-okta_cl'
-  etag: '*'
-  properties: {
-    category: 'Sluice'
-    displayName: 'Okta_CL'
-    functionAlias: 'Okta_CL'
-    query: 'union isfuzzy=true\n  table("Okta_CL"),\n  (OktaV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid)'
     version: 2
   }
 }

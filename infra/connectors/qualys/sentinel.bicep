@@ -8,9 +8,6 @@ param workspace string
 @description('How the rows of single tables are kept, by table, such as {"OktaV2_CL": {"plan": "Auxiliary", "totalRetention": 730}}.')
 param tables qualysTables
 
-@description('Functions under the names of older tables, so that queries of these find the new rows too.')
-param legacyNames bool
-
 resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
 }
@@ -121,19 +118,6 @@ resource f_QualysKnowledgeBase_Events 'Microsoft.OperationalInsights/workspaces/
     displayName: 'QualysKnowledgeBase_Events'
     functionAlias: 'QualysKnowledgeBase_Events'
     query: 'QualysKnowledgeBase_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
-    version: 2
-  }
-}
-
-resource f_QualysHostDetectionV2_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && !contains(apart, 'QualysHostDetectionV3_CL')) {
-  parent: sentinel
-  name: 'sluice-qualyshostdetectionv2_cl'
-  etag: '*'
-  properties: {
-    category: 'Sluice'
-    displayName: 'QualysHostDetectionV2_CL'
-    functionAlias: 'QualysHostDetectionV2_CL'
-    query: 'union isfuzzy=true\n  table("QualysHostDetectionV2_CL"),\n  (QualysHostDetectionV3_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid)'
     version: 2
   }
 }

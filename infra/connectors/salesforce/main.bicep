@@ -101,8 +101,8 @@ param totalRetention int = 0
 @description('Cards in Sentinel\'s gallery, functions, alert rules and a workbook.')
 param sentinelContent bool = true
 
-@description('Functions under the names of older tables, such as SalesforceServiceCloudV2_CL, so that queries of these find the new rows too.')
-param legacyNames bool = false
+@description('Functions under the names of older tables, such as SalesforceServiceCloud_CL, with their columns, for the parsers of Microsoft. A function hides a table of its name: only where there is none.')
+param parserFunctions bool = false
 
 @description('Address of the package: a release, never one that moves. Empty: it is deployed afterwards.')
 param packageUri string = ''
@@ -320,7 +320,7 @@ module salesforce '../../connectors/salesforce/workspace.bicep' = {
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
-    legacyNames: legacyNames
+    parserFunctions: parserFunctions
   }
 }
 

@@ -8,8 +8,8 @@ param workspace string
 @description('How the rows of single tables are kept, by table, such as {"OktaV2_CL": {"plan": "Auxiliary", "totalRetention": 730}}.')
 param tables salesforceTables
 
-@description('Functions under the names of older tables, so that queries of these find the new rows too.')
-param legacyNames bool
+@description('Functions under the names of older tables, with their columns, for the parsers of Microsoft. A function hides a table of its name: only where there is none.')
+param parserFunctions bool
 
 resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
@@ -169,20 +169,7 @@ resource f_SalesForceRealTimeEventMonitoring_Events 'Microsoft.OperationalInsigh
   }
 }
 
-resource f_SalesforceServiceCloudV2_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && !contains(apart, 'SalesforceServiceCloudV3_CL')) {
-  parent: sentinel
-  name: 'sluice-salesforceservicecloudv2_cl'
-  etag: '*'
-  properties: {
-    category: 'Sluice'
-    displayName: 'SalesforceServiceCloudV2_CL'
-    functionAlias: 'SalesforceServiceCloudV2_CL'
-    query: 'union isfuzzy=true\n  table("SalesforceServiceCloudV2_CL"),\n  (SalesforceServiceCloudV3_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid)'
-    version: 2
-  }
-}
-
-resource f_SalesforceServiceCloud_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && !contains(apart, 'SalesforceServiceCloudV3_CL')) {
+resource f_SalesforceServiceCloud_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (parserFunctions) {
   parent: sentinel
   name: 'sluice-salesforceservicecloud_cl'
   etag: '*'
@@ -190,7 +177,7 @@ resource f_SalesforceServiceCloud_CL 'Microsoft.OperationalInsights/workspaces/s
     category: 'Sluice'
     displayName: 'SalesforceServiceCloud_CL'
     functionAlias: 'SalesforceServiceCloud_CL'
-    query: 'union isfuzzy=true\n  table("SalesforceServiceCloud_CL"),\n  (SalesforceServiceCloudV3_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid)'
+    query: 'datatable(TimeGenerated: datetime, event_type_s: string, user_name_s: string, user_id_s: string, user_type_s: string, client_ip_s: string, login_status_s: string)[]'
     version: 2
   }
 }

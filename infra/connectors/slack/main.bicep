@@ -98,9 +98,6 @@ param totalRetention int = 0
 @description('Cards in Sentinel\'s gallery, functions, alert rules and a workbook.')
 param sentinelContent bool = true
 
-@description('Functions under the names of older tables, such as SlackAudit_CL, so that queries of these find the new rows too.')
-param legacyNames bool = false
-
 @description('Address of the package: a release, never one that moves. Empty: it is deployed afterwards.')
 param packageUri string = ''
 
@@ -305,7 +302,6 @@ module slack '../../connectors/slack/workspace.bicep' = {
     retention: retention
     totalRetention: totalRetention
     sentinel: sentinelContent
-    legacyNames: legacyNames
   }
 }
 

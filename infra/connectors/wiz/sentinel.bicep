@@ -8,9 +8,6 @@ param workspace string
 @description('How the rows of single tables are kept, by table, such as {"OktaV2_CL": {"plan": "Auxiliary", "totalRetention": 730}}.')
 param tables wizTables
 
-@description('Functions under the names of older tables, so that queries of these find the new rows too.')
-param legacyNames bool
-
 resource sentinel 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: workspace
 }
@@ -159,45 +156,6 @@ resource f_WizDetectionsV3_Events 'Microsoft.OperationalInsights/workspaces/save
     displayName: 'WizDetectionsV3_Events'
     functionAlias: 'WizDetectionsV3_Events'
     query: 'WizDetectionsV3_CL\n| where not(EventUid startswith "sluice-canary-")\n| summarize take_any(*) by SluiceConnection, EventUid'
-    version: 2
-  }
-}
-
-resource f_WizAuditLogsV2_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && !contains(apart, 'WizAuditLogsV3_CL')) {
-  parent: sentinel
-  name: 'sluice-wizauditlogsv2_cl'
-  etag: '*'
-  properties: {
-    category: 'Sluice'
-    displayName: 'WizAuditLogsV2_CL'
-    functionAlias: 'WizAuditLogsV2_CL'
-    query: 'union isfuzzy=true\n  table("WizAuditLogsV2_CL"),\n  (WizAuditLogsV3_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid)'
-    version: 2
-  }
-}
-
-resource f_WizIssuesV2_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && !contains(apart, 'WizIssuesV3_CL')) {
-  parent: sentinel
-  name: 'sluice-wizissuesv2_cl'
-  etag: '*'
-  properties: {
-    category: 'Sluice'
-    displayName: 'WizIssuesV2_CL'
-    functionAlias: 'WizIssuesV2_CL'
-    query: 'union isfuzzy=true\n  table("WizIssuesV2_CL"),\n  (WizIssuesV3_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid)'
-    version: 2
-  }
-}
-
-resource f_WizVulnerabilities_CL 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-07-01' = if (legacyNames && !contains(apart, 'WizVulnerabilitiesV2_CL')) {
-  parent: sentinel
-  name: 'sluice-wizvulnerabilities_cl'
-  etag: '*'
-  properties: {
-    category: 'Sluice'
-    displayName: 'WizVulnerabilities_CL'
-    functionAlias: 'WizVulnerabilities_CL'
-    query: 'union isfuzzy=true\n  table("WizVulnerabilities_CL"),\n  (WizVulnerabilitiesV2_CL | where not(EventUid startswith "sluice-canary-") | summarize take_any(*) by SluiceConnection, EventUid)'
     version: 2
   }
 }

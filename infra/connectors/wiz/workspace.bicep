@@ -44,9 +44,6 @@ param totalRetention int = 0
 @description('What shows in Sentinel: the card in its gallery and functions, or for health alert rules and a workbook.')
 param sentinel bool = true
 
-@description('Functions under the names of older tables, so that queries of these find the new rows too.')
-param legacyNames bool = false
-
 // The parts of the id; what is none is refused in words.
 var place = length(split(workspaceId, '/')) == 9 && contains(toLower(workspaceId), '/providers/microsoft.operationalinsights/workspaces/') ? split(workspaceId, '/') : fail('workspaceId is no resource id of a Log Analytics workspace: want /subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.OperationalInsights/workspaces/NAME, as az monitor log-analytics workspace show --query id prints it')
 
@@ -77,7 +74,7 @@ module rules 'rules.bicep' = {
 
 module content 'sentinel.bicep' = if (sentinel) {
   scope: resourceGroup(place[2], place[4])
-  params: { workspace: place[8], tables: keeping, legacyNames: legacyNames }
+  params: { workspace: place[8], tables: keeping }
   dependsOn: [ made ]
 }
 

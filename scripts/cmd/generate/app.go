@@ -23,7 +23,7 @@ type deployment struct {
 	Choice      bool
 	Dir         string // from the file to infra/
 	Description string
-	Legacy      string // an older table that one of them succeeds
+	Functions   string // an older table that one of them has a function for
 	Kept        string // a secret that is not required
 	Connectors  []deployed
 	Others      []deployed // functions of the package that stay off
@@ -36,7 +36,7 @@ type deployed struct {
 	Function    string
 	EnvPrefix   string
 	Schedule    string
-	Legacy      bool
+	Functions   bool
 	Tables      []string // those that are made
 	Streams     []begun
 	Params      []setting
@@ -103,7 +103,7 @@ var soundsSecret = regexp.MustCompile(`(?i)password|pwd|secret|accountkey|acctke
 
 func deployedOf(c *spec.Connector) deployed {
 	d := deployed{Name: c.Name, Title: c.Title, Symbol: c.ParameterName(""), Function: c.FunctionName(), EnvPrefix: strings.TrimSuffix(c.EnvName("x"), "_X"),
-		Schedule: c.Schedule, Legacy: len(succeeded(c.Tables)) > 0}
+		Schedule: c.Schedule, Functions: len(c.Functions) > 0}
 	for _, s := range c.Streams {
 		d.Streams = append(d.Streams, begun{s.Name, c.EnvName(s.Name + "_start")})
 	}
@@ -153,13 +153,11 @@ func (d deployment) tablesExample() string {
 	return `{"` + d.Connectors[len(d.Connectors)/2].Tables[0] + `": {"plan": "Auxiliary", "totalRetention": 730}}`
 }
 
-// legacyExample is an older table that a connector succeeds, or "".
-func legacyExample(cs []*spec.Connector) string {
+// functionExample is an older table that a connector has a function for, or "".
+func functionExample(cs []*spec.Connector) string {
 	for _, c := range cs {
-		for _, t := range c.Tables {
-			if len(t.Succeeds) > 0 {
-				return t.Succeeds[0]
-			}
+		if len(c.Functions) > 0 {
+			return c.Functions[0].Name
 		}
 	}
 	return ""
@@ -186,7 +184,7 @@ func mainBicep(d deployment) (string, error) {
 
 // choiceOf is the deployment with all connectors to choose from.
 func choiceOf(cs []*spec.Connector) deployment {
-	d := deployment{Choice: true, Description: "Sluice: security data into Microsoft Sentinel, with any choice of connectors.", Legacy: legacyExample(cs)}
+	d := deployment{Choice: true, Description: "Sluice: security data into Microsoft Sentinel, with any choice of connectors.", Functions: functionExample(cs)}
 	for _, c := range cs {
 		d.Connectors = append(d.Connectors, deployedOf(c))
 	}
@@ -196,7 +194,7 @@ func choiceOf(cs []*spec.Connector) deployment {
 
 // singleOf is the deployment with one connector of all.
 func singleOf(c *spec.Connector, cs []*spec.Connector) deployment {
-	d := deployment{Dir: "../../", Description: "Sluice: " + c.Title + " into Microsoft Sentinel.", Legacy: legacyExample([]*spec.Connector{c}), Connectors: []deployed{deployedOf(c)}}
+	d := deployment{Dir: "../../", Description: "Sluice: " + c.Title + " into Microsoft Sentinel.", Functions: functionExample([]*spec.Connector{c}), Connectors: []deployed{deployedOf(c)}}
 	for _, other := range cs {
 		if other.Name != c.Name {
 			d.Others = append(d.Others, deployedOf(other))

@@ -65,7 +65,7 @@ func combined(cs []*spec.Connector) (list []deployedCase) {
 	}
 	sets := map[string]map[string]any{
 		"":           {},
-		"everything": {"insightsWorkspaceId": otherID, "readBack": true, "legacyNames": true, "retention": 90, "totalRetention": 730, "schedule": "0 0 * * * *", "schedules": map[string]any{"okta": "0 */2 * * * *"}},
+		"everything": {"insightsWorkspaceId": otherID, "readBack": true, "parserFunctions": true, "retention": 90, "totalRetention": 730, "schedule": "0 0 * * * *", "schedules": map[string]any{"okta": "0 */2 * * * *"}},
 		"the least":  {"assignRoles": false, "sentinelContent": false},
 	}
 	for _, plan := range []string{"flex", "premium", "dedicated"} {
@@ -102,7 +102,7 @@ func special() []deployedCase {
 		{name: "named 63", template: "connectors/okta/", params: named(longName)},
 		{name: "named in capitals", template: "connectors/okta/", params: named("UPPER-Case9")},
 		{name: "names of one's own", template: "connectors/okta/", params: withParams(named("ab"), "names", ownNames())},
-		{name: "tables", params: map[string]any{"connectors": []any{"okta", "cloudflare"}, "legacyNames": true, "retention": 90, "totalRetention": 365, "tables": map[string]any{
+		{name: "tables", params: map[string]any{"connectors": []any{"okta", "cloudflare"}, "retention": 90, "totalRetention": 365, "tables": map[string]any{
 			"CloudflareV2_CL": map[string]any{"plan": "Auxiliary", "totalRetention": 730}, "OktaV2_CL": map[string]any{"retention": 180}, "SluiceHealth_CL": map[string]any{"totalRetention": 1095}}}},
 	}
 }

@@ -73,8 +73,8 @@ func formJSON(d deployment) (string, error) {
 		with("insightsWorkspaceId", "[if(equals(steps('content').insights, 'none'), '', coalesce(steps('content').insightsWorkspace.id, ''))]"),
 		with("assignRoles", "[steps('content').assignRoles]"), with("readBack", "[steps('content').readBack]"), with("sentinelContent", "[steps('content').sentinelContent]"),
 		with("retention", "[steps('content').retention]"), with("totalRetention", "[steps('content').totalRetention]"), with("tables", tablesOutput))
-	if d.Legacy != "" {
-		params = append(params, with("legacyNames", "[steps('content').legacyNames]"))
+	if d.Functions != "" {
+		params = append(params, with("parserFunctions", "[steps('content').parserFunctions]"))
 	}
 	doc := object{
 		with("$schema", "https://schema.management.azure.com/schemas/2021-09-09/uiFormDefinition.schema.json#"),
@@ -183,8 +183,8 @@ func content(d deployment) object {
 		control("insightsWorkspace", "Microsoft.Solutions.ResourceSelector", "Workspace for the app's own logs", with("resourceType", "Microsoft.OperationalInsights/workspaces"),
 			with("constraints", object{with("required", true)}), with("visible", "[equals(steps('content').insights, 'workspace')]")),
 	}
-	if d.Legacy != "" {
-		elements = append(elements, question("No", "legacyNames", "Functions under the names of older tables", "Such as "+d.Legacy+": queries of these find the new rows too."))
+	if d.Functions != "" {
+		elements = append(elements, question("No", "parserFunctions", "Functions under the names of older tables", "Such as "+d.Functions+", with their columns, for Microsoft's parsers. A function hides a table of its name: only where there is none."))
 	}
 	return object{with("name", "content"), with("label", "Sentinel and access"), with("elements", elements)}
 }

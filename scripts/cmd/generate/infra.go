@@ -21,10 +21,11 @@ type source struct {
 	types       string // the file with types, from its folder
 	kept        string // the type in it that says how the tables are kept
 	tables      []spec.Table
+	functions   bool // under the names of older tables
 }
 
 func connectorSource(c *spec.Connector) source {
-	return source{c.Name, c.Title, "connectors/" + c.Name + "/connector.yaml", "../../types.bicep", c.ParameterName("tables"), c.Tables}
+	return source{c.Name, c.Title, "connectors/" + c.Name + "/connector.yaml", "../../types.bicep", c.ParameterName("tables"), c.Tables, len(c.Functions) > 0}
 }
 
 // healthSource is the table with a row for each stream and run.
@@ -33,7 +34,7 @@ func healthSource() source {
 	for _, c := range sentinel.HealthColumns {
 		t.Columns = append(t.Columns, spec.Column{Name: c.Name, Type: c.Type, Description: c.Description})
 	}
-	return source{"health", "Sluice's own health", "handler/sentinel", "../types.bicep", "healthTables", []spec.Table{t}}
+	return source{"health", "Sluice's own health", "handler/sentinel", "../types.bicep", "healthTables", []spec.Table{t}, false}
 }
 
 // rules is how many rules feed the tables.
@@ -306,7 +307,7 @@ func workspaceBicep(s source) string {
 	f := newBicep(s, "What "+s.title+" needs at the workspace. By itself it serves an app that runs elsewhere.")
 	f.imported(s, "resourceTags", "tableRule", s.kept)
 	health := s.name == "health"
-	legacy := !health && len(succeeded(s.tables)) > 0
+	functions := !health && s.functions
 	f.param("Resource id of the Log Analytics workspace with Microsoft Sentinel. It may be in another resource group or subscription.", "workspaceId", "string", "")
 	f.param("Region of the workspace.", "location", "string", "resourceGroup().location")
 	f.param(tagsText, "tags", "resourceTags", "{}")
@@ -321,8 +322,8 @@ func workspaceBicep(s source) string {
 	f.param(retentionText, "retention", "int", "0")
 	f.param(totalRetentionText, "totalRetention", "int", "0")
 	f.param("What shows in Sentinel: the card in its gallery and functions, or for health alert rules and a workbook.", "sentinel", "bool", "true")
-	if legacy {
-		f.param("Functions under the names of older tables, so that queries of these find the new rows too.", "legacyNames", "bool", "false")
+	if functions {
+		f.param(parserFunctionsText, "parserFunctions", "bool", "false")
 	}
 	f.printf("\n// The parts of the id; what is none is refused in words.\nvar place = %s\n", partsOfWorkspace)
 	keeping := code("tables")
@@ -348,8 +349,8 @@ func workspaceBicep(s source) string {
 		rules = append(rules, member{Name: "tables", Value: keeping})
 		content = append(content, member{Name: "tables", Value: keeping})
 	}
-	if legacy {
-		content = append(content, member{Name: "legacyNames", Value: code("legacyNames")})
+	if functions {
+		content = append(content, member{Name: "parserFunctions", Value: code("parserFunctions")})
 	}
 	f.module("rules", "rules.bicep", "", object{{Name: "params", Value: rules}, after("made")})
 	f.module("content", "sentinel.bicep", "sentinel", object{{Name: "scope", Value: atWorkspace}, {Name: "params", Value: content}, after("made")})

@@ -128,8 +128,6 @@ var optionChanges = []struct {
 		- OperationalInsights/workspaces/savedSearches
 		- SecurityInsights/alertRules x5
 		- SecurityInsights/dataConnectorDefinitions`},
-	{"legacyNames", true, `
-		+ OperationalInsights/workspaces/savedSearches`},
 	{"packageUri", "", `
 		- Web/sites/extensions`},
 	{"packageSha256", "", `

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -24,9 +22,8 @@ func sentinelBicep(c *spec.Connector) string {
 	f.imported(s, s.kept)
 	f.param("Name of the workspace, in this resource group.", "workspace", "string", "")
 	f.param(tablesText, "tables", s.kept, "")
-	old := succeeded(c.Tables)
-	if len(old) > 0 {
-		f.param("Functions under the names of older tables, so that queries of these find the new rows too.", "legacyNames", "bool", "")
+	if len(c.Functions) > 0 {
+		f.param(parserFunctionsText, "parserFunctions", "bool", "")
 	}
 	f.printf("\nresource sentinel 'Microsoft.OperationalInsights/workspaces@%s' existing = {\n  name: workspace\n}\n", workspaceVersion)
 	f.printf("\n// Tables that no rule, no function and no query with a second table reads.\nvar apart = map(filter(items(tables), t => (t.?value.?plan ?? 'Analytics') != 'Analytics'), t => t.key)\n")
@@ -43,15 +40,20 @@ func sentinelBicep(c *spec.Connector) string {
 		}
 		f.function(eventsFunction(c.Tables[i].Name), onceQuery(c.Tables[i].Name), cond)
 	}
-	for _, name := range slices.Sorted(maps.Keys(old)) {
-		cond := "legacyNames"
-		for _, table := range old[name] {
-			cond += " && " + together(table)
+	for _, old := range c.Functions {
+		cond := "parserFunctions"
+		for i := range c.Tables {
+			if t := &c.Tables[i]; s.planned(t) && strings.Contains(old.KQL, t.Name) {
+				cond += " && " + together(t.Name)
+			}
 		}
-		f.function(name, unionQuery(name, old[name]), cond)
+		f.function(old.Name, strings.TrimSpace(old.KQL), cond)
 	}
 	return f.String()
 }
+
+// parserFunctionsText says what the functions of a connector's functions: are.
+const parserFunctionsText = "Functions under the names of older tables, with their columns, for the parsers of Microsoft. A function hides a table of its name: only where there is none."
 
 // together is the condition that a table is not apart.
 func together(table string) string { return "!contains(apart, " + literal(table) + ")" }
@@ -108,25 +110,6 @@ func eventsFunction(table string) string { return strings.TrimSuffix(table, "_CL
 
 func onceQuery(table string) string {
 	return table + "\n| where not(EventUid startswith \"" + sentinel.CanaryPrefix + "\")\n| summarize take_any(*) by SluiceConnection, EventUid"
-}
-
-func unionQuery(old string, tables []string) string {
-	parts := []string{`table("` + old + `")`}
-	for _, t := range tables {
-		parts = append(parts, "("+strings.ReplaceAll(onceQuery(t), "\n", " ")+")")
-	}
-	return "union isfuzzy=true\n  " + strings.Join(parts, ",\n  ")
-}
-
-// succeeded lists, by the name of an older table, the tables that succeed it.
-func succeeded(tables []spec.Table) map[string][]string {
-	m := map[string][]string{}
-	for _, t := range tables {
-		for _, old := range t.Succeeds {
-			m[old] = append(m[old], t.Name)
-		}
-	}
-	return m
 }
 
 // connectedQuery tells by the heartbeat whether a connector works: its rows may be
