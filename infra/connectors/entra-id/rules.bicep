@@ -149,6 +149,7 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
       'Custom-EntraRiskDetections_CL': {
         columns: [
           { name: 'TimeGenerated', type: 'datetime' }
+          { name: 'DetectedDateTime', type: 'datetime' }
           { name: 'ActivityDateTime', type: 'datetime' }
           { name: 'EventOriginalUid', type: 'string' }
           { name: 'CorrelationId', type: 'string' }

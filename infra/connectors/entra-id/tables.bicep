@@ -178,6 +178,7 @@ resource EntraRiskDetections_CL 'Microsoft.OperationalInsights/workspaces/tables
       description: 'Signs of risk that Identity Protection found.'
       columns: [
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
+        { name: 'DetectedDateTime', type: 'dateTime', description: 'When it was found.' }
         { name: 'ActivityDateTime', type: 'dateTime', description: 'When it happened.' }
         { name: 'EventOriginalUid', type: 'string' }
         { name: 'CorrelationId', type: 'string' }

@@ -171,7 +171,7 @@ func (d *deployedCase) complete(cs []*spec.Connector) {
 
 // settingValue is a value that a setting accepts; one of a secret is like no other.
 func settingValue(connector string, s spec.Setting) string {
-	for _, v := range []string{s.Default, "canary-" + connector + "-" + s.Name, "contoso.example.com", "canary_" + connector, "12345", "11111111-1111-1111-1111-111111111111", "us1", "https://contoso.example.com", strings.Repeat("0a", 16), "api.contoso.example.com"} {
+	for _, v := range []string{s.Default, "canary-" + connector + "-" + s.Name, "contoso.example.com", "canary_" + connector, "12345", "11111111-1111-1111-1111-111111111111", "us1", "yes", ",BotScore", "https://contoso.example.com", strings.Repeat("0a", 16), "api.contoso.example.com"} {
 		if v != "" && (s.Pattern == "" || regexp.MustCompile(s.Pattern).MatchString(v)) {
 			return v
 		}
