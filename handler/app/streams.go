@@ -9,6 +9,7 @@ import (
 	"github.com/sluice-connectors/sluice/handler/config"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/rest"
+	"github.com/sluice-connectors/sluice/handler/sentinel"
 	"github.com/sluice-connectors/sluice/handler/spec"
 	"github.com/sluice-connectors/sluice/handler/stream"
 )
@@ -24,6 +25,10 @@ func NewStreams(res *config.Resolved, store engine.Store, log *slog.Logger, list
 			one, err := stream.New(conn, s, part)
 			if err != nil {
 				return nil, err
+			}
+			if m, ok := one.Mapper.(sentinel.Mapper); ok {
+				m.ByArrival = res.ByArrival
+				one.Mapper = m
 			}
 			one.Start = cmp.Or(res.Starts[s.Name], res.Start)
 			streams = append(streams, one)

@@ -81,6 +81,7 @@ type Resolved struct {
 	Schedule  string
 	Start     time.Time
 	Starts    map[string]time.Time // of single streams
+	ByArrival bool                 // TimeGenerated is when a row is sent
 }
 
 // Streams returns the connector's streams that run in this connection.
@@ -266,7 +267,7 @@ func (r *resolver) file(f *File) (*Config, error) {
 			c.Broken = append(c.Broken, broken(i, res, &f.Connections[i], errors.Join(errs...)))
 			continue
 		}
-		res.At = i
+		res.At, res.ByArrival = i, c.Workspace.Time == "ingestion"
 		c.Connections = append(c.Connections, *res)
 	}
 	return c, nil

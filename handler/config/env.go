@@ -71,10 +71,13 @@ func (s *settings) lookup(name string) (string, bool) {
 }
 
 func (s *settings) workspace() {
-	s.f.Workspace = Workspace{Endpoint: s.get("SLUICE_ENDPOINT"), Credential: s.get("SLUICE_CREDENTIAL"), Cloud: s.get("SLUICE_CLOUD"),
+	s.f.Workspace = Workspace{Endpoint: s.get("SLUICE_ENDPOINT"), Credential: s.get("SLUICE_CREDENTIAL"), Cloud: s.get("SLUICE_CLOUD"), Time: s.get("SLUICE_TIME"),
 		ID: s.get("SLUICE_WORKSPACE_ID"), Query: s.get("SLUICE_QUERY_ENDPOINT"), Rules: map[string]CollectionRule{}}
 	if !oneOf(s.f.Workspace.Credential, credentials) {
 		s.r.errorf("workspace.credential", "%q is none of %s%s", s.f.Workspace.Credential, list(credentials), nearest.Hint(s.f.Workspace.Credential, credentials))
+	}
+	if !oneOf(s.f.Workspace.Time, times) {
+		s.r.errorf("workspace.time", "%q is none of %s%s", s.f.Workspace.Time, list(times), nearest.Hint(s.f.Workspace.Time, times))
 	}
 	if !oneOf(s.f.Workspace.Cloud, clouds) {
 		s.r.errorf("workspace.cloud", "%q is none of %s%s", s.f.Workspace.Cloud, list(clouds), nearest.Hint(s.f.Workspace.Cloud, clouds))
@@ -218,7 +221,7 @@ func HasEnv(all []*spec.Connector, env Env) bool {
 }
 
 // ownSettings are those of no connector.
-var ownSettings = []string{"SLUICE_ENDPOINT", "SLUICE_CREDENTIAL", "SLUICE_CLOUD", "SLUICE_WORKSPACE_ID", "SLUICE_QUERY_ENDPOINT", "SLUICE_RULES", "SLUICE_STORE", "SLUICE_QUARANTINE", "SLUICE_CONNECTORS",
+var ownSettings = []string{"SLUICE_ENDPOINT", "SLUICE_CREDENTIAL", "SLUICE_CLOUD", "SLUICE_TIME", "SLUICE_WORKSPACE_ID", "SLUICE_QUERY_ENDPOINT", "SLUICE_RULES", "SLUICE_STORE", "SLUICE_QUARANTINE", "SLUICE_CONNECTORS",
 	"SLUICE_START", "SLUICE_DOCTOR_SCHEDULE", "SLUICE_LOG_LEVEL", "SLUICE_PACKAGE_SHA256"}
 
 // unknown finds app settings that are none, though their names begin as if they
@@ -293,7 +296,7 @@ func (s *settings) problem(path, format string, args ...any) error {
 var inConnection = regexp.MustCompile(`^connections\[(\d+)\](?:\.(?:settings\.)?(\w+))?(?:\.(\w+))?`)
 
 // settingOf are the app settings for places in a file.
-var settingOf = map[string]string{"workspace.endpoint": "SLUICE_ENDPOINT", "workspace.credential": "SLUICE_CREDENTIAL", "workspace.cloud": "SLUICE_CLOUD",
+var settingOf = map[string]string{"workspace.endpoint": "SLUICE_ENDPOINT", "workspace.credential": "SLUICE_CREDENTIAL", "workspace.cloud": "SLUICE_CLOUD", "workspace.time": "SLUICE_TIME",
 	"workspace.id": "SLUICE_WORKSPACE_ID", "workspace.query": "SLUICE_QUERY_ENDPOINT", "store.quarantine": "SLUICE_QUARANTINE"}
 
 func (s *settings) at(path string) string {

@@ -19,12 +19,14 @@ type Workspace struct {
 	Rules      map[string]CollectionRule `yaml:"rules" doc:"The data collection rule of each table."`
 	ID         string                    `yaml:"id" doc:"The workspace's GUID. Only sluice reconcile needs it, which reads back what arrived."`
 	Query      string                    `yaml:"query" doc:"Query endpoint. Default: the cloud's, and for a workspace on this machine its endpoint."`
+	Time       string                    `yaml:"time" enum:"event|ingestion" doc:"What TimeGenerated is: event, when it happened; ingestion, when the row is sent, and EventTime is when it happened. Default: event."`
 	Cloud      string                    `yaml:"cloud" enum:"AzureCloud|AzureUSGovernment|AzureChinaCloud" doc:"Which Azure. Default: the one that the endpoint is in."`
 }
 
 // What the enums of Workspace list, for app settings.
 var (
 	credentials = []string{"default", "managed_identity", "client_secret", "none"}
+	times       = []string{"event", "ingestion"}
 	clouds      = []string{"AzureCloud", "AzureUSGovernment", "AzureChinaCloud"}
 )
 

@@ -8,13 +8,17 @@ import (
 )
 
 // Mapper makes rows of a table with a compiled transformation.
-type Mapper struct{ *kql.Runner }
+type Mapper struct {
+	*kql.Runner
+	// ByArrival has the TimeGenerated of rows be when they are sent; see Said.
+	ByArrival bool
+}
 
 var _ engine.Mapper = Mapper{}
 
 // NewMapper returns a Mapper that runs p; now is its clock.
 func NewMapper(p *kql.Program, now func() time.Time) Mapper {
-	m := Mapper{p.Runner()}
+	m := Mapper{Runner: p.Runner()}
 	m.Now = now
 	return m
 }
@@ -30,7 +34,7 @@ func (m Mapper) Rows(to *engine.Rows, s *engine.Stamp) {
 	row := to.Begin(0)
 	start := len(row)
 	row = m.AppendRow(row)
-	said := Said{Additional: m.Additional()}
+	said := Said{Additional: m.Additional(), ByArrival: m.ByArrival}
 	if said.At, said.HasTime = m.Held(); !said.HasTime {
 		said.At, said.HasTime = m.EventTime()
 	}

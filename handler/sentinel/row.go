@@ -19,6 +19,8 @@ type Said struct {
 	At         time.Time // when it happened, if HasTime
 	HasTime    bool
 	Additional []byte // members of AdditionalFields; empty: none
+	// ByArrival has TimeGenerated be when the row is sent, and EventTime when it happened.
+	ByArrival bool
 }
 
 // Seal completes a row that begins at row[start:], a JSON object without its closing
@@ -38,7 +40,7 @@ func Seal(row []byte, start int, s *engine.Stamp, said Said) []byte {
 	switch age := s.Now.Sub(at); {
 	case !said.HasTime:
 		at = s.Now
-	case age > oldest || age < -newest:
+	case said.ByArrival || age > oldest || age < -newest:
 		row = appendTime(append(row, `,"EventTime":`...), at)
 		at = s.Now
 	}

@@ -1,10 +1,13 @@
 package sentinel
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/sluice-connectors/sluice/handler/engine"
 )
 
 func TestTimesAreWrittenAsPackageTimeWouldDo(t *testing.T) {
@@ -14,4 +17,27 @@ func TestTimesAreWrittenAsPackageTimeWouldDo(t *testing.T) {
 			t.Fatalf("%s, want %s", got, want)
 		}
 	})
+}
+
+// TestTimesOfRows: when it happened, unless the service would not take that or somebody wants
+// the time of arrival; what was put in its place is in EventTime.
+func TestTimesOfRows(t *testing.T) {
+	now := time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		said            Said
+		generated, then string
+	}{
+		{Said{At: now.Add(-time.Hour), HasTime: true}, "2026-11-27T11:00:00Z", ""},
+		{Said{At: now.Add(-time.Hour), HasTime: true, ByArrival: true}, "2026-11-27T12:00:00Z", "2026-11-27T11:00:00Z"},
+		{Said{At: now.Add(-72 * time.Hour), HasTime: true}, "2026-11-27T12:00:00Z", "2026-11-24T12:00:00Z"},
+		{Said{ByArrival: true}, "2026-11-27T12:00:00Z", ""},
+	} {
+		var row map[string]string
+		if err := json.Unmarshal(Seal([]byte{'{'}, 0, &engine.Stamp{UID: []byte("1"), Now: now}, c.said), &row); err != nil {
+			t.Fatal(err)
+		}
+		if row["TimeGenerated"] != c.generated || row["EventTime"] != c.then {
+			t.Errorf("%+v: %v", c.said, row)
+		}
+	}
 }

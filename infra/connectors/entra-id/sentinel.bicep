@@ -113,7 +113,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
         {
           title: 'Prepare Microsoft Entra ID'
           #disable-next-line no-hardcoded-env-urls // a text for people
-          description: '1. Register an application in the tenant, and add the application permissions AuditLog.Read.All, IdentityRiskEvent.Read.All and IdentityRiskyUser.Read.All of Microsoft Graph. Grant admin consent.\n2. Without a secret, which is better, add a federated credential for the managed identity of the function app (issuer https://login.microsoftonline.com/TENANT/v2.0, subject the identity\'s object id, audience api://AzureADTokenExchange). Otherwise create a client secret.\n3. Give the tenant\'s id, the application\'s id and, if there is one, the secret to the connection. In the tenant of the function app itself none of them is needed, if its managed identity has the permissions.\n'
+          description: '1. Register an application in the tenant, and add the application permissions AuditLog.Read.All, IdentityRiskEvent.Read.All, IdentityRiskyUser.Read.All and, for the policies that were applied, Policy.Read.ConditionalAccess of Microsoft Graph. Grant admin consent.\n2. Without a secret, which is better, add a federated credential for the managed identity of the function app (issuer https://login.microsoftonline.com/TENANT/v2.0, subject the identity\'s object id, audience api://AzureADTokenExchange). Otherwise create a client secret.\n3. Give the tenant\'s id, the application\'s id and, if there is one, the secret to the connection. In the tenant of the function app itself none of them is needed, if its managed identity has the permissions.\n'
         }
         {
           title: 'Deploy Sluice with this connector'

@@ -106,7 +106,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       instructionSteps: [
         {
           title: 'Prepare Salesforce'
-          description: '1. In Setup, create an external client app (or connected app) with OAuth, the scope "Manage user data via APIs (api)" and the client credentials flow.\n2. Choose a user for the flow to run as, with a permission set that has "API Enabled", "View Event Log Files", "View Setup and Configuration" and "View Real-Time Event Monitoring Data".\n3. Give the organization\'s My Domain, the consumer key and the consumer secret to the connection.\n'
+          description: '1. In Setup, create an external client app (or connected app) with OAuth, the scope "Manage user data via APIs (api)" and the client credentials flow.\n2. Choose a user for the flow to run as, with a permission set that has "API Enabled", "View Event Log Files", "View Setup and Configuration", "Monitor Login History" (without it the login history is that user\'s own only) and "View Real-Time Event Monitoring Data".\n3. Give the organization\'s My Domain, the consumer key and the consumer secret to the connection.\n'
         }
         {
           title: 'Deploy Sluice with this connector'

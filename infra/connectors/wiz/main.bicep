@@ -55,6 +55,9 @@ param insightsWorkspaceId string = ''
 @description('What the app logs: debug has a line for each request, page, batch and commit.')
 param logLevel 'debug' | 'info' | 'warn' | 'error' = 'info'
 
+@description('What TimeGenerated is: event, when it happened; ingestion, when the row is sent, for rules that look back a short time only, and EventTime is when it happened.')
+param time 'event' | 'ingestion' = 'event'
+
 @description('Further app settings, such as {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://collector.contoso.com:4318"}. A secret is given as a reference to a vault: @Microsoft.KeyVault(SecretUri=...).')
 param appSettings appSettingValues = {}
 
@@ -338,6 +341,7 @@ var settings appSetting[] = [
   { name: 'SLUICE_WORKSPACE_ID', value: readBack ? workspace.properties.customerId : '' }
   { name: 'SLUICE_DOCTOR_SCHEDULE', value: '0 30 5 * * *' }
   { name: 'SLUICE_LOG_LEVEL', value: logLevel == 'info' ? '' : logLevel }
+  { name: 'SLUICE_TIME', value: time == 'event' ? '' : time }
   { name: 'SLUICE_PACKAGE_SHA256', value: packageSha256 }
   { name: 'SLUICE_RULES', value: string(health.outputs.rules) }
   { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: empty(insightsWorkspaceId) ? '' : monitoring!.outputs.address }

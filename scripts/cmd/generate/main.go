@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sluice-connectors/sluice/connectors"
 	"github.com/sluice-connectors/sluice/handler/kql"
@@ -299,10 +300,11 @@ func kept(d spec.Duration) string {
 func tables(c *spec.Connector) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n[Deploy to Azure](%s), or `sluice deploy apply --connector %s`.\n", button(c.Name), c.Name)
-	b.WriteString("\n| Stream | Table | Asked for by | Kept by the provider |\n|---|---|---|---|\n")
+	b.WriteString("\n| Stream | Table | Asked for by | Kept by the provider | Shortest period of a rule |\n|---|---|---|---|---|\n")
 	for _, s := range c.Streams {
-		fmt.Fprintf(&b, "| %s | `%s` | %s | %s |\n", s.Name, s.Table, askedBy(&s.Position), kept(s.Position.Retention))
+		fmt.Fprintf(&b, "| %s | `%s` | %s | %s | %s |\n", s.Name, s.Table, askedBy(&s.Position), kept(s.Position.Retention), shortest(c, &s))
 	}
+	b.WriteString("\nThe [period of a rule](../README.md#rules-with-short-periods) is how far it looks back.\n")
 	b.WriteString("\n| Setting | App setting | |\n|---|---|---|\n")
 	for _, s := range c.Settings {
 		what := s.Help
@@ -340,4 +342,18 @@ func valueText(t *spec.Table, col spec.Column) string {
 		return "Empty: no record has it."
 	}
 	return ""
+}
+
+// delivery is how long a row takes from here until it can be queried: a run, and up to three
+// minutes in the service (learn.microsoft.com, "Log data ingestion time in Azure Monitor").
+const delivery = 5 * time.Minute
+
+// shortest is how far a rule has to look back by TimeGenerated, when that is when a record
+// happened, to miss none that the provider lists in time.
+func shortest(c *spec.Connector, s *spec.Stream) string {
+	if s.Position.Type == "snapshot" {
+		return ""
+	}
+	age := time.Duration(s.Position.Lag) + interval(c.Schedule) + delivery
+	return spec.Duration(age.Round(time.Minute)).String()
 }

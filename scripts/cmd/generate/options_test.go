@@ -85,6 +85,8 @@ var optionChanges = []struct {
 		~ Web/sites setting.SLUICE_LOG_LEVEL`},
 	{"appSettings", map[string]any{"OTEL_EXPORTER_OTLP_ENDPOINT": "https://collector.contoso.com:4318"}, `
 		~ Web/sites setting.OTEL_EXPORTER_OTLP_ENDPOINT`},
+	{"time", "ingestion", `
+		~ Web/sites setting.SLUICE_TIME`},
 	{"lookback", "-7d", `
 		~ Web/sites setting.SLUICE_START`},
 	{"plan", "premium", ofOtherPlans},
