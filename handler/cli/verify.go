@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -12,10 +13,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sluice-connectors/sluice/connectors"
 	"github.com/sluice-connectors/sluice/handler/app"
+	"github.com/sluice-connectors/sluice/handler/config"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/logsquery"
 	"github.com/sluice-connectors/sluice/handler/sentinel"
+	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
 func verifyCommand(std *stdio) *cobra.Command {
@@ -64,7 +68,7 @@ run. 3: a row did not arrive so.`,
 					apart = append(apart, err)
 					continue
 				}
-				v.canaries = append(v.canaries, newSentRow(t.Name, columnsOf(t), a.Clock.Now()))
+				v.canaries = append(v.canaries, newSentRow(t.Name, columnsOf(t), a.Clock.Now(), samples(c, t)))
 			}
 			if broken := c.Err(); len(v.canaries) == 0 && (len(apart) > 0 || broken != nil) {
 				return errors.Join(append(apart, broken)...) // the table may be one of theirs
@@ -111,8 +115,29 @@ type sentRow struct {
 	row     map[string]any
 }
 
-// newSentRow makes a row with a value in each column.
-func newSentRow(table string, columns []engine.Column, now time.Time) *sentRow {
+// samples are what dynamic columns of a table hold, as far as it is known what the provider
+// sends. Rules look for what has no user agent or address: a row that has only a mark
+// would be found by them.
+func samples(c *config.Config, t *spec.Table) map[string]any {
+	cells := map[string]any{}
+	for i := range c.Connections {
+		conn := c.Connections[i].Connector
+		m, err := connectors.ModelOf(conn.Name, "")
+		if conn.Table(t.Name) == nil || err != nil || m == nil {
+			continue
+		}
+		for _, col := range t.Columns {
+			var v any
+			if col.Type == "dynamic" && json.Unmarshal(m.Sample(conn, t, col.Name), &v) == nil {
+				cells[col.Name] = v
+			}
+		}
+	}
+	return cells
+}
+
+// newSentRow makes a row with a value in each column; those of cells are given.
+func newSentRow(table string, columns []engine.Column, now time.Time, cells map[string]any) *sentRow {
 	now = now.UTC().Truncate(time.Millisecond)
 	c := &sentRow{Table: table, UID: sentinel.CanaryUID(now), columns: columns, row: map[string]any{}}
 	for i, col := range columns {
@@ -122,6 +147,7 @@ func newSentRow(table string, columns []engine.Column, now time.Time) *sentRow {
 			"dynamic":  map[string]any{"canary": col.Name, "n": i}, "guid": fmt.Sprintf("00000000-0000-4000-8000-%012d", i),
 		}[col.Type]
 	}
+	maps.Copy(c.row, cells)
 	c.row["TimeGenerated"] = now.Format("2006-01-02T15:04:05.000Z")
 	if _, ok := c.row["EventUid"]; ok {
 		c.row["EventUid"], c.row["SluiceConnection"] = c.UID, sentinel.CanaryConnection

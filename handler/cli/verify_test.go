@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-connectors/sluice/connectors"
+	"github.com/sluice-connectors/sluice/handler/config"
 	"github.com/sluice-connectors/sluice/handler/engine"
 	"github.com/sluice-connectors/sluice/handler/logsingest"
 	"github.com/sluice-connectors/sluice/handler/logsquery"
@@ -20,7 +22,7 @@ import (
 func TestVerifySeesWhatTheServiceDropped(t *testing.T) {
 	cols := []engine.Column{{Name: "TimeGenerated", Type: "datetime"}, {Name: "EventUid", Type: "string"}, {Name: "SluiceConnection", Type: "string"}, {Name: "Big", Type: "long"},
 		{Name: "Data", Type: "dynamic"}, {Name: "Flag", Type: "bool"}, {Name: "Id", Type: "guid"}, {Name: "Part", Type: "real"}, {Name: "Gone", Type: "string"}, {Name: "Wrong", Type: "long"}}
-	c := newSentRow("T_CL", cols, time.Now())
+	c := newSentRow("T_CL", cols, time.Now(), nil)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		columns, row := []map[string]string{}, []any{}
 		for _, col := range cols {
@@ -56,5 +58,32 @@ func TestVerifySeesWhatTheServiceDropped(t *testing.T) {
 	}
 	if !slices.Equal(off, []string{"Gone", "Wrong"}) {
 		t.Errorf("%v", c.Off)
+	}
+}
+
+// TestCanariesTripNoRuleOnEmptiness: what Microsoft's rules look for inside of dynamic columns
+// is there, such as a user agent, and each text says that it is none.
+func TestCanariesTripNoRuleOnEmptiness(t *testing.T) {
+	for name, want := range map[string][]string{
+		"slack":     {"Context.ua", "Context.ip_address", "Actor.user.email", "Entity.type"},
+		"1password": {"client.ip_address", "target_user.email", "location.country"},
+		"wiz":       {"entitySnapshot.name"},
+	} {
+		conn, err := connectors.Find(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		table := &conn.Tables[0]
+		c := newSentRow(table.Name, columnsOf(table), time.Now(), samples(&config.Config{Connections: []config.Resolved{{Connector: conn}}}, table))
+		for _, path := range want {
+			v := any(c.row)
+			for step := range strings.SplitSeq(path, ".") {
+				m, _ := v.(map[string]any)
+				v = m[step]
+			}
+			if text, _ := v.(string); text == "" {
+				t.Errorf("%s: %s of the canary is %v", name, path, v)
+			}
+		}
 	}
 }

@@ -1,10 +1,12 @@
 package model
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 
 	"github.com/sluice-connectors/sluice/handler/scan"
+	"github.com/sluice-connectors/sluice/handler/spec"
 )
 
 // most is how many records are made of a stream at most: one for each member that it may
@@ -99,4 +101,24 @@ func (n *node) object(dst []byte, at string, how *form) []byte {
 		member("member", at+"."+anyStep, n.any)
 	}
 	return append(dst, '}')
+}
+
+// Sample is what a column of a table may hold, with all members filled; nil of one that is
+// made of several members, or of none.
+func (m *Model) Sample(c *spec.Connector, t *spec.Table, column string) json.RawMessage {
+	i := slices.IndexFunc(t.Columns, func(col spec.Column) bool { return col.Name == column })
+	if i < 0 {
+		return nil
+	}
+	paths := reads(c, t.Columns[i].KQL, t.Let)
+	if len(paths) != 1 {
+		return nil
+	}
+	roots, _ := m.feeding(c, t.Name)
+	for _, root := range roots {
+		if n, _, _ := root.find(paths[0]); n != nil {
+			return n.record(&form{elems: 1})
+		}
+	}
+	return nil
 }
