@@ -15,7 +15,8 @@ func TestOutlinesAreOfAllConnectors(t *testing.T) {
 	for i, c := range cs {
 		o := list[i]
 		if o.Name != c.Name || o.Title != c.Title || o.Schedule != c.Schedule || o.FunctionName() != c.FunctionName() || len(o.Settings) != len(c.Settings) || len(o.Streams) != len(c.Streams) {
-			t.Errorf("the outline of %s is %+v", c.Name, o)
+			t.Errorf("the outline of %s is %+v; scripts/generate writes it", c.Name, o)
+			continue
 		}
 		for j, s := range c.Settings {
 			if x := o.Settings[j]; x.Name != s.Name || x.Required != s.Required || x.Secret != s.Secret {
