@@ -221,7 +221,7 @@ param cloudflareMoreFields string = ''
 @description('Cloudflare: Zone id. 32 hexadecimal digits; only for HTTP requests.')
 param cloudflareZoneId string = ''
 
-@description('CrowdStrike Falcon: API host. api.crowdstrike.com, api.us-2.crowdstrike.com, api.eu-1.crowdstrike.com or api.laggar.gcw.crowdstrike.com.')
+@description('CrowdStrike Falcon: API host. api.crowdstrike.com, api.us-2.crowdstrike.com, api.us-3.crowdstrike.com, api.eu-1.crowdstrike.com, api.laggar.gcw.crowdstrike.com or api.us-gov-2.crowdstrike.mil.')
 param crowdstrikeApiHost string = 'api.crowdstrike.com'
 
 @description('CrowdStrike Falcon: Client ID. Of the API client.')

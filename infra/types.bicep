@@ -457,7 +457,7 @@ type crowdstrikeTables = {
   CrowdStrikeDetections_CL: tableKeeping?
   @description('Cases, a row each time that one changes.')
   CrowdStrikeCases_CL: tableKeeping?
-  @description('Hosts, a row each time that one was seen.')
+  @description('Hosts, a row each time that one was modified, as by being seen.')
   CrowdStrikeHosts_CL: tableKeeping?
   @description('Vulnerabilities on hosts, a row each time that one changes.')
   CrowdStrikeVulnerabilities_CL: tableKeeping?
@@ -467,7 +467,7 @@ type crowdstrikeTables = {
 @description('Settings of CrowdStrike Falcon, for a parameter of one\'s own.')
 @sealed()
 type crowdstrikeSettings = {
-  @description('CrowdStrike Falcon: API host. api.crowdstrike.com, api.us-2.crowdstrike.com, api.eu-1.crowdstrike.com or api.laggar.gcw.crowdstrike.com.')
+  @description('CrowdStrike Falcon: API host. api.crowdstrike.com, api.us-2.crowdstrike.com, api.us-3.crowdstrike.com, api.eu-1.crowdstrike.com, api.laggar.gcw.crowdstrike.com or api.us-gov-2.crowdstrike.mil.')
   apiHost: (string)?
   @description('CrowdStrike Falcon: Client ID. Of the API client.')
   clientId: string

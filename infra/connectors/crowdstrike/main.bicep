@@ -111,7 +111,7 @@ param packageUri string = ''
 @description('SHA-256 of the package. sluice deploy checks it before, sluice doctor shows it.')
 param packageSha256 string = ''
 
-@description('CrowdStrike Falcon: API host. api.crowdstrike.com, api.us-2.crowdstrike.com, api.eu-1.crowdstrike.com or api.laggar.gcw.crowdstrike.com.')
+@description('CrowdStrike Falcon: API host. api.crowdstrike.com, api.us-2.crowdstrike.com, api.us-3.crowdstrike.com, api.eu-1.crowdstrike.com, api.laggar.gcw.crowdstrike.com or api.us-gov-2.crowdstrike.mil.')
 param crowdstrikeApiHost string = 'api.crowdstrike.com'
 
 @description('CrowdStrike Falcon: Client ID. Of the API client.')

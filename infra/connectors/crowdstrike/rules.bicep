@@ -161,6 +161,19 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'IocSource', type: 'string' }
           { name: 'Comments', type: 'dynamic' }
           { name: 'UserNames', type: 'dynamic' }
+          { name: 'Comment', type: 'string' }
+          { name: 'OverwatchNote', type: 'string' }
+          { name: 'OsName', type: 'string' }
+          { name: 'UserPrincipal', type: 'string' }
+          { name: 'HostNames', type: 'dynamic' }
+          { name: 'SourceHosts', type: 'dynamic' }
+          { name: 'DestinationHosts', type: 'dynamic' }
+          { name: 'SourceAccountName', type: 'string' }
+          { name: 'SourceAccountDomain', type: 'string' }
+          { name: 'SourceAccountUpn', type: 'string' }
+          { name: 'SourceEndpointHostName', type: 'string' }
+          { name: 'TargetAccountName', type: 'string' }
+          { name: 'TargetEndpointHostName', type: 'string' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }

@@ -58,7 +58,10 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
           description: 'Alerts by product and severity, today'
           query: 'CrowdStrikeAlerts_CL\n| where TimeGenerated > startofday(now())\n| summarize Alerts = count() by DisplayName, tostring(Device.hostname)\n| order by Alerts desc'
         }
-        { description: 'Hosts that were not seen for a day', query: 'CrowdStrikeHosts_CL\n| summarize arg_max(TimeGenerated, Hostname, PlatformName) by DeviceId\n| where TimeGenerated < ago(1d)' }
+        {
+          description: 'Hosts that were not seen for a day'
+          query: 'CrowdStrikeHosts_CL\n| summarize arg_max(TimeGenerated, Hostname, PlatformName, LastSeen) by DeviceId\n| where todatetime(LastSeen) < ago(1d)'
+        }
       ]
       dataTypes: [
         {

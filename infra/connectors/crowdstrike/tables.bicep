@@ -142,6 +142,19 @@ resource CrowdStrikeAlerts_CL 'Microsoft.OperationalInsights/workspaces/tables@2
         { name: 'IocSource', type: 'string' }
         { name: 'Comments', type: 'dynamic' }
         { name: 'UserNames', type: 'dynamic' }
+        { name: 'Comment', type: 'string' }
+        { name: 'OverwatchNote', type: 'string' }
+        { name: 'OsName', type: 'string' }
+        { name: 'UserPrincipal', type: 'string' }
+        { name: 'HostNames', type: 'dynamic' }
+        { name: 'SourceHosts', type: 'dynamic' }
+        { name: 'DestinationHosts', type: 'dynamic' }
+        { name: 'SourceAccountName', type: 'string' }
+        { name: 'SourceAccountDomain', type: 'string' }
+        { name: 'SourceAccountUpn', type: 'string' }
+        { name: 'SourceEndpointHostName', type: 'string' }
+        { name: 'TargetAccountName', type: 'string' }
+        { name: 'TargetEndpointHostName', type: 'string' }
         {
           name: 'EventUid'
           type: 'string'
@@ -356,7 +369,7 @@ resource CrowdStrikeHosts_CL 'Microsoft.OperationalInsights/workspaces/tables@20
     totalRetentionInDays: tables.?CrowdStrikeHosts_CL.?totalRetention ?? (totalRetention == 0 ? null : totalRetention)
     schema: {
       name: 'CrowdStrikeHosts_CL'
-      description: 'Hosts, a row each time that one was seen.'
+      description: 'Hosts, a row each time that one was modified, as by being seen.'
       columns: [
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
         { name: 'AgentLoadFlags', type: 'string' }
