@@ -354,7 +354,7 @@ param tenableVmSecretKey string = ''
 @description('Wiz: API host. For example api.eu17.app.wiz.io.')
 param wizApiHost string = ''
 
-@description('Wiz: Token host. auth.app.wiz.io, or auth.gov.wiz.io.')
+@description('Wiz: Token host. auth.app.wiz.io, auth.app.wiz.us or auth.gov.wiz.io.')
 param wizAuthHost string = 'auth.app.wiz.io'
 
 @description('Wiz: Client ID. Of the service account.')

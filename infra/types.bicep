@@ -780,7 +780,7 @@ type wizTables = {
   WizAuditLogsV3_CL: tableKeeping?
   @description('Vulnerabilities on resources, a row each time that one is found, changes or is resolved.')
   WizVulnerabilitiesV2_CL: tableKeeping?
-  @description('Threats that Wiz Defend detected.')
+  @description('What Wiz Defend detected, a row each time that a detection is found or updated.')
   WizDetectionsV3_CL: tableKeeping?
 }
 
@@ -790,7 +790,7 @@ type wizTables = {
 type wizSettings = {
   @description('Wiz: API host. For example api.eu17.app.wiz.io.')
   apiHost: string
-  @description('Wiz: Token host. auth.app.wiz.io, or auth.gov.wiz.io.')
+  @description('Wiz: Token host. auth.app.wiz.io, auth.app.wiz.us or auth.gov.wiz.io.')
   authHost: (string)?
   @description('Wiz: Client ID. Of the service account.')
   clientId: string

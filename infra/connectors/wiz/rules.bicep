@@ -54,11 +54,14 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'severity', type: 'string' }
           { name: 'status', type: 'string' }
           { name: 'issueType', type: 'string' }
+          { name: 'issueUrl', type: 'string' }
           { name: 'ruleId', type: 'string' }
           { name: 'ruleName', type: 'string' }
           { name: 'sourceRule', type: 'dynamic' }
           { name: 'projects', type: 'dynamic' }
+          { name: 'notes', type: 'dynamic' }
           { name: 'createdAt', type: 'datetime' }
+          { name: 'dueAt', type: 'datetime' }
           { name: 'resolvedAt', type: 'datetime' }
           { name: 'resolutionReason', type: 'string' }
           { name: 'EventUid', type: 'string' }
@@ -74,6 +77,14 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'action', type: 'string' }
           { name: 'auditlogId', type: 'string' }
           { name: 'status', type: 'string' }
+          { name: 'userId', type: 'string' }
+          { name: 'userName', type: 'string' }
+          { name: 'serviceAccountId', type: 'string' }
+          { name: 'serviceAccountName', type: 'string' }
+          { name: 'sourceIP', type: 'string' }
+          { name: 'userAgent', type: 'string' }
+          { name: 'requestId', type: 'string' }
+          { name: 'actionParameters', type: 'dynamic' }
           { name: 'EventUid', type: 'string' }
           { name: 'SluiceConnection', type: 'string' }
           { name: 'EventTime', type: 'datetime' }
@@ -95,15 +106,22 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'assetId', type: 'string' }
           { name: 'status', type: 'string' }
           { name: 'resolutionReason', type: 'string' }
+          { name: 'ignoreRules', type: 'dynamic' }
+          { name: 'severity', type: 'string' }
           { name: 'vendorSeverity', type: 'string' }
+          { name: 'nvdSeverity', type: 'string' }
           { name: 'score', type: 'real' }
+          { name: 'epssSeverity', type: 'string' }
+          { name: 'epssPercentile', type: 'real' }
           { name: 'epssProbability', type: 'real' }
           { name: 'hasExploit', type: 'boolean' }
           { name: 'hasCisaKevExploit', type: 'boolean' }
+          { name: 'validatedInRuntime', type: 'boolean' }
           { name: 'detailedName', type: 'string' }
           { name: 'version', type: 'string' }
           { name: 'fixedVersion', type: 'string' }
           { name: 'remediation', type: 'string' }
+          { name: 'projects', type: 'dynamic' }
           { name: 'firstDetectedAt', type: 'datetime' }
           { name: 'lastDetectedAt', type: 'datetime' }
           { name: 'resolvedAt', type: 'datetime' }
@@ -126,10 +144,14 @@ resource rule1 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
           { name: 'ruleName', type: 'string' }
           { name: 'origins', type: 'dynamic' }
           { name: 'actors', type: 'dynamic' }
+          { name: 'primaryActorName', type: 'string' }
           { name: 'resources', type: 'dynamic' }
+          { name: 'primaryResourceName', type: 'string' }
           { name: 'cloudAccounts', type: 'dynamic' }
           { name: 'issueId', type: 'string' }
+          { name: 'issueUrl', type: 'string' }
           { name: 'triggeringEvents', type: 'dynamic' }
+          { name: 'createdAt', type: 'datetime' }
           { name: 'startedAt', type: 'datetime' }
           { name: 'endedAt', type: 'datetime' }
           { name: 'EventUid', type: 'string' }

@@ -51,9 +51,9 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       sampleQueries: [
         {
           description: 'Critical issues that were opened this week'
-          query: 'WizIssuesV3_CL\n| where TimeGenerated > ago(7d) and severity == "CRITICAL" and status == "OPEN"\n| project TimeGenerated, issueId, tostring(entitySnapshot.name), tostring(entitySnapshot.cloudPlatform)'
+          query: 'WizIssuesV3_CL\n| where TimeGenerated > ago(7d) and severity == "CRITICAL" and status == "OPEN"\n| project TimeGenerated, issueId, ruleName, tostring(entitySnapshot.name), tostring(entitySnapshot.cloudPlatform)'
         }
-        { description: 'What people did, by person', query: 'WizAuditLogsV3_CL\n| where TimeGenerated > ago(1d)\n| summarize Count = count() by tostring(AdditionalFields.user.name), action, status' }
+        { description: 'What people did, by person', query: 'WizAuditLogsV3_CL\n| where TimeGenerated > ago(1d)\n| summarize Count = count() by userName, action, status' }
       ]
       dataTypes: [
         {
@@ -97,7 +97,7 @@ resource card 'Microsoft.SecurityInsights/dataConnectorDefinitions@2025-09-01' =
       instructionSteps: [
         {
           title: 'Prepare Wiz'
-          description: '1. Open Settings > Service Accounts and add a service account of type Custom Integration.\n2. Give it the scopes read:issues, admin:audit, read:vulnerabilities and read:detections (those that are to be collected).\n3. Copy the client id, the client secret and, from Tenant Info > Data Center and Regions, the API endpoint\'s host to the connection.\n'
+          description: '1. Open Settings > Service Accounts and add a service account of type Custom Integration.\n2. Give it the scopes of what is to be collected; for issues read:issues and read:threat_issues, for the audit log admin:audit, for vulnerabilities read:vulnerabilities, for detections read:detections, read:cloud_events_cloud, read:cloud_events_sensor and read:security_scans.\n3. Copy the client id, the client secret and, from Tenant Info > Data Center and Regions, the API endpoint\'s host to the connection.\n'
         }
         {
           title: 'Deploy Sluice with this connector'

@@ -35,11 +35,14 @@ resource WizIssuesV3_CL 'Microsoft.OperationalInsights/workspaces/tables@2025-07
         { name: 'severity', type: 'string', description: 'How bad it is.' }
         { name: 'status', type: 'string', description: 'OPEN, IN_PROGRESS, RESOLVED or REJECTED.' }
         { name: 'issueType', type: 'string' }
+        { name: 'issueUrl', type: 'string' }
         { name: 'ruleId', type: 'string' }
         { name: 'ruleName', type: 'string', description: 'The rule that found it.' }
         { name: 'sourceRule', type: 'dynamic', description: 'With what to do about it, and frameworks.' }
         { name: 'projects', type: 'dynamic' }
+        { name: 'notes', type: 'dynamic' }
         { name: 'createdAt', type: 'dateTime' }
+        { name: 'dueAt', type: 'dateTime' }
         { name: 'resolvedAt', type: 'dateTime' }
         { name: 'resolutionReason', type: 'string' }
         {
@@ -71,6 +74,14 @@ resource WizAuditLogsV3_CL 'Microsoft.OperationalInsights/workspaces/tables@2025
         { name: 'action', type: 'string', description: 'What was done.' }
         { name: 'auditlogId', type: 'string' }
         { name: 'status', type: 'string', description: 'SUCCESS, FAILED or ACCESS_DENIED.' }
+        { name: 'userId', type: 'string' }
+        { name: 'userName', type: 'string' }
+        { name: 'serviceAccountId', type: 'string' }
+        { name: 'serviceAccountName', type: 'string' }
+        { name: 'sourceIP', type: 'string' }
+        { name: 'userAgent', type: 'string' }
+        { name: 'requestId', type: 'string' }
+        { name: 'actionParameters', type: 'dynamic' }
         {
           name: 'EventUid'
           type: 'string'
@@ -108,15 +119,22 @@ resource WizVulnerabilitiesV2_CL 'Microsoft.OperationalInsights/workspaces/table
         { name: 'assetId', type: 'string' }
         { name: 'status', type: 'string' }
         { name: 'resolutionReason', type: 'string' }
+        { name: 'ignoreRules', type: 'dynamic' }
+        { name: 'severity', type: 'string' }
         { name: 'vendorSeverity', type: 'string' }
+        { name: 'nvdSeverity', type: 'string' }
         { name: 'score', type: 'real' }
+        { name: 'epssSeverity', type: 'string' }
+        { name: 'epssPercentile', type: 'real' }
         { name: 'epssProbability', type: 'real' }
         { name: 'hasExploit', type: 'boolean' }
         { name: 'hasCisaKevExploit', type: 'boolean' }
+        { name: 'validatedInRuntime', type: 'boolean' }
         { name: 'detailedName', type: 'string' }
         { name: 'version', type: 'string' }
         { name: 'fixedVersion', type: 'string' }
         { name: 'remediation', type: 'string' }
+        { name: 'projects', type: 'dynamic' }
         { name: 'firstDetectedAt', type: 'dateTime' }
         { name: 'lastDetectedAt', type: 'dateTime' }
         { name: 'resolvedAt', type: 'dateTime' }
@@ -143,7 +161,7 @@ resource WizDetectionsV3_CL 'Microsoft.OperationalInsights/workspaces/tables@202
     totalRetentionInDays: tables.?WizDetectionsV3_CL.?totalRetention ?? (totalRetention == 0 ? null : totalRetention)
     schema: {
       name: 'WizDetectionsV3_CL'
-      description: 'Threats that Wiz Defend detected.'
+      description: 'What Wiz Defend detected, a row each time that a detection is found or updated.'
       columns: [
         { name: 'TimeGenerated', type: 'dateTime', description: 'When it happened; the time of delivery when that was more than two days before.' }
         { name: 'detectionId', type: 'string' }
@@ -155,10 +173,14 @@ resource WizDetectionsV3_CL 'Microsoft.OperationalInsights/workspaces/tables@202
         { name: 'ruleName', type: 'string', description: 'The rule that found it.' }
         { name: 'origins', type: 'dynamic' }
         { name: 'actors', type: 'dynamic', description: 'Who did it.' }
+        { name: 'primaryActorName', type: 'string' }
         { name: 'resources', type: 'dynamic', description: 'To what.' }
+        { name: 'primaryResourceName', type: 'string' }
         { name: 'cloudAccounts', type: 'dynamic' }
         { name: 'issueId', type: 'string' }
+        { name: 'issueUrl', type: 'string' }
         { name: 'triggeringEvents', type: 'dynamic', description: 'The first ten events.' }
+        { name: 'createdAt', type: 'dateTime' }
         { name: 'startedAt', type: 'dateTime' }
         { name: 'endedAt', type: 'dateTime' }
         {
